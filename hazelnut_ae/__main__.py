@@ -1,0 +1,3 @@
+from hazelnut_ae.cli import main
+
+raise SystemExit(main())
