@@ -1,0 +1,164 @@
+"""The article's drawings: the autoencoder (Figure 1), the table of outcomes (Figure 2), the algorithm (Figure 8)."""
+
+import numpy as np
+from matplotlib.patches import FancyArrowPatch, Rectangle
+
+from hazelnut_ae.figures import DPI, blank, draw
+
+# (channels, side) of every convolution's output: Table 1 of the article, and the mended Table 2
+ENCODER = [(3, 128), (32, 64), (32, 32), (32, 32), (64, 16), (64, 16), (128, 8), (64, 8), (32, 8), (500, 1)]
+DECODER = [(32, 8), (64, 8), (128, 8), (64, 16), (64, 16), (32, 32), (32, 32), (32, 64), (3, 128), (3, 256)]
+RIGHT, WRONG = "#DCE9F2", "#F6E3D3"  # pale blue and pale orange: apart in grey as in colour through their labels
+
+
+def _stage(width, height, caption):
+    """Axes that cover the figure above its caption, in pixels with the origin at the top left."""
+    figure, room = blank(width, height, caption)
+    ax = figure.add_axes((0, room / (height + room), 1, height / (height + room)))
+    ax.set(xlim=(0, width), ylim=(height, 0))
+    ax.set_axis_off()
+    return figure, ax
+
+
+def _picture(figure, ax, picture, x, y, side, values=None):
+    """A picture of side×side pixels whose top left corner is at x, y of the stage `ax`."""
+    width, height = figure.get_size_inches() * DPI
+    total, floor = ax.get_ylim()[0], height - ax.get_ylim()[0]
+    inset = figure.add_axes((x / width, (floor + total - y - side) / height, side / width, side / height))
+    inset.set(xticks=[], yticks=[])
+    draw(inset, picture, values)
+    return inset
+
+
+def _arrow(ax, start, end):
+    ax.add_patch(
+        FancyArrowPatch(
+            start, end, arrowstyle="-|>", mutation_scale=11, color="0.3", linewidth=1.1, shrinkA=0, shrinkB=0
+        )
+    )
+
+
+def autoencoder(image=None, reconstruction=None, caption="", encoder=ENCODER, decoder=DECODER):
+    """Figure 1: the image, the encoder, the latent vector, the decoder, the reconstruction.
+
+    Every bar is the output of one layer: its height grows with the side of the feature maps, its width with the number
+    of channels. encoder, decoder: lists of (channels, side); image, reconstruction: [3, H, W] or None.
+    """
+    width, height, middle, side = 920, 250, 112, 150
+    figure, ax = _stage(width, height, caption)
+    for picture, x, name in ((image, 16, "input $x$"), (reconstruction, width - 16 - side, "output $\\hat x$")):
+        if picture is None:
+            ax.add_patch(Rectangle((x, middle - side / 2), side, side, facecolor="0.93", edgecolor="0.4"))
+        else:
+            _picture(figure, ax, picture, x, middle - side / 2, side)
+        ax.text(
+            x + side / 2,
+            middle + side / 2 + 8,
+            f"{name}\n256 × 256 × 3\n= 196,608 numbers",
+            ha="center",
+            va="top",
+            fontsize=8,
+        )
+    layers = [(c, s, "#0072B2") for c, s in encoder] + [(c, s, "#E69F00") for c, s in decoder]
+    widths = [20 if s == 1 else 5 + 2 * np.sqrt(c) for c, s, _ in layers]
+    left, right = 16 + side + 26, width - 16 - side - 26
+    gap = (right - left - sum(widths)) / (len(layers) - 1)
+    x, edges = left, []
+    for (channels, s, colour), w in zip(layers, widths, strict=True):
+        h = 10 + 8.2 * np.sqrt(s)
+        latent = s == 1
+        h = 60 if latent else h
+        face = "black" if latent else colour
+        ax.add_patch(
+            Rectangle((x, middle - h / 2), w, h, facecolor=face, edgecolor="white", alpha=1 if latent else 0.75)
+        )
+        ax.text(x + w / 2, middle + h / 2 + 3, f"{channels}", ha="center", va="top", fontsize=6, color="0.25")
+        edges.append((x, x + w))
+        x += w + gap
+    _arrow(ax, (16 + side + 4, middle), (left - 3, middle))
+    _arrow(ax, (right + 3, middle), (right + 22, middle))
+    n = len(encoder)
+    (enc_from, _), (lat_from, lat_to), (_, dec_to) = edges[0], edges[n - 1], edges[-1]
+    for text, a, b in (("encoder", enc_from, lat_from), ("decoder", lat_to, dec_to)):
+        ax.text((a + b) / 2, 40, text, ha="center", va="top", fontsize=10)
+    latent_size = encoder[-1][0]
+    ax.text(
+        (lat_from + lat_to) / 2,
+        middle + 52,
+        f"latent vector $z$\n{latent_size} numbers",
+        ha="center",
+        va="top",
+        fontsize=8,
+    )
+    legend = (
+        "one bar per layer: its height grows with the side of the feature maps, its width with their number (below)"
+    )
+    ax.text((left + right) / 2, height - 14, legend, ha="center", va="center", fontsize=7, color="0.35")
+    return figure
+
+
+def outcomes(counts=None, caption=""):
+    """Figure 2: the table of true and predicted conditions. counts: (tp, fp, fn, tn) are written in where given."""
+    figure, ax = _stage(620, 330, caption)
+    cells = [
+        ("TP", "true positive", "defect found", RIGHT, 0, 0),
+        ("FP", "false positive", "false alarm (type I error)", WRONG, 0, 1),
+        ("FN", "false negative", "defect missed (type II error)", WRONG, 1, 0),
+        ("TN", "true negative", "good left alone", RIGHT, 1, 1),
+    ]
+    x0, y0, w, h = 130, 74, 230, 115
+    for i, (short, name, meaning, colour, row, column) in enumerate(cells):
+        x, y = x0 + column * (w + 6), y0 + row * (h + 6)
+        ax.add_patch(Rectangle((x, y), w, h, facecolor=colour, edgecolor="0.35", linewidth=0.8))
+        title = short if counts is None else f"{short} = {counts[i]:,}"
+        ax.text(x + w / 2, y + 36, title, ha="center", va="center", fontsize=15, weight="bold")
+        ax.text(x + w / 2, y + 68, name, ha="center", va="center", fontsize=9)
+        ax.text(x + w / 2, y + 88, meaning, ha="center", va="center", fontsize=8, color="0.3")
+    ax.text(x0 + w + 3, 18, "what the mask says (true condition)", ha="center", va="center", fontsize=10)
+    for column, text in enumerate(("defective", "good")):
+        ax.text(x0 + column * (w + 6) + w / 2, 52, text, ha="center", va="center", fontsize=9)
+    ax.text(
+        24,
+        y0 + h + 3,
+        "what the detector says\n(predicted condition)",
+        rotation=90,
+        ha="center",
+        va="center",
+        fontsize=10,
+    )
+    for row, text in enumerate(("defective", "good")):
+        ax.text(x0 - 14, y0 + row * (h + 6) + h / 2, text, rotation=90, ha="center", va="center", fontsize=9)
+    return figure
+
+
+def algorithm(image, reconstruction, tau, truth=None, caption=""):
+    """Figure 8: the detection algorithm as a flow, with the real images of every step.
+
+    image: uint8 [3, H, W]; reconstruction: float32 [3, H, W] in [0, 1]; truth: bool [H, W], shown last where given.
+    """
+    x = np.asarray(image) / 255  # [3, H, W]
+    difference = np.abs(x - reconstruction)  # [3, H, W]
+    residual = difference.max(axis=0)  # [H, W]
+    bright = max(float(residual.max()), 1e-6)
+    side, gap, top = 160, 46, 40
+    steps = [
+        (image, "input $x$", "", ""),
+        (reconstruction, "reconstruction $\\hat x$", "autoencoder", "$\\hat x = D(E(x))$"),
+        (difference / bright, "difference", "subtract", "$|x - \\hat x|$ per colour"),
+        (residual, "anomaly map $r$", "largest colour", "$r = \\max_c |x_c - \\hat x_c|$"),
+        (residual > tau, "predicted pixels", "threshold", f"$r > \\tau$, here $\\tau = {tau:g}$"),
+    ]
+    if truth is not None:
+        steps.append((np.asarray(truth, bool), "ground truth", None, "drawn by a person,\nnot used by the algorithm"))
+    figure, ax = _stage(16 + len(steps) * (side + gap) - gap + 16, 262, caption)
+    for i, (picture, name, verb, formula) in enumerate(steps):
+        left = 16 + i * (side + gap)
+        _picture(figure, ax, picture, left, top, side)
+        ax.text(left + side / 2, top - 8, name, ha="center", va="bottom", fontsize=9)
+        ax.text(left + side / 2, top + side + 8, formula, ha="center", va="top", fontsize=8)
+        if verb:
+            _arrow(ax, (left - gap + 5, top + side / 2), (left - 5, top + side / 2))
+            ax.text(
+                left + side / 2, top + side + 44, f"{i}. {verb}", ha="center", va="center", fontsize=8, weight="bold"
+            )
+    return figure

@@ -1,0 +1,292 @@
+"""The article's figures 3–7 and 9–14, and the picture of all defects found: arrays in, matplotlib figure out.
+
+Figures 1, 2 and 8, which are drawings, are in `diagrams`. An image is uint8 or float32 [3, H, W] (float in [0, 1]),
+a mask bool [H, W], an anomaly map float32 [H, W]. Image panels are drawn at 256×256 pixels.
+"""
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from scipy.ndimage import binary_dilation
+
+from hazelnut_ae.files import atomic_path
+from hazelnut_ae.metrics import confusion, f1
+
+DPI = 100
+PANEL = 256
+MARGIN = 10
+
+# Okabe and Ito's palette keeps its colours apart for colour-blind eyes; line style and marker do so in grey print.
+DEFECT_STYLE = {
+    "crack": dict(color="#0072B2", linestyle="-", marker="o"),
+    "cut": dict(color="#D55E00", linestyle="--", marker="s"),
+    "hole": dict(color="#009E73", linestyle="-", marker="^"),
+    "print": dict(color="#CC79A7", linestyle="--", marker="D"),
+}
+OTHER_STYLES = [
+    dict(color="#E69F00", linestyle="-", marker="v"),
+    dict(color="#56B4E9", linestyle="--", marker="P"),
+    dict(color="#000000", linestyle=":", marker="X"),
+    dict(color="#0072B2", linestyle="-.", marker="o"),
+    dict(color="#D55E00", linestyle=":", marker="s"),
+    dict(color="#009E73", linestyle="-.", marker="^"),
+]
+FOUND, TRUTH = (1.0, 0.58, 0.0), (1.0, 1.0, 1.0)  # predicted pixels and the outline of the truth
+ARTICLE_FIGURE = {"print": 9, "crack": 10, "cut": 11, "hole": 12}
+
+
+def styles(defects):
+    """One line style per defect name: fixed for the article's four, in sorted order for others."""
+    others = sorted(set(defects) - set(DEFECT_STYLE))
+    cycle = {name: OTHER_STYLES[i % len(OTHER_STYLES)] for i, name in enumerate(others)}
+    return {name: DEFECT_STYLE.get(name) or cycle[name] for name in defects}
+
+
+def save(figure, folder, name):
+    """Writes folder/name.png atomically and returns its path; DataError if it cannot be written."""
+    path = Path(folder) / f"{name}.png"
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+    return path
+
+
+def panels(rows, titles=(), labels=(), caption="", values=None, panel=PANEL):
+    """A grid of pictures, each `panel` pixels wide: rows is a list of lists, None leaves a place empty.
+
+    A picture is an image, a mask (drawn black and white) or an anomaly map (drawn in greys, black 0, white `values` or
+    its maximum). titles stand above the columns, labels beside the rows.
+    """
+    columns = max(len(row) for row in rows)
+    left = MARGIN + (18 if any(labels) else 0)
+    top = 26 if any(titles) else MARGIN
+    figure, _ = blank(left + columns * (panel + MARGIN), top + len(rows) * (panel + MARGIN) - MARGIN, caption, below=6)
+    width, height = figure.get_size_inches() * DPI
+    for r, row in enumerate(rows):
+        for c, picture in enumerate(row):
+            x, y = left + c * (panel + MARGIN), height - top - (r + 1) * panel - r * MARGIN
+            ax = figure.add_axes((x / width, y / height, panel / width, panel / height))
+            ax.set_axis_off()
+            if picture is not None:
+                draw(ax, picture, values)
+            if r == 0 and c < len(titles):
+                ax.set_title(titles[c], fontsize=9, pad=4)
+            if c == 0 and r < len(labels):
+                ax.text(-0.03, 0.5, labels[r], transform=ax.transAxes, rotation=90, ha="right", va="center", fontsize=9)
+    return figure
+
+
+def draw(ax, picture, values=None):
+    """Shows one image, mask or map in axes, pixel for pixel."""
+    picture = np.asarray(picture)
+    if picture.ndim == 3:
+        picture = picture.transpose(1, 2, 0)  # [H, W, 3]
+        ax.imshow(picture if picture.dtype == np.uint8 else picture.clip(0, 1), interpolation="nearest")
+    elif picture.dtype == bool:
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    else:
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=values or max(float(picture.max()), 1e-6), interpolation="nearest")
+
+
+def blank(width, height, caption="", below=0):
+    """An empty figure of width×height pixels plus room for the caption; returns it and that room in pixels."""
+    lines = textwrap.wrap(caption, max(20, int((width - 2 * MARGIN) / 5.0)))
+    room = below + (len(lines) * 12 + 8 if lines else 4)
+    figure = Figure(figsize=(width / DPI, (height + room) / DPI), dpi=DPI, facecolor="white")
+    if lines:
+        figure.text(MARGIN / width, 6 / (height + room), "\n".join(lines), fontsize=7, color="#444444", va="bottom")
+    return figure, room
+
+
+def _chart(caption, width=640, height=360):
+    figure, room = blank(width, height, caption)
+    total = height + room
+    ax = figure.add_axes((62 / width, (room + 42) / total, (width - 84) / width, (height - 84) / total))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize=8)
+    return figure, ax
+
+
+def _grey(image):
+    image = np.asarray(image)
+    scale = 255 if image.dtype == np.uint8 else 1
+    return (image / scale).mean(axis=0)  # [H, W] in [0, 1]
+
+
+def overlay(image, anomaly_map, top=None):
+    """The map as heat over the grey image, float [3, H, W]; `top` is the value drawn brightest (its maximum)."""
+    strength = np.clip(anomaly_map / (top or max(float(anomaly_map.max()), 1e-6)), 0, 1)
+    heat = colormaps["inferno"](strength)[..., :3]  # lightness grows with the value, so it reads in grey too
+    mix = np.clip(2 * strength, 0, 0.9)[..., None]
+    return ((1 - mix) * 0.7 * _grey(image)[..., None] + mix * heat).transpose(2, 0, 1)
+
+
+def marked(image, predicted, truth):
+    """The grey image with predicted pixels in orange and the outline of the truth in white, float [3, H, W]."""
+    picture = np.repeat(0.75 * _grey(image)[..., None], 3, axis=2)
+    picture[predicted] = FOUND
+    grown = binary_dilation(truth, iterations=2)
+    picture[binary_dilation(grown, iterations=1) & ~truth] = 0  # a dark edge sets the white line off from a pale nut
+    picture[grown & ~truth] = TRUTH
+    return picture.transpose(2, 0, 1)
+
+
+def training_images(images, caption=""):
+    """Figure 3: a row of images."""
+    return panels([list(images)], caption=caption)
+
+
+def defects_and_masks(images, masks, names, caption=""):
+    """Figure 4: one image of each defect above its mask."""
+    return panels([list(images), [np.asarray(mask, bool) for mask in masks]], titles=names, caption=caption)
+
+
+def loss(history, caption=""):
+    """Figure 5: training loss by step, every step in light grey and the running median over it.
+
+    history: rows (step, epoch, loss). The loss axis is logarithmic where the loss spans more than a factor of ten.
+    """
+    figure, ax = _chart(caption)
+    if len(history):
+        step, epoch, value = np.asarray(history, float).T[:3]
+        window = max(1, len(value) // 50)
+        median = pd.Series(value).rolling(window, center=True, min_periods=1).median()
+        ax.plot(step, value, color="0.75", linewidth=0.8, label="each step")
+        ax.plot(
+            step, median, color="black", linewidth=1.6, label=f"median of {window} steps" if window > 1 else "median"
+        )
+        if np.nanmax(value) > 10 * max(np.nanmin(value), 1e-12):
+            ax.set_yscale("log")
+        ax.legend(frameon=False, fontsize=8)
+        per_epoch = step[-1] / max(epoch[-1], 1)
+        top = ax.secondary_xaxis("top", functions=(lambda s: s / per_epoch, lambda e: e * per_epoch))
+        top.set_xlabel("epoch", fontsize=8)
+        top.tick_params(labelsize=7)
+    ax.set_xlabel("step", fontsize=9)
+    ax.set_ylabel("loss (mean squared error)", fontsize=9)
+    return figure
+
+
+def f1_by_epoch(f1_of, defects=None, caption=""):
+    """Figures 6 and 7: F1 by epoch, one line per defect. f1_of: {defect: [(epoch, f1), ...]}; None or nan is a gap."""
+    figure, ax = _chart(caption)
+    chosen = list(defects or f1_of)
+    for name, style in styles(chosen).items():
+        points = np.array([(e, np.nan if v is None else v) for e, v in f1_of.get(name, [])], float).reshape(-1, 2)
+        every = max(1, len(points) // 12)
+        ax.plot(*points.T, label=name, linewidth=1.6, markersize=5, markevery=every, **style)
+    if chosen:
+        ax.legend(frameon=False, fontsize=8, loc="upper left")
+    ax.set_ylim(0, 1)
+    ax.set_xlabel("epoch", fontsize=9)
+    ax.set_ylabel("F1 of all pixels of the folder", fontsize=9)
+    return figure
+
+
+def defect_panels(image, reconstruction, predicted, truth, caption=""):
+    """Figures 9–12: original, reconstruction, predicted pixels and ground truth side by side."""
+    return panels(
+        [[image, reconstruction, np.asarray(predicted, bool), np.asarray(truth, bool)]],
+        titles=["original", "reconstruction", "predicted pixels", "ground truth"],
+        caption=caption,
+    )
+
+
+def image_and_mask(image, mask, caption=""):
+    """Figure 13: an image and its mask."""
+    return panels([[image, np.asarray(mask, bool)]], titles=["original", "ground truth"], caption=caption)
+
+
+def thresholds(anomaly_map, taus=(0.1, 0.2, 0.7), caption=""):
+    """Figure 14: the pixels above each τ."""
+    return panels([[anomaly_map > tau for tau in taus]], titles=[f"τ = {tau:g}" for tau in taus], caption=caption)
+
+
+def defects_found(images, maps, masks, taus, names, caption=""):
+    """The picture of what the detector finds: original, heat of the map, predicted pixels against the truth.
+
+    One column per defect. All heat maps share one scale, so that columns can be compared.
+    """
+    top = max((float(np.quantile(m, 0.999)) for m in maps), default=1.0)
+    rows = [
+        list(images),
+        [overlay(image, m, top) for image, m in zip(images, maps, strict=True)],
+        [marked(i, m > tau, truth) for i, m, tau, truth in zip(images, maps, taus, masks, strict=True)],
+    ]
+    return panels(
+        rows, titles=names, labels=["original", "anomaly map", "found (orange), truth (white)"], caption=caption
+    )
+
+
+def representative(maps, masks, tau):
+    """The fair example: index of the image with the median F1 at τ (the lower one of two), and that F1."""
+    scores = [f1(confusion(m > tau, truth)) for m, truth in zip(maps, masks, strict=True)]
+    order = np.argsort(np.nan_to_num(scores, nan=-1.0), kind="stable")
+    chosen = int(order[(len(order) - 1) // 2])
+    return chosen, float(scores[chosen])
+
+
+def write_all(out, train, test, reconstructions, maps, history, f1, tau, caption):
+    """Writes figures 3–7, 9–14 and figure_00_defects_found into the folder `out`; returns their paths.
+
+    train, test: ImageSet. reconstructions: float32 [N, 3, H, W] in [0, 1] and maps: float32 [N, H, W], of the test
+    images in order. history: rows (step, epoch, loss). f1: {defect: [(epoch, f1), ...]}. tau: {defect: τ}.
+    The image shown of a defect is the one of median F1 at τ. A figure that the data cannot give is left out.
+    """
+    written = []
+
+    def write(figure, name):
+        written.append(save(figure, out, name))
+
+    thirds = np.unique(np.linspace(0, len(train.images) - 1, 3).astype(int)) if len(train.images) else []
+    if len(thirds):
+        write(
+            training_images(train.images[thirds], f"Defect-free training images. {caption}"),
+            "figure_03_training_images",
+        )
+    if len(history):
+        write(loss(history, f"Training loss. {caption}"), "figure_05_loss")
+    for number, names in _f1_groups(list(f1)).items():
+        note = f"F1 at τ on the test folders themselves, so no validation in the strict sense. {caption}"
+        write(f1_by_epoch(f1, names, note), f"figure_{number:02d}_f1_{'_'.join(names)}")
+
+    shown, notes = {}, {}
+    for defect in test.defect_names:
+        of_defect = np.flatnonzero(np.array(test.defects) == defect)
+        chosen, score = representative(maps[of_defect], test.masks[of_defect], tau[defect])
+        shown[defect] = of_defect[chosen]
+        name = test.paths[of_defect[chosen]].replace("\\", "/").rsplit("/", 1)[-1]
+        notes[defect] = (
+            f"{defect} {name}, of {len(of_defect)} images the median by F1 ({score:.2f}) at τ = {tau[defect]:g}"
+        )
+    for defect, i in shown.items():
+        figure = defect_panels(
+            test.images[i], reconstructions[i], maps[i] > tau[defect], test.masks[i], f"{notes[defect]}. {caption}"
+        )
+        write(figure, f"figure_{ARTICLE_FIGURE.get(defect, 9):02d}_{defect}")
+    if shown:
+        index = list(shown.values())
+        which = "Of each defect the image of median F1 at τ. " + caption
+        write(
+            defects_and_masks(test.images[index], test.masks[index], list(shown), which), "figure_04_defects_and_masks"
+        )
+        taus = [tau[defect] for defect in shown]
+        found = defects_found(test.images[index], maps[index], test.masks[index], taus, list(shown), which)
+        write(found, "figure_00_defects_found")
+        defect = "print" if "print" in shown else next(iter(shown))
+        i = shown[defect]
+        write(image_and_mask(test.images[i], test.masks[i], f"{notes[defect]}. {caption}"), "figure_13_threshold_image")
+        write(thresholds(maps[i], caption=f"{notes[defect]}. {caption}"), "figure_14_thresholds")
+    return sorted(written)
+
+
+def _f1_groups(defects):
+    """Which defects share Figure 6 and which Figure 7: the article's pairs, or the two halves of other names."""
+    if set(defects) == set(DEFECT_STYLE):
+        return {6: ["crack", "cut"], 7: ["hole", "print"]}
+    defects = sorted(defects)
+    half = (len(defects) + 1) // 2
+    return {number: names for number, names in ((6, defects[:half]), (7, defects[half:])) if names}

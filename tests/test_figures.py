@@ -1,0 +1,162 @@
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from hazelnut_ae import diagrams, figures
+from hazelnut_ae.dataset import ImageSet
+from hazelnut_ae.files import DataError
+
+
+def image_set(defects, seed=0):
+    rng = np.random.default_rng(seed)
+    masks = np.zeros((len(defects), 256, 256), bool)
+    for i, name in enumerate(defects):
+        if name != "good":
+            masks[i, 40 : 60 + 4 * i, 100:130] = True
+    images = rng.integers(0, 200, (len(defects), 3, 256, 256), dtype=np.uint8)
+    paths = [f"test/{name}/{i:03d}.png" for i, name in enumerate(defects)]
+    return ImageSet(images=images, masks=masks, defects=list(defects), paths=paths)
+
+
+def write_all(folder, defects):
+    train, test = image_set(["good"] * 4), image_set(defects, seed=1)
+    maps = np.where(test.masks, 0.5, 0.05).astype(np.float32)
+    history = [(step, 1 + step // 5, 0.1 / step) for step in range(1, 31)]
+    f1 = {name: [(1, 0.1), (2, None), (3, 0.4)] for name in test.defect_names}
+    tau = dict.fromkeys(test.defect_names, 0.2)
+    return figures.write_all(
+        folder, train, test, test.images / 255, maps, history, f1, tau, "made-up noise, for a test"
+    )
+
+
+def test_write_all_writes_the_articles_figures(tmp_path):
+    paths = write_all(tmp_path, ["good", "crack", "cut", "hole", "print", "print"])
+    assert [p.stem for p in paths] == [
+        "figure_00_defects_found",
+        "figure_03_training_images",
+        "figure_04_defects_and_masks",
+        "figure_05_loss",
+        "figure_06_f1_crack_cut",
+        "figure_07_f1_hole_print",
+        "figure_09_print",
+        "figure_10_crack",
+        "figure_11_cut",
+        "figure_12_hole",
+        "figure_13_threshold_image",
+        "figure_14_thresholds",
+    ]
+    assert sorted(tmp_path.iterdir()) == paths  # nothing else, no half-written file
+    for path in paths:
+        with Image.open(path) as picture:
+            picture.load()
+
+
+def test_other_defect_names_get_a_figure_each(tmp_path):
+    names = {p.stem for p in write_all(tmp_path, ["good", "bent_lead", "colour", "misplaced"])}
+    assert {"figure_09_bent_lead", "figure_09_colour", "figure_09_misplaced"} <= names
+    assert {"figure_06_f1_bent_lead_colour", "figure_07_f1_misplaced"} <= names
+
+
+def test_a_set_without_defects_still_has_its_training_figures(tmp_path):
+    assert {p.stem for p in write_all(tmp_path, ["good"])} == {"figure_03_training_images", "figure_05_loss"}
+
+
+def test_panels_show_every_pixel_once(tmp_path):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (3, 256, 256), dtype=np.uint8)
+    mask = rng.random((256, 256)) < 0.5
+    path = figures.save(figures.panels([[image, mask]], titles=["a", "b"], caption="c"), tmp_path, "two")
+    pixels = np.asarray(Image.open(path).convert("RGB"))  # [H, W, 3]
+    left, top = figures.MARGIN, 26
+    np.testing.assert_array_equal(pixels[top : top + 256, left : left + 256], image.transpose(1, 2, 0))
+    left += 256 + figures.MARGIN
+    np.testing.assert_array_equal(pixels[top : top + 256, left : left + 256, 0], mask * np.uint8(255))
+
+
+def test_caption_is_drawn_and_long_ones_wrap():
+    short, long = figures.panels([[np.eye(256)]], caption="a"), figures.panels([[np.eye(256)]], caption="word " * 60)
+    assert short.texts[0].get_text() == "a"
+    assert long.texts[0].get_text().count("\n") >= 3
+    assert long.get_figheight() > short.get_figheight()
+
+
+def test_a_defect_keeps_its_style_everywhere():
+    assert (
+        figures.styles(["print", "crack"])["crack"]
+        == figures.styles(["crack"])["crack"]
+        == figures.DEFECT_STYLE["crack"]
+    )
+    others = figures.styles(["b", "a", "crack"])
+    assert others["a"] != others["b"]
+
+
+def test_line_colours_differ_in_grey_within_each_figure():
+    grey = {name: np.dot(to_rgb(style["color"]), [0.299, 0.587, 0.114]) for name, style in figures.DEFECT_STYLE.items()}
+    for a, b in (("crack", "cut"), ("hole", "print")):
+        lines_differ = figures.DEFECT_STYLE[a]["linestyle"] != figures.DEFECT_STYLE[b]["linestyle"]
+        assert lines_differ
+        assert abs(grey[a] - grey[b]) > 0.05
+
+
+def test_representative_is_the_median_by_f1():
+    truth = np.zeros((5, 16, 16), bool)
+    truth[:, :8] = True
+    maps = np.zeros((5, 16, 16), np.float32)
+    for i, rows in enumerate([8, 1, 4, 2, 6]):  # rows of the 8 that are found
+        maps[i, :rows] = 1
+    chosen, score = figures.representative(maps, truth, 0.5)
+    assert chosen == 2
+    assert score == pytest.approx(2 * 4 / (4 + 8))
+    nothing, score = figures.representative(np.zeros((1, 16, 16), np.float32), np.zeros((1, 16, 16), bool), 0.5)
+    assert nothing == 0
+
+
+def test_marked_shows_prediction_and_outline():
+    image = np.full((3, 64, 64), 100, np.uint8)
+    truth, predicted = np.zeros((2, 64, 64), bool)
+    truth[20:40, 20:40] = True
+    predicted[25:30, 25:30] = True
+    picture = figures.marked(image, predicted, truth)
+    assert tuple(picture[:, 27, 27]) == figures.FOUND
+    assert tuple(picture[:, 30, 18]) == figures.TRUTH
+    np.testing.assert_allclose(picture[:, 5, 5], 0.75 * 100 / 255)
+
+
+def test_overlay_grows_brighter_with_the_map():
+    ramp = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (64, 1))
+    brightness = figures.overlay(np.full((3, 64, 64), 60, np.uint8), ramp).mean(axis=(0, 1))  # [W]
+    assert brightness[-1] > brightness[40] > brightness[24]
+
+
+def test_save_names_the_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="file"):
+        figures.save(figures.panels([[np.eye(256)]]), tmp_path / "file", "figure")
+
+
+def test_charts_take_short_and_empty_histories():
+    assert len(figures.loss([], "c").axes) == 1
+    assert len(figures.loss([(1, 1, 0.5)], "c").axes[0].lines) == 2
+    assert not figures.f1_by_epoch({}, caption="c").axes[0].lines
+
+
+def test_algorithm_shows_the_steps_of_figure_8():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (3, 256, 256), dtype=np.uint8)
+    reconstruction = rng.random((3, 256, 256), dtype=np.float32)
+    figure = diagrams.algorithm(image, reconstruction, 0.3, truth=image[0] > 250)
+    pictures = [ax.images[0].get_array() for ax in figure.axes if ax.images]
+    assert len(pictures) == 6
+    residual = np.abs(image / 255 - reconstruction).max(axis=0)
+    np.testing.assert_allclose(pictures[3], residual)
+    np.testing.assert_array_equal(pictures[4], residual > 0.3)
+
+
+def test_the_drawings_name_what_they_show():
+    def words(figure):
+        return " ".join(text.get_text() for ax in figure.axes for text in ax.texts)
+
+    assert all(word in words(diagrams.autoencoder()) for word in ("encoder", "decoder", "500 numbers", "196,608"))
+    assert "TP = 7" in words(diagrams.outcomes((7, 1, 2, 54)))
+    assert "type II" in words(diagrams.outcomes())
