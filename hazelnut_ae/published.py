@@ -1,0 +1,151 @@
+"""Other people's numbers, each with its source, and the proofs of the errata in the article's table.
+
+The article's last table (section 6) sets eight rows side by side. Two of its F1 are swapped, and its last four rows
+are not what the column heads say. `swapped_f1` and `borrowed_rates` derive both from the numbers alone.
+"""
+
+from dataclasses import dataclass
+
+from hazelnut_ae.metrics import Confusion, f1, precision, recall
+
+ARTICLE = "the article, table of section 6"
+BERGMANN_2019 = "Bergmann et al., MVTec AD, CVPR 2019"
+CAVGA = "Venkataramanan et al., CAVGA, ECCV 2020"
+FEW_SHOT = 'quoted in Table 1 of "Few-Shot Fast-Adaptive Anomaly Detection"'
+GOOD_IMAGES, DEFECTIVE_IMAGES = 40, 70  # the hazelnut test set of MVTec AD
+
+
+@dataclass(frozen=True)
+class ArticleRow:
+    """One row of the article's table as printed; `defect` is "" for the rows it borrowed from others."""
+
+    system: str
+    defect: str
+    recall: float
+    precision: float
+    f1: float
+
+    @property
+    def level(self):
+        """What was counted: the article's own rows count pixels, the borrowed ones images."""
+        return "pixel" if self.defect else "image"
+
+
+ARTICLE_TABLE = (
+    ArticleRow("article", "print", recall=0.22, precision=0.82, f1=0.35),
+    ArticleRow("article", "crack", recall=0.26, precision=0.57, f1=0.36),
+    ArticleRow("article", "cut", recall=0.69, precision=0.80, f1=0.57),
+    ArticleRow("article", "hole", recall=0.55, precision=0.61, f1=0.75),
+    ArticleRow("AE(SSIM)", "", recall=0.08, precision=1.00, f1=0.15),
+    ArticleRow("AE(L2)", "", recall=0.84, precision=0.93, f1=0.88),
+    ArticleRow("AnoGAN", "", recall=0.16, precision=0.83, f1=0.27),
+    ArticleRow("CNN feature dictionary", "", recall=0.07, precision=0.90, f1=0.13),
+)
+
+# The mean of the two image-level rates as a second paper prints it. It has no row for the dictionary, so that row's
+# reading rests on its place in the same table alone.
+MEAN_OF_RATES = {"AE(SSIM)": 0.54, "AE(L2)": 0.88, "AnoGAN": 0.50}
+
+
+@dataclass(frozen=True)
+class PublishedPixel:
+    """A published pixel-level result of one category; None where the source gives none."""
+
+    category: str
+    system: str
+    auroc: float | None
+    overlap: float | None  # of predicted and true regions, at the label-free threshold of the MVTec rule
+    source: str
+    checked: bool = True  # False: from memory, not yet held against the source
+
+
+PIXEL_RESULTS = (
+    PublishedPixel("hazelnut", "AE(SSIM)", 0.97, 0.00, f"{BERGMANN_2019}, Table 3, {FEW_SHOT}"),
+    PublishedPixel("hazelnut", "AE(L2)", 0.95, 0.41, f"{BERGMANN_2019}, Table 3, {FEW_SHOT}"),
+    PublishedPixel("hazelnut", "AnoGAN", 0.87, 0.02, f"{BERGMANN_2019}, Table 3, {FEW_SHOT}"),
+    PublishedPixel("hazelnut", "CNN feature dictionary", 0.72, None, f"{BERGMANN_2019}, Table 3", checked=False),
+    PublishedPixel("transistor", "AE(SSIM)", 0.90, 0.01, f"{BERGMANN_2019}, Table 3, {FEW_SHOT}"),
+    PublishedPixel("transistor", "AE(L2)", 0.86, 0.22, f"{BERGMANN_2019}, Table 3, {FEW_SHOT}"),
+    PublishedPixel("transistor", "AnoGAN", 0.80, 0.08, f"{BERGMANN_2019}, Table 3, {FEW_SHOT}"),
+    PublishedPixel("transistor", "CNN feature dictionary", 0.66, None, f"{BERGMANN_2019}, Table 3", checked=False),
+    PublishedPixel("hazelnut", "PatchCore", 0.987, None, "Roth et al., CVPR 2022", checked=False),
+    PublishedPixel("hazelnut", "PaDiM", 0.982, None, "Defard et al., 2020", checked=False),
+    PublishedPixel("hazelnut", "SPADE", 0.984, None, "Cohen and Hoshen, 2020", checked=False),
+)
+
+
+def harmonic_mean(a, b):
+    """2ab / (a + b)."""
+    return 2 * a * b / (a + b) if a + b else float("nan")
+
+
+def corrected_f1(row):
+    """The F1 that the row's own recall and precision give, to two digits; for the article's rows."""
+    return round(harmonic_mean(row.recall, row.precision), 2)
+
+
+def printed_f1_is_possible(row, f1_value):
+    """Whether `f1_value` can follow from the row's recall and precision, each rounded to two digits.
+
+    The harmonic mean grows with both, so its bounds are those of the rounding, ± 0.005 each.
+    """
+    low = harmonic_mean(row.recall - 0.005, row.precision - 0.005)
+    high = harmonic_mean(row.recall + 0.005, min(row.precision + 0.005, 1))
+    return low - 0.005 <= f1_value <= high + 0.005
+
+
+def swapped_f1():
+    """Proves that two F1 are swapped: the pairs of defects whose F1 is impossible, but possible once exchanged.
+
+    Returns [("cut", "hole")].
+    """
+    wrong = [row for row in ARTICLE_TABLE if not printed_f1_is_possible(row, row.f1)]
+    return [
+        (a.defect, b.defect)
+        for i, a in enumerate(wrong)
+        for b in wrong[i + 1 :]
+        if printed_f1_is_possible(a, b.f1) and printed_f1_is_possible(b, a.f1)
+    ]
+
+
+def image_confusion(row):
+    """The images behind a borrowed row, read as TNR ("precision") and TPR ("recall") of 40 good and 70 defective.
+
+    The rates are printed to two digits, so the counts are not whole.
+    """
+    tp, tn = row.recall * DEFECTIVE_IMAGES, row.precision * GOOD_IMAGES
+    return Confusion(tp, GOOD_IMAGES - tn, DEFECTIVE_IMAGES - tp, tn)
+
+
+def borrowed_rates():
+    """What the four borrowed rows are: image-level rates, not the precision and recall of pixels.
+
+    The proof is the second source: it prints the mean of TNR and TPR, and so do the row's two numbers to the rounding.
+    Returns one dict per row: system, tnr, tpr, mean_of_rates, second_source (None for the dictionary), confirmed (None
+    without a second source), precision and f1 (of images, as they follow from the rates), confusion.
+    """
+    rows = []
+    for row in ARTICLE_TABLE:
+        if row.level == "image":
+            mean, second = (row.recall + row.precision) / 2, MEAN_OF_RATES.get(row.system)
+            c = image_confusion(row)
+            rows.append(
+                {
+                    "system": row.system,
+                    "tnr": row.precision,
+                    "tpr": row.recall,
+                    "mean_of_rates": mean,
+                    "second_source": second,
+                    "confirmed": None if second is None else abs(mean - second) <= 0.01,  # two rounded numbers
+                    "precision": precision(c),
+                    "recall": recall(c),
+                    "f1": f1(c),
+                    "confusion": c,
+                }
+            )
+    return rows
+
+
+def call_everything_defective(good=GOOD_IMAGES, defective=DEFECTIVE_IMAGES):
+    """The answer that needs no detector: its confusion counts. On 40 and 70 images its F1 is 0.78."""
+    return Confusion(tp=defective, fp=good, fn=0, tn=0)

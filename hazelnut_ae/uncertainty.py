@@ -1,0 +1,95 @@
+"""How far a number would move with other test images: bootstrap intervals, and several seeds of a run.
+
+The bootstrap (Efron 1979) draws images with replacement and measures again. Pixels of one image are not independent, so
+whole images are drawn; each kind of defect and the good ones among themselves, since a test set fixes their numbers.
+Measuring again is only adding up the images' histograms with other weights.
+"""
+
+import numpy as np
+
+from hazelnut_ae import curves, metrics
+
+DRAWS = 1000
+COARSE_BINS = 1000
+
+
+def draw_weights(groups, draws=DRAWS, seed=0):
+    """How often each image is drawn: float32 [draws, N], the sum over each group always its size."""
+    groups, rng = np.asarray(groups), np.random.default_rng(seed)
+    weights = np.zeros((draws, len(groups)), np.float32)
+    for name in np.unique(groups):
+        chosen = np.flatnonzero(groups == name)
+        weights[:, chosen] = rng.multinomial(len(chosen), np.full(len(chosen), 1 / len(chosen)), draws)
+    return weights
+
+
+def interval(values):
+    """The middle 95 % of [draws] values as [low, high]; None if they are undefined."""
+    values = np.asarray(values, float)
+    return None if np.isnan(values).any() else [float(v) for v in np.quantile(values, [0.025, 0.975])]
+
+
+class ImageHistograms:
+    """Each image's own histograms, in bins coarse enough to keep them: [N, 1000] for good, defective and regions."""
+
+    def __init__(self, maps, masks, pooled):
+        """maps, masks: [N, H, W]; pooled: the PixelMetrics of the same images, from which the bins are made.
+
+        The bins hold about equal shares of the good and of the defective pixels, so that no part of a curve is coarse.
+        """
+        share = pooled.negatives / max(pooled.negatives.sum(), 1) + pooled.positives / max(pooled.positives.sum(), 1)
+        cumulated = np.cumsum(share)
+        coarse = ((cumulated - share / 2) / cumulated[-1] * COARSE_BINS).astype(np.int32)  # [BINS]
+        n = len(maps)
+        self.negatives = np.zeros((n, COARSE_BINS), np.float32)
+        self.positives = np.zeros((n, COARSE_BINS), np.float32)
+        self.regions = np.zeros((n, COARSE_BINS), np.float32)
+        self.counts = np.zeros(n, np.float32)
+        for i in range(n):
+            bins, mask = coarse[curves.score_bins(maps[i])], masks[i]
+            self.negatives[i] = np.bincount(bins.ravel(), minlength=COARSE_BINS)
+            if mask.any():
+                weights, count = curves.region_weights(mask[None])
+                self.positives[i] = np.bincount(bins[mask], minlength=COARSE_BINS)
+                self.regions[i] = np.bincount(bins[mask], weights[0][mask], minlength=COARSE_BINS)
+                self.negatives[i] -= self.positives[i]
+                self.counts[i] = count
+
+    def intervals(self, weights, chosen):
+        """Intervals of the curves of the `chosen` images (bool [N]) under weights [draws, N], by metric name."""
+        weights = weights[:, chosen]
+        if weights.shape[1] < 2:
+            return dict.fromkeys(("auroc", "average_precision", "f1_max", "pro"))
+        negatives, positives = weights @ self.negatives[chosen], weights @ self.positives[chosen]  # [draws, bins]
+        regions, counts = weights @ self.regions[chosen], weights @ self.counts[chosen]
+        return {
+            "auroc": interval(curves.auroc(negatives, positives)),
+            "average_precision": interval(curves.average_precision(negatives, positives)),
+            "f1_max": interval(curves.f1_max(negatives, positives)[0]),
+            "pro": interval(curves.pro(negatives, regions, counts)),
+        }
+
+
+def f1_interval(predicted, truth, weights):
+    """The interval of F1 over images: predicted and truth bool [N, …], weights [draws, N]. None below two images."""
+    n = len(predicted)
+    if n < 2:
+        return None
+    flat = lambda a: np.asarray(a).reshape(n, -1)  # noqa: E731
+    counts = [metrics.confusion(p, t) for p, t in zip(flat(predicted), flat(truth), strict=True)]
+    tp, fp, fn, _ = (weights.astype(float) @ np.array(counts, float)).T  # each [draws]
+    return interval(np.where(tp + fn > 0, curves.divide(2 * tp, 2 * tp + fp + fn), np.nan))
+
+
+def image_auroc_interval(scores, is_defective, weights):
+    """The interval of the image AUROC: scores [N], is_defective bool [N], weights [draws, N]."""
+    is_defective = np.asarray(is_defective, bool)
+    if min(is_defective.sum(), (~is_defective).sum()) < 2:
+        return None
+    values, bins = np.unique(np.asarray(scores, float), return_inverse=True)
+    one_hot = np.eye(len(values), dtype=np.float32)[bins]  # [N, different scores]
+    return interval(
+        curves.auroc(
+            weights[:, ~is_defective] @ one_hot[~is_defective], weights[:, is_defective] @ one_hot[is_defective]
+        )
+    )
