@@ -1,0 +1,12 @@
+"""Synthetic hazelnuts: painted pictures in the manner of the MVTec AD hazelnut photographs, with exact masks.
+
+rng = np.random.default_rng(0)
+image, mask = paint(rng, "crack")       # uint8 [256, 256, 3], bool [256, 256]
+stages(rng, "hole")                     # the pictures on the way to one
+write("hazelnuts", {"train/good": 40, "test/good": 10, "crack": 5})
+"""
+
+from .painting import paint, stages
+from .writing import write
+
+__all__ = ["paint", "stages", "write"]

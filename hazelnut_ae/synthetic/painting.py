@@ -1,0 +1,59 @@
+"""One synthetic photograph, from body to sensor."""
+
+import numpy as np
+
+from . import photograph, texture
+from .defects import DEFECTS
+from .noise import mix
+from .shape import body, look_at, pose
+
+SIZE = 512  # of the render; the photograph is half as large
+
+
+def stages(rng, defect=None):
+    """The pictures on the way to one synthetic photograph, by name, in order.
+
+    rng: numpy Generator; defect: None, "crack", "cut", "hole" or "print".
+    Returns: dict of uint8 [512, 512, 3] pictures ("normals", "colour", …), and last "photograph" uint8
+    [256, 256, 3] and "mask" bool [256, 256]. Raises: ValueError on another defect.
+    """
+    if defect is not None and defect not in DEFECTS:
+        raise ValueError(f"{defect!r} is no defect that can be painted; use one of {', '.join(DEFECTS)} or None.")
+    nut, to_nut = body(rng), pose(rng)
+    centre = 0.498 + rng.normal(0, 0.011, 2)
+    surface = look_at(nut, to_nut, np.clip(rng.normal(0.36, 0.03), 0.28, 0.42), centre, SIZE)
+    pictures = {"normals": surface.image(surface.normal * 127 + 128, SIZE)}
+
+    colour, height = texture.shell(rng, surface)
+    pictures["shell"] = surface.image(colour, SIZE)
+    scar_colour, scar_height, cover = texture.scar(rng, surface)
+    colour, height = mix(colour, scar_colour, cover), height * (1 - cover) + scar_height * cover
+    pictures["scar"] = surface.image(colour, SIZE)
+    mask = np.zeros(len(height), bool)
+    if defect is not None:
+        mask = DEFECTS[defect](rng, surface, colour, height)
+        pictures[defect] = surface.image(colour, SIZE)
+
+    normal = photograph.relief(surface, height, SIZE)
+    diffuse, highlight = photograph.light(normal, photograph.lamp(rng))
+    lit = colour * diffuse[:, None] + 255 * highlight[:, None] + np.array([8, 9, 11])
+    pictures["light"] = surface.image(lit, SIZE)
+    coverage = surface.image(surface.coverage, SIZE)
+    picture = photograph.ground(rng, SIZE) * photograph.contact_shadow(rng, coverage, SIZE)[..., None]
+    pictures["ground"] = picture
+    picture = mix(picture, pictures["light"], coverage)
+    pictures = {name: np.clip(value, 0, 255).astype(np.uint8) for name, value in pictures.items()}
+    pictures["photograph"] = photograph.sensor(rng, picture)
+    full = surface.image(mask & (surface.coverage > 0.5), SIZE)
+    pictures["mask"] = full.reshape(SIZE // 2, 2, SIZE // 2, 2).mean((1, 3)) >= 0.5
+    return pictures
+
+
+def paint(rng, defect=None):
+    """One synthetic hazelnut.
+
+    rng: numpy Generator; defect: None for a good nut, or "crack", "cut", "hole", "print".
+    Returns: image uint8 [256, 256, 3], mask bool [256, 256] (all False on a good nut).
+    """
+    pictures = stages(rng, defect)
+    return pictures["photograph"], pictures["mask"]

@@ -1,0 +1,181 @@
+"""The body of a hazelnut, and which of its points each pixel of a photograph sees.
+
+Two frames: the *nut's* own (z from scar to tip; colatitude 0 at the tip, π at the scar; longitude 0 … 2π) and the
+*camera's* (x right, y down, z towards the viewer). The mean radius of a nut is 1.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import ConvexHull
+
+from .noise import cloud, look_up
+
+ROWS, COLUMNS = 128, 256  # of the tables over colatitude and longitude
+COLATITUDE = np.linspace(0, np.pi, ROWS)
+
+
+@dataclass
+class Body:
+    """A star-shaped solid, as a table of radii, and where its scar begins."""
+
+    radius: np.ndarray  # [ROWS, COLUMNS], by colatitude and longitude
+    scar_edge: np.ndarray  # [COLUMNS], colatitude (radians) of the scar's border on each meridian
+
+
+@dataclass
+class Surface:
+    """The N visible points of a nut: flat arrays, one entry for each pixel that shows it."""
+
+    pixels: tuple  # (rows, columns) in the frame, int [N] each
+    coverage: np.ndarray  # [N], 0 … 1, less than 1 only on the outline
+    point: np.ndarray  # [N, 3], camera frame, nut radii
+    normal: np.ndarray  # [N, 3], camera frame
+    colatitude: np.ndarray  # [N], 0 at the tip … π at the scar's middle
+    longitude: np.ndarray  # [N], 0 … 2π
+    scar: np.ndarray  # [N], distance inside the scar's border, negative on the shell, nut radii
+    to_nut: np.ndarray  # [3, 3], camera frame to nut frame
+    scale: float  # pixels per nut radius
+
+    def image(self, values, size, fill=0.0):
+        """`values` [N, ...] put where they belong in a picture [size, size, ...] of `fill`."""
+        picture = np.full((size, size, *values.shape[1:]), fill, np.float32)
+        picture[self.pixels] = values
+        return picture
+
+    def chart(self, index):
+        """A flat map of the surface around visible point `index`: arc lengths towards the tip and across.
+
+        Returns: along, across float [N] in nut radii, 9 for points that face away; view [3], the direction to the
+        camera in the map's own axes (along, across, up).
+        """
+        up = self.normal[index]
+        tip = self.to_nut[2]
+        along = tip - up * (tip @ up)
+        along /= np.linalg.norm(along) + 1e-9
+        axes = np.stack([along, np.cross(up, along), up])  # [3, 3]
+        offset = (self.point - self.point[index]) @ axes.T  # [N, 3]
+        chord = np.linalg.norm(offset, axis=1)
+        arc = 2 * np.arcsin(np.clip(chord / 2, 0, 1))  # as on a sphere of radius 1
+        flat = offset[:, :2] * (arc / (np.linalg.norm(offset[:, :2], axis=1) + 1e-9))[:, None]
+        flat[self.normal @ up < -0.2] = 9
+        return flat[:, 0], flat[:, 1], axes[:, 2]
+
+
+def body(rng):
+    """A random nut: round below, drawn out to a tip above, cut off by the scar, and never quite regular."""
+    widest = rng.uniform(0.36, 0.48)  # height of the widest place, in lengths
+    length = rng.normal(1.94, 0.10)
+    pointed = rng.uniform(0.52, 0.74)  # 0.5 is an ellipse, 1 a cone
+    height = np.linspace(0, 1, 400)
+    above = np.clip((height - widest) / (1 - widest), 0, 1)
+    below = np.clip((widest - height) / (widest * rng.uniform(1.05, 1.25)), 0, 1)
+    width = np.where(height > widest, (1 - above ** rng.uniform(1.9, 2.4)) ** pointed, (1 - below**2.2) ** 0.5)
+    axis = (height - widest) * length  # along the nut, 0 at the widest place
+    angle = np.arctan2(width, axis)  # falls from π to 0
+    order = np.argsort(angle)
+    meridian = np.interp(COLATITUDE, angle[order], np.hypot(width, axis)[order])
+    meridian += rng.uniform(0.0, 0.06) * np.exp(-((COLATITUDE / 0.13) ** 2))  # the tip's own little point
+    longitude = np.arange(COLUMNS) * 2 * np.pi / COLUMNS
+    oval = 1 + rng.uniform(0, 0.06) * np.cos(2 * (longitude - rng.uniform(0, 7)))
+    oval += rng.uniform(0, 0.02) * np.cos(3 * (longitude - rng.uniform(0, 7)))
+    flank = np.sin(COLATITUDE)[:, None] ** 0.5
+    radius = meridian[:, None] * (1 + flank * (oval - 1))
+    radius *= 1 + 0.012 * flank * cloud(rng, (ROWS, COLUMNS), (14, 22))
+
+    # The scar: a slightly bulging plane, a little oblique to the axis.
+    reach = rng.uniform(0.68, 0.92) * widest * length  # its distance from the middle
+    tilt, turn = abs(rng.normal(0, 0.12)), rng.uniform(0, 2 * np.pi)
+    facing = -np.cos(COLATITUDE)[:, None] * np.cos(tilt) + np.sin(COLATITUDE)[:, None] * np.sin(tilt) * np.cos(
+        longitude - turn
+    )
+    plane = reach / np.clip(facing, 0.15, None) ** rng.uniform(0.55, 0.9)
+    inside = (plane < radius) & (COLATITUDE[:, None] > np.pi / 2)
+    scar_edge = COLATITUDE[np.where(inside.any(0), inside.argmax(0), ROWS - 1)]
+    gap = radius - plane
+    sharp = 0.02
+    radius = np.where(COLATITUDE[:, None] > np.pi / 2, radius - sharp * np.logaddexp(0, gap / sharp), radius)
+    return Body(radius.astype(np.float32), scar_edge.astype(np.float32))
+
+
+def pose(rng):
+    """A random attitude as it comes to lie: any direction in the picture, the scar mostly turned a little to us.
+
+    Returns: [3, 3] rotation from the camera's to the nut's frame.
+    """
+    azimuth, elevation = rng.uniform(0, 2 * np.pi), np.deg2rad(np.clip(rng.normal(-18, 17), -60, 30))
+    tip = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)])
+    side = np.cross(tip, [0.0, 0.0, 1.0])
+    side /= np.linalg.norm(side)
+    roll = rng.uniform(0, 2 * np.pi)
+    first = np.cos(roll) * side + np.sin(roll) * np.cross(tip, side)
+    return np.stack([first, np.cross(tip, first), tip])
+
+
+def _radius(nut, point):
+    """Radius of the body in the direction of points [..., 3] of the nut's frame; with colatitude and longitude."""
+    colatitude = np.arctan2(np.hypot(point[..., 0], point[..., 1]), point[..., 2])
+    longitude = np.arctan2(point[..., 1], point[..., 0]) % (2 * np.pi)
+    v = longitude / (2 * np.pi)
+    return look_up(nut.radius, colatitude / np.pi * (ROWS - 1) / ROWS, v), colatitude, longitude
+
+
+def _trace(nut, to_nut, x, y, z, steps):
+    """Walks the rays at x, y from height z down to the surface; returns z and the distance left."""
+    for _ in range(steps):
+        point = np.stack([x, y, z], -1) @ to_nut.T.astype(np.float32)
+        left = np.sqrt((point**2).sum(-1)) - _radius(nut, point)[0]
+        z = np.maximum(z - 0.9 * left, -1.5)
+    return z, left
+
+
+def look_at(nut, to_nut, share, centre, size):
+    """What a camera straight above sees.
+
+    nut: Body; to_nut: [3, 3]; share: of the frame that the nut fills, 0 … 1; centre: (x, y) of its bounding box, in
+    frames; size: pixels of the (square) frame. Returns: Surface.
+    """
+    longitude = np.arange(COLUMNS) * 2 * np.pi / COLUMNS
+    ring = np.sin(COLATITUDE)[:, None]
+    hull = np.stack(
+        [ring * np.cos(longitude), ring * np.sin(longitude), np.cos(COLATITUDE)[:, None] + 0 * longitude], -1
+    )
+    outline = (hull * nut.radius[..., None]).reshape(-1, 3)[::3] @ to_nut[:, :2]  # to the camera: the transpose
+    scale = size * np.sqrt(share / ConvexHull(outline).volume)  # "volume" of a plane hull is its area
+    middle = (outline.min(0) + outline.max(0)) / 2
+    low = np.floor(np.array(centre) * size + (outline.min(0) - middle) * scale).astype(int) - 2
+    high = np.ceil(np.array(centre) * size + (outline.max(0) - middle) * scale).astype(int) + 3
+    low, high = np.maximum(low, 0), np.minimum(high, size)
+
+    step = 4  # coarse rays first, fine ones start from where those arrived
+    columns, rows = (np.arange(low[i], high[i] + step, step) for i in (0, 1))
+    to_x = lambda c: ((c + 0.5 - centre[0] * size) / scale + middle[0]).astype(np.float32)  # noqa: E731
+    to_y = lambda r: ((r + 0.5 - centre[1] * size) / scale + middle[1]).astype(np.float32)  # noqa: E731
+    x, y = np.meshgrid(to_x(columns), to_y(rows))
+    coarse, _ = _trace(nut, to_nut, x, y, np.full_like(x, 1.5), 24)
+    fine_columns, fine_rows = (np.arange(low[i], high[i]) for i in (0, 1))
+    x, y = np.meshgrid(to_x(fine_columns), to_y(fine_rows))
+    u, v = np.meshgrid((fine_columns - low[0]) / step, (fine_rows - low[1]) / step)
+    z = look_up(coarse, v / coarse.shape[0], u / coarse.shape[1]) + 0.02
+    keep = z > -0.9
+    rows, columns = np.meshgrid(fine_rows, fine_columns, indexing="ij")
+    x, y, z, rows, columns = (a[keep] for a in (x, y, z, rows, columns))
+    z, left = _trace(nut, to_nut, x, y, z, 6)
+    coverage = np.clip(0.5 - left * scale * 0.7 + 0.5, 0, 1)
+    keep = coverage > 0
+    x, y, z, rows, columns, coverage = (a[keep] for a in (x, y, z, rows, columns, coverage))
+
+    point = np.stack([x, y, z], -1)  # [N, 3]
+    here = point @ to_nut.T.astype(np.float32)
+    radius, colatitude, longitude = _radius(nut, here)
+    here *= (radius / np.linalg.norm(here, axis=-1))[:, None]
+    gradient = np.empty_like(here)
+    for axis in range(3):
+        ahead = here.copy()
+        ahead[:, axis] += 0.02
+        gradient[:, axis] = np.linalg.norm(ahead, axis=1) - _radius(nut, ahead)[0]
+    normal = gradient @ to_nut.astype(np.float32)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    edge = look_up(nut.scar_edge[None], 0 * longitude, longitude / (2 * np.pi))
+    scar = (colatitude - edge) * radius
+    return Surface((rows, columns), coverage, point, normal, colatitude, longitude, scar, to_nut, scale)
