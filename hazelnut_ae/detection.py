@@ -7,6 +7,11 @@ can be measured by the same code.
 from typing import Protocol
 
 import numpy as np
+import torch
+
+from hazelnut_ae.autoencoder import Autoencoder
+
+BATCH = 32
 
 
 class Detector(Protocol):
@@ -19,3 +24,66 @@ class Detector(Protocol):
 
     def anomaly_maps(self, images: np.ndarray) -> np.ndarray:
         """Scores uint8 [N, 3, 256, 256] as float32 [N, 256, 256], larger = more anomalous."""
+
+
+def to_float(images):
+    """uint8 [N, 3, H, W] in 0 … 255 as float32 of the same shape in [0, 1], the range of the network."""
+    return torch.as_tensor(np.asarray(images)).float() / 255
+
+
+@torch.no_grad()
+def reconstruct(model, images):
+    """What the network makes of uint8 [N, 3, 256, 256]: float32 [N, 3, 256, 256] in [0, 1]."""
+    model.eval()
+    device = next(model.parameters()).device
+    outputs = [model(to_float(images[i : i + BATCH]).to(device)).cpu() for i in range(0, len(images), BATCH)]
+    return torch.cat(outputs).numpy() if outputs else np.zeros((0, 3, 256, 256), dtype=np.float32)
+
+
+def residual(images, reconstructions):
+    """Figure 8's error: |x - x̂|, the maximum over the three colours. float32 [N, H, W] in [0, 1].
+
+    images: uint8 [N, 3, H, W]; reconstructions: float32 [N, 3, H, W] in [0, 1].
+    """
+    error = np.abs(np.asarray(images, dtype=np.float32) / 255 - reconstructions)  # [N, 3, H, W]
+    return error.max(axis=1)  # [N, H, W]
+
+
+def predicted_pixels(anomaly_maps, tau):
+    """Figure 8's last step: a pixel is defective where its error exceeds τ. bool [N, H, W]."""
+    return anomaly_maps > tau
+
+
+class AutoencoderDetector:
+    """The article's detector around a network: the anomaly map is the residual of Figure 8."""
+
+    name = "article"
+
+    def __init__(self, model=None):
+        self.model = model or Autoencoder()
+
+    def fit(self, good, steps=500, seed=0):
+        """The article's training in its plainest form, on uint8 [N, 3, 256, 256]: L2, Adam, batches of 32.
+
+        `hazelnut_ae.training` is the same with everything that a long run needs.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
+        self.model.train()
+        for _ in range(steps):
+            chosen = torch.randint(len(good), (BATCH,), generator=generator)
+            x = to_float(good[chosen.numpy()])  # [32, 3, 256, 256]
+            loss = torch.nn.functional.mse_loss(self.model(x), x)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    def anomaly_maps(self, images):
+        """The residual of each image uint8 [N, 3, 256, 256], as float32 [N, 256, 256] in [0, 1]."""
+        maps = [residual(batch, reconstruct(self.model, batch)) for batch in batches(images)]
+        return np.concatenate(maps) if maps else np.zeros((0, *images.shape[2:]), dtype=np.float32)
+
+
+def batches(images):
+    """Slices of at most 32 images, so that memory does not grow with the number of images."""
+    return (images[i : i + BATCH] for i in range(0, len(images), BATCH))

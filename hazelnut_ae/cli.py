@@ -1,0 +1,167 @@
+"""The command line: `hazelnut-ae …`, the same as `python -m hazelnut_ae …`. The work is done elsewhere."""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+
+import hazelnut_ae
+from hazelnut_ae.augmentation import AUGMENTATIONS
+from hazelnut_ae.files import DataError
+from hazelnut_ae.presets import PRESETS, find_preset
+
+
+def main(arguments=None):
+    """Runs one command; returns 0 on success, 1 on a problem with the user's data, 2 on wrong usage."""
+    arguments = parser().parse_args(arguments)
+    from hazelnut_ae.training import Interrupted  # torch takes seconds to import: not for --help
+
+    try:
+        return arguments.run_command(arguments) or 0
+    except (DataError, Interrupted) as message:
+        print(f"hazelnut-ae: {message}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("hazelnut-ae: stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe, head for one, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def parser():
+    """All commands and options, as the README lists them."""
+    top = argparse.ArgumentParser(
+        prog="hazelnut-ae",
+        description="Find defects in images with an autoencoder that has only seen good ones.",
+    )
+    top.add_argument("--version", action="version", version=f"hazelnut-ae {hazelnut_ae.__version__}")
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name, function, text):
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.set_defaults(run_command=function)
+        return sub
+
+    c = command("synthesize", synthesize, "paint a data set of synthetic hazelnuts in MVTec layout")
+    c.add_argument("folder", metavar="DIR", type=Path)
+    add_preset(c)
+    c.add_argument("--seed", type=natural, default=0)
+
+    c = command("check", check, "count the images of a data folder and list every problem found")
+    c.add_argument("folder", metavar="DIR", type=Path)
+
+    c = command("train", train, "train the article's autoencoder on the good images of a data folder")
+    c.add_argument("folder", metavar="DIR", type=Path)
+    c.add_argument("--run", required=True, type=Path, help="the folder that takes the run")
+    add_preset(c)
+    c.add_argument("--epochs", type=positive, help="instead of the preset's")
+    c.add_argument("--latent", type=positive, help="size of the latent vector (default: 500)")
+    c.add_argument(
+        "--augment", type=augmentations, help="of rotation,flip,noise, those that suit the images (default: all)"
+    )
+    c.add_argument("--seed", type=natural, default=0)
+    c.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best there is)")
+    c.add_argument("--resume", action="store_true", help="go on where the run in the folder stopped")
+
+    c = command("evaluate", evaluate, "measure a run on the test images and print the results table")
+    add_data_and_run(c)
+    c.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
+
+    c = command("figures", figures, "draw figures 3–7 and 9–14 of the article from a run")
+    add_data_and_run(c)
+    c.add_argument(
+        "--out", type=Path, default=None, help="folder for the pictures (default: HAZELNUT_FIGURES or figures)"
+    )
+    return top
+
+
+def add_preset(command):
+    command.add_argument("--preset", default="quick", choices=list(PRESETS), help="default: quick")
+
+
+def add_data_and_run(command):
+    command.add_argument("folder", metavar="DIR", type=Path)
+    command.add_argument("--run", required=True, type=Path, help="the folder of the run")
+
+
+def natural(text):
+    """A whole number from 0 on, for argparse."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return number
+
+
+def positive(text):
+    """A whole number from 1 on, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return number
+
+
+def augmentations(text):
+    """A list such as rotation,noise, for argparse."""
+    kinds = tuple(kind for kind in text.split(",") if kind)
+    if unknown := set(kinds) - set(AUGMENTATIONS):
+        raise argparse.ArgumentTypeError(f"no such augmentation: {', '.join(sorted(unknown))}")
+    return kinds
+
+
+def synthesize(arguments):
+    from hazelnut_ae import synthetic
+
+    synthetic.write(arguments.folder, find_preset(arguments.preset).counts, seed=arguments.seed)
+    print(f"{arguments.folder} holds synthetic hazelnuts of the preset {arguments.preset}, seed {arguments.seed}.")
+
+
+def check(arguments):
+    from hazelnut_ae import dataset
+
+    counts, problems, skipped = dataset.check(arguments.folder)
+    for name, count in counts.items():
+        print(f"{name:30} {count:6}")
+    for line in [*skipped, *problems]:
+        print(line)
+    print(f"{len(problems)} problem{'s' * (len(problems) != 1)} found." if problems else "No problem found.")
+    return 1 if problems else 0
+
+
+def train(arguments):
+    from hazelnut_ae import dataset, training
+
+    preset = find_preset(arguments.preset)
+    if arguments.augment is not None:
+        preset = dataclasses.replace(preset, augmentations=arguments.augment)
+    run = training.train(
+        dataset.load(arguments.folder),
+        arguments.run,
+        preset,
+        seed=arguments.seed,
+        epochs=arguments.epochs,
+        latent_dim=arguments.latent,
+        device=arguments.device,
+        resume=arguments.resume,
+    )
+    if run is not None:
+        print(f"{arguments.run}: {run.caption}, loss {run.history[-1][2]:.4f}.")
+
+
+def evaluate(arguments):
+    from hazelnut_ae import dataset, results, runs, workflow
+
+    result = workflow.evaluate(dataset.load(arguments.folder), runs.load_run(arguments.run))
+    print(results.markdown(results.table([result])))
+    if arguments.json:
+        runs.write_json(arguments.json, result)
+
+
+def figures(arguments):
+    from hazelnut_ae import dataset, runs, workflow
+
+    out = arguments.out or Path(os.environ.get("HAZELNUT_FIGURES") or "figures")
+    for path in workflow.figures(dataset.load(arguments.folder), runs.load_run(arguments.run), out):
+        print(path)

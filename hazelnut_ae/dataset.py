@@ -1,0 +1,292 @@
+"""Reads a folder in MVTec layout into memory: train/good, test/<defect or good>, ground_truth/<defect>.
+
+Any category, any defect names, PNG, JPEG, BMP or TIFF of any size. Images become 256×256 by area averaging; one that is
+not square is squeezed, not cropped, so that no defect at its edge is lost.
+"""
+
+import contextlib
+import hashlib
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+from tqdm import tqdm
+
+from hazelnut_ae import cache
+from hazelnut_ae.files import DataError
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+MAX_PIXELS = 100_000_000  # a photograph beyond this is refused from its header, before it fills the memory
+SIZE = 256
+
+
+@dataclass
+class ImageSet:
+    """Images with their masks: one row of each per photograph.
+
+    images: uint8 [N, 3, 256, 256]; masks: bool [N, 256, 256], True on the defect; defects: N names, "good" for
+    defect-free ones; paths: N file names relative to the data folder.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    defects: list[str]
+    paths: list[str]
+
+    def __len__(self):
+        return len(self.images)
+
+    def subset(self, indices):
+        """The rows of those numbers as an ImageSet of their own."""
+        indices = np.asarray(indices, dtype=int)
+        return ImageSet(
+            self.images[indices],
+            self.masks[indices],
+            [self.defects[i] for i in indices],
+            [self.paths[i] for i in indices],
+        )
+
+    def of(self, defect):
+        """The rows of one defect."""
+        return self.subset([i for i, name in enumerate(self.defects) if name == defect])
+
+    @property
+    def defect_names(self):
+        """The names of the defects, sorted, without "good"."""
+        return sorted(set(self.defects) - {"good"})
+
+
+@dataclass
+class Dataset:
+    """A data folder: its good training images, its test images, and who it is.
+
+    fingerprint: SHA-256 of the 256×256 images and masks, so that a run knows its data wherever they lie.
+    """
+
+    train: ImageSet
+    test: ImageSet
+    name: str
+    fingerprint: str
+    license: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One photograph of the folder: where it lies, where its mask lies (None for good ones), which defect it shows."""
+
+    path: Path
+    mask: Path | None
+    defect: str
+    split: str  # "train" or "test"
+
+
+def scan(folder):
+    """Lists a data folder without opening an image.
+
+    Returns (entries sorted by split, defect and name; problems, a plain sentence each; files passed over).
+    """
+    folder = Path(folder)
+    entries, problems, skipped = [], [], []
+    if not folder.is_dir():
+        return [], [f"{folder} is not a folder; name one in MVTec layout (train/good, test/…, ground_truth/…)."], []
+    good = images_by_stem(folder / "train" / "good", problems, skipped)
+    if not good:
+        problems.append(f"{folder / 'train' / 'good'} holds no images; put the defect-free training images there.")
+    entries += [Entry(path, None, "good", "train") for path in good.values()]
+    ground_truth = folder / "ground_truth"
+    test_folders = subfolders(folder / "test")
+    for test_folder in test_folders:
+        defect = test_folder.name
+        images = images_by_stem(test_folder, problems, skipped)
+        if defect == "good":
+            entries += [Entry(path, None, defect, "test") for path in images.values()]
+            continue
+        masks = images_by_stem(ground_truth / defect, problems, skipped, strip="_mask")
+        for stem, path in images.items():
+            if stem in masks:
+                entries.append(Entry(path, masks[stem], defect, "test"))
+            else:
+                problems.append(
+                    f"{path} has no mask; add {ground_truth / defect / (stem + '_mask.png')} or move the image to test/good."
+                )
+        for stem, mask in masks.items():
+            if stem not in images:
+                problems.append(f"{mask} has no image; add {test_folder / stem}.png or remove the mask.")
+    for mask_folder in subfolders(ground_truth):
+        if not (folder / "test" / mask_folder.name).is_dir() and images_by_stem(mask_folder, [], []):
+            problems.append(
+                f"{mask_folder} has masks but there is no {folder / 'test' / mask_folder.name}; add the images."
+            )
+    return entries, problems, skipped
+
+
+def subfolders(folder):
+    """The folders in a folder, sorted, hidden ones left out; none where there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def images_by_stem(folder, problems, skipped, strip=""):
+    """The image files of a folder as {stem: path}, sorted; `strip` is taken off the end of a stem."""
+    images = {}
+    if folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            if path.name.startswith(".") or path.is_dir():
+                continue
+            if path.suffix.lower() not in IMAGE_SUFFIXES:
+                skipped.append(f"{path} is not a PNG, JPEG, BMP or TIFF file and is passed over.")
+                continue
+            stem = path.stem.removesuffix(strip) if strip else path.stem
+            if stem in images:
+                problems.append(f"{path} and {images[stem].name} have the same name; rename or remove one of the two.")
+                continue
+            images[stem] = path
+    return images
+
+
+@contextlib.contextmanager
+def opened(path):
+    """Opens an image, upright, and turns everything that can go wrong with it into one plain sentence."""
+    try:
+        Image.MAX_IMAGE_PIXELS = None  # our own limit is lower and has a better sentence
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise DataError(
+                    f"{path} has {image.width}×{image.height} pixels, more than {MAX_PIXELS // 10**6} million; "
+                    "save a smaller version of it."
+                )
+            image.load()
+            yield ImageOps.exif_transpose(image)
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
+        raise DataError(f"{path} cannot be read as an image ({error}); replace or remove the file.") from error
+
+
+def read_image(path, size=SIZE):
+    """One photograph as uint8 [3, size, size], whatever its mode: 16-bit grey is scaled, transparency dropped.
+
+    Raises: DataError if the file is no image, is cut short or has more than 100 million pixels.
+    """
+    with opened(path) as image:
+        if image.mode.startswith("I"):  # 16-bit grey, 0 … 65535
+            grey = np.asarray(image, dtype=np.float64) / 257
+            image = Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
+        elif image.mode == "F":
+            raise DataError(f"{path} holds floating-point numbers, whose range is unknown; save it with 8 or 16 bits.")
+        rgb = resized(image.convert("RGB"), size)
+    return np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))  # [3, size, size]
+
+
+def resized(image, size):
+    """The image at size×size: area averaging when it shrinks, bicubic when it grows."""
+    shrinks = min(image.size) >= size
+    return image.resize((size, size), Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC)
+
+
+def read_mask(path, image_size, size=SIZE):
+    """One mask as bool [size, size]: True where at least half of a pixel's area is defective.
+
+    A defect too small for that keeps the pixels it touches. Raises: DataError if the file cannot be read, or its
+    (width, height) is not `image_size`.
+    """
+    with opened(path) as mask:
+        if mask.size != image_size:
+            raise DataError(
+                f"{path} has {mask.width}×{mask.height} pixels but its image has {image_size[0]}×{image_size[1]}; "
+                "save the mask at the size of its image."
+            )
+        grey = np.asarray(mask.convert("L") if mask.mode in ("P", "RGB", "RGBA", "CMYK", "LA", "PA") else mask)
+    # 0/255 is usual; 0/1 and class numbers occur
+    binary = grey > 127 if grey.max(initial=0) > 127 else grey > 0
+    share = Image.fromarray(binary.astype(np.float32)).resize((size, size), Image.Resampling.BOX)
+    share = np.asarray(share)  # float32 [size, size] in [0, 1]
+    return share >= 0.5 if (share >= 0.5).any() else share > 0
+
+
+def read_entry(entry, size=SIZE):
+    """An entry's image uint8 [3, size, size] and mask bool [size, size]. Raises: DataError as the two readers do."""
+    image = read_image(entry.path, size)
+    if entry.mask is None:
+        return image, np.zeros((size, size), dtype=bool)
+    with opened(entry.path) as original:
+        image_size = original.size
+    return image, read_mask(entry.mask, image_size, size)
+
+
+def load(folder, size=SIZE):
+    """Reads a data folder in MVTec layout; a second load comes from a cache that notices changed files.
+
+    Raises: DataError with one sentence for the first problem found (`check` lists them all).
+    """
+    folder = Path(folder)
+    entries, problems, _ = scan(folder)
+    if problems:
+        more = f" ({len(problems) - 1} more: see hazelnut-ae check)" if len(problems) > 1 else ""
+        raise DataError(problems[0] + more)
+    signature = source_signature(folder, entries, size)
+    stored = cache.read(folder, signature)
+    if stored is None:
+        stored = cache.write(folder, signature, len(entries), size, decoded(entries, size, folder.name))
+    images, masks, fingerprint = stored
+    train = [i for i, entry in enumerate(entries) if entry.split == "train"]
+    test = [i for i, entry in enumerate(entries) if entry.split == "test"]
+
+    def image_set(rows):  # both splits are runs of neighbouring rows, so that slices of a memory map stay one
+        rows_slice = slice(rows[0], rows[-1] + 1) if rows else slice(0, 0)
+        names = [str(entries[i].path.relative_to(folder)) for i in rows]
+        return ImageSet(images[rows_slice], masks[rows_slice], [entries[i].defect for i in rows], names)
+
+    return Dataset(image_set(train), image_set(test), folder.resolve().name, fingerprint, read_license(folder))
+
+
+def decoded(entries, size, name):
+    """Yields image and mask of every entry in order, decoded by a few threads, with a progress bar."""
+    with ThreadPoolExecutor() as pool:
+        bar = tqdm(total=len(entries), desc=f"reading {name}", unit="image", disable=None, leave=False)
+        with bar:
+            for start in range(0, len(entries), 64):  # a window of 64, so that decoded images never pile up
+                for pair in pool.map(lambda entry: read_entry(entry, size), entries[start : start + 64]):
+                    bar.update()
+                    yield pair
+
+
+def source_signature(folder, entries, size):
+    """A hash of what the sources look like from outside: names, sizes and times, without reading them."""
+    digest = hashlib.sha256(f"version 1, {size} pixels\n".encode())
+    for entry in entries:
+        for path in filter(None, (entry.path, entry.mask)):
+            stat = path.stat()
+            digest.update(f"{path.relative_to(folder)}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:20]
+
+
+def read_license(folder):
+    """One line on the licence of the images, from the folder's license.txt and readme.txt; "" where they say nothing."""
+    files = [folder / name for name in ("license.txt", "LICENSE", "readme.txt", "README.md")]
+    text = " ".join(file.read_text(encoding="utf-8", errors="replace")[:5000] for file in files if file.is_file())
+    if "synthetic" in text.lower():
+        return "synthetic hazelnuts, MIT licence"
+    if re.search(r"CC.?BY.?NC.?SA|NonCommercial-ShareAlike", text, re.IGNORECASE):
+        return "MVTec AD, Bergmann et al., CVPR 2019, CC BY-NC-SA 4.0" if "mvtec" in text.lower() else "CC BY-NC-SA 4.0"
+    if re.search(r"CC.?BY|Attribution 4", text, re.IGNORECASE):
+        return "CC BY 4.0"
+    return ""
+
+
+def check(folder, size=SIZE):
+    """Everything about a data folder: (counts {"train/good": n, …}, all problems, files passed over)."""
+    entries, problems, skipped = scan(folder)
+    counts = {}
+    for entry in tqdm(entries, desc="checking", unit="image", disable=None, leave=False):
+        key = f"{entry.split}/{entry.defect}"
+        counts[key] = counts.get(key, 0) + 1
+        try:
+            read_entry(entry, size)
+        except DataError as error:
+            problems.append(str(error))
+    return counts, problems, skipped

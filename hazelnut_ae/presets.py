@@ -1,0 +1,71 @@
+"""Every number of a run in one place: `tiny` for tests, `quick` for a laptop, `article` for the article's own."""
+
+from dataclasses import dataclass
+
+from hazelnut_ae.files import DataError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a run is made of. The counts say how many synthetic hazelnuts are painted when no other data are given."""
+
+    name: str
+    counts: dict[str, int]  # images to paint per folder of the MVTec layout
+    copies: int  # training images per photograph after augmentation; the article's is 5
+    batch_size: int
+    steps: int | None  # the work of a run, whatever the number of images ...
+    epochs: int | None  # ... or its epochs; one of the two is None
+    evaluate_every: int  # epochs between two F1 evaluations
+    latent_dim: int = 500
+    learning_rate: float = 1e-3
+    augmentations: tuple[str, ...] = ("rotation", "flip", "noise")
+
+    def epochs_for(self, images):
+        """How many epochs this preset trains when the augmented set has `images` images."""
+        return self.epochs or max(1, round(self.steps / steps_per_epoch(images, self.batch_size)))
+
+
+def steps_per_epoch(images, batch_size):
+    """Batches per epoch; the last, incomplete one is left out unless it is the only one."""
+    return max(1, images // batch_size)
+
+
+PRESETS = {
+    # Seconds: to see that everything runs, not to see good numbers.
+    "tiny": Preset(
+        name="tiny",
+        counts={"train/good": 8, "good": 2, "crack": 2, "cut": 2, "hole": 2, "print": 2},
+        copies=2,
+        batch_size=4,
+        steps=None,
+        epochs=2,
+        evaluate_every=1,
+    ),
+    # Minutes on two cores, real results.
+    "quick": Preset(
+        name="quick",
+        counts={"train/good": 120, "good": 20, "crack": 9, "cut": 9, "hole": 9, "print": 9},
+        copies=20,
+        batch_size=32,
+        steps=1800,
+        epochs=None,
+        evaluate_every=10,
+    ),
+    # The article: 391 photographs × 5 = 1955 images, 1000 epochs of 61 steps.
+    "article": Preset(
+        name="article",
+        counts={"train/good": 391, "good": 40, "crack": 18, "cut": 17, "hole": 18, "print": 17},
+        copies=5,
+        batch_size=32,
+        steps=None,
+        epochs=1000,
+        evaluate_every=10,
+    ),
+}
+
+
+def find_preset(name):
+    """The preset of that name. Raises: DataError if there is none."""
+    if name not in PRESETS:
+        raise DataError(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]

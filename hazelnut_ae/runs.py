@@ -1,0 +1,224 @@
+"""The run folder: what a training run leaves on the disk, written so that a kill at any moment leaves a run that resumes.
+
+config.json (what was asked for), checkpoint.pt (everything that resume needs) and checkpoint.previous.pt, history.csv
+(step, epoch, loss), f1.csv (epoch, one column per defect), model.safetensors (weights only), results.json.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import pickle
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+import hazelnut_ae
+from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.files import DataError, atomic_path
+
+FORMAT = 1  # of checkpoint.pt
+MUST_AGREE = (
+    "data",
+    "preset",
+    "seed",
+    "latent_dim",
+    "copies",
+    "augmentations",
+    "batch_size",
+    "learning_rate",
+    "format",
+)
+
+
+@dataclass
+class Run:
+    """A finished or unfinished run, read from its folder.
+
+    history: list of (step, epoch, loss); f1: {defect: list of (epoch, F1 or None)}; model: the network, in eval mode.
+    """
+
+    folder: Path
+    config: dict
+    history: list = field(default_factory=list)
+    f1: dict = field(default_factory=dict)
+    model: Autoencoder | None = None
+
+    @property
+    def caption(self):
+        """The run in a few words, for the small line under a figure."""
+        epochs = self.history[-1][1] if self.history else 0
+        return f"{self.config['preset']} preset, {epochs} epochs, latent {self.config['latent_dim']}, seed {self.config['seed']}"
+
+
+def make_config(preset, data_name, fingerprint, seed, latent_dim, epochs, precision):
+    """What config.json holds: all that decides the weights, and the versions that computed them."""
+    return {
+        "format": FORMAT,
+        "preset": preset.name,
+        "data_name": data_name,
+        "data": fingerprint,
+        "seed": seed,
+        "latent_dim": latent_dim,
+        "copies": preset.copies,
+        "augmentations": list(preset.augmentations),
+        "batch_size": preset.batch_size,
+        "learning_rate": preset.learning_rate,
+        "epochs": epochs,
+        "precision": precision,
+        "versions": {
+            "hazelnut_ae": hazelnut_ae.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def refuse_other_run(folder, old, new):
+    """Raises: DataError if the run of config `old` is not the one that `new` asks for, naming what differs."""
+    for key in MUST_AGREE:
+        if old.get(key) != new[key]:
+            what = {"data": "other images", "format": "another version of hazelnut_ae"}.get(
+                key, f"{key} {old.get(key)}, not {new[key]}"
+            )
+            raise DataError(
+                f"{folder} holds a run of {what}; choose another --run folder, or the same data and options."
+            )
+
+
+def write_json(path, content):
+    """Writes JSON atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path, remedy):
+    """Reads JSON. Raises: DataError if the file is missing or damaged."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); {remedy}") from error
+
+
+def digest_of(state):
+    """SHA-256 over all tensors and numbers of a nested state, so that a flipped bit on the disk is noticed."""
+    digest = hashlib.sha256()
+
+    def add(value):
+        if isinstance(value, dict):
+            for key in sorted(value, key=str):
+                digest.update(str(key).encode())
+                add(value[key])
+        elif isinstance(value, list | tuple):
+            for one in value:
+                add(one)
+        elif isinstance(value, torch.Tensor):
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        else:
+            digest.update(repr(value).encode())
+
+    add(state)
+    return digest.hexdigest()
+
+
+def save_checkpoint(folder, state):
+    """Writes checkpoint.pt; the one before it stays as checkpoint.previous.pt. Raises: DataError on a full disk."""
+    folder = Path(folder)
+    current, previous = folder / "checkpoint.pt", folder / "checkpoint.previous.pt"
+    try:
+        with atomic_path(current) as temporary:
+            try:
+                torch.save({**state, "digest": digest_of(state)}, temporary)
+            except RuntimeError as error:  # how torch says that the disk is full
+                raise OSError(str(error).splitlines()[0]) from error
+            if current.exists():
+                keep = folder / ".keep.tmp"
+                keep.unlink(missing_ok=True)
+                os.link(current, keep)
+                os.replace(keep, previous)
+    except DataError as error:
+        raise DataError(f"{error} The checkpoint before it is whole: make room, then go on with --resume.") from error
+
+
+def load_checkpoint(folder):
+    """The newest whole checkpoint of a run, or None where there is none.
+
+    Never executes what a file holds (weights_only). Raises: DataError if files are there but none of them is whole.
+    """
+    damage = []
+    for name in ("checkpoint.pt", "checkpoint.previous.pt"):
+        path = Path(folder) / name
+        if not path.exists():
+            continue
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            if state.pop("digest") != digest_of(state):
+                raise ValueError("its checksum is wrong")
+            if damage:
+                print(f"{damage[0]} Going on from the checkpoint before it.")
+            return state
+        except (
+            OSError,
+            RuntimeError,
+            ValueError,
+            KeyError,
+            EOFError,
+            AttributeError,
+            TypeError,
+            pickle.UnpicklingError,
+        ) as e:
+            damage.append(f"{path} is damaged ({(str(e).splitlines() or [type(e).__name__])[0]}).")
+    if damage:
+        raise DataError(f"{damage[0]} Remove {folder} and train again; no whole checkpoint is left in it.")
+    return None
+
+
+def write_run(folder, losses, steps_per_epoch, f1_rows, model):
+    """Writes what people and figures read: history.csv, f1.csv and the weights."""
+    folder = Path(folder)
+    with atomic_path(folder / "history.csv") as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["step", "epoch", "loss"])
+        for step, loss in enumerate(losses, start=1):
+            writer.writerow([step, 1 + (step - 1) // steps_per_epoch, f"{float(loss):.6g}"])
+    names = sorted({name for _, row in f1_rows for name in row})
+    with atomic_path(folder / "f1.csv") as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *names])
+        for epoch, row in f1_rows:
+            values = [row.get(name) for name in names]
+            writer.writerow([epoch, *["" if v is None or np.isnan(v) else f"{v:.6g}" for v in values]])
+    with atomic_path(folder / "model.safetensors") as temporary:
+        # contiguous in the ordinary order: channels_last is a matter of speed, not of the file
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+        save_file(weights, temporary)
+
+
+def load_run(folder):
+    """Reads a run folder. Raises: DataError if there is no run in it or a file of it is damaged."""
+    folder = Path(folder)
+    remedy = "train again with hazelnut-ae train, or name the folder of a run."
+    if not (folder / "config.json").is_file() or not (folder / "model.safetensors").is_file():
+        raise DataError(f"{folder} holds no finished run; {remedy}")
+    config = read_json(folder / "config.json", remedy)
+    try:
+        model = Autoencoder(config["latent_dim"])
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+        with open(folder / "history.csv", newline="") as file:
+            history = [(int(r["step"]), int(r["epoch"]), float(r["loss"])) for r in csv.DictReader(file)]
+        f1 = {}
+        with open(folder / "f1.csv", newline="") as file:
+            for row in csv.DictReader(file):
+                epoch = int(row.pop("epoch"))
+                for name, value in row.items():
+                    f1.setdefault(name, []).append((epoch, float(value) if value else None))
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"The run in {folder} is damaged ({first_line}); {remedy}") from error
+    model.eval()
+    return Run(folder, config, history, f1, model)

@@ -1,0 +1,207 @@
+"""The training loop: L2 loss, Adam, 1000 epochs if you like. Everything a long run needs is around it, not in it."""
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from hazelnut_ae import metrics, runs, speed
+from hazelnut_ae.augmentation import AugmentedSet
+from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.detection import AutoencoderDetector
+from hazelnut_ae.files import DataError
+from hazelnut_ae.presets import steps_per_epoch
+from hazelnut_ae.thresholds import printed_tau
+
+HELD_OUT = 0.1  # of the good training images: never trained on, kept for choosing τ without labels
+CHECKPOINT_SECONDS = 60
+
+
+def split_good(count, seed):
+    """Splits `count` good images into (training rows, held-out rows): 10 %, at least 2, the same for the same seed.
+
+    Raises: DataError for fewer than 4 images.
+    """
+    if count < 4:
+        raise DataError(f"train/good holds {count} images, but training needs at least 4; add some.")
+    order = np.random.default_rng([seed, 391]).permutation(count)
+    held_out = max(2, round(HELD_OUT * count))
+    return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+
+def train_step(model, optimizer, batch, precision="float32"):
+    """One step on uint8 [N, 3, 256, 256]: returns the L2 loss (mean squared error) as a scalar tensor."""
+    x = speed.to_input(batch)  # float32 [N, 3, 256, 256] in [0, 1]
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        reconstruction = model(x)  # [N, 3, 256, 256]
+    loss = nn.functional.mse_loss(reconstruction.float(), x)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def epoch_order(count, seed, epoch):
+    """The order of the images in an epoch; depends on nothing but its arguments, so that a resumed run repeats it."""
+    return torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(count))
+
+
+def train(
+    dataset,
+    run_folder,
+    preset,
+    seed=0,
+    epochs=None,
+    latent_dim=None,
+    device=None,
+    resume=False,
+    checkpoint_seconds=CHECKPOINT_SECONDS,
+):
+    """Trains the article's network on a Dataset and leaves a run folder; returns the `Run`.
+
+    preset: a Preset; epochs and latent_dim override its own; device: "cpu", "cuda", …, or None for the best there is;
+    resume: go on where the run in the folder stopped. The same arguments on the same machine give the same weights.
+    Ctrl-C (or SIGTERM) saves and raises Interrupted. Raises: DataError for a folder that holds another run, a full
+    disk, or too few images.
+    """
+    latent_dim = latent_dim or preset.latent_dim
+    rank, world = join_processes()
+    device = torch.device(device or speed.best_device())
+    precision = speed.best_precision(device)
+    train_rows, _ = split_good(len(dataset.train), seed)
+    images = dataset.train.images[train_rows]  # uint8 [N, 3, 256, 256]
+    epochs = epochs or preset.epochs_for(preset.copies * len(images))
+    config = runs.make_config(preset, dataset.name, dataset.fingerprint, seed, latent_dim, epochs, precision)
+    state = open_run(Path(run_folder), config, resume)
+    precision = config["precision"]
+
+    augmented = AugmentedSet(images, preset.copies, seed, preset.augmentations).to(device)
+    per_epoch = steps_per_epoch(len(augmented), preset.batch_size)
+    torch.manual_seed(seed)
+    model = Autoencoder(latent_dim).to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters(), preset.learning_rate, fused=True)
+    losses, f1_rows = [], []
+    if state is not None:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        losses, f1_rows = state["losses"].tolist(), [tuple(row) for row in state["f1"]]
+    network = DistributedDataParallel(model) if world > 1 else model
+
+    def save():
+        if rank == 0:
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "config": config}
+            runs.save_checkpoint(run_folder, state | {"losses": torch.tensor(losses), "f1": f1_rows})
+            runs.write_run(run_folder, losses, per_epoch, f1_rows, model)
+
+    saved = time.monotonic()
+    bar = tqdm(total=epochs * per_epoch, initial=len(losses), unit="step", disable=None if rank == 0 else True)
+    speed.keep_memory()
+    with stop_signals() as stop, bar:
+        for step in range(len(losses), epochs * per_epoch):
+            epoch, position = divmod(step, per_epoch)
+            if position == 0 or step == len(losses):
+                order = epoch_order(len(augmented), seed, epoch)
+                model.train()
+            rows = order[position * preset.batch_size : (position + 1) * preset.batch_size]
+            loss = train_step(network, optimizer, augmented.batch(rows[rank::world]).to(device), precision)
+            losses.append(mean_over_processes(loss, world))
+            bar.update()
+            bar.set_description(f"epoch {epoch + 1}/{epochs}, loss {losses[-1]:.4f}", refresh=False)
+            last_of_epoch, done = position == per_epoch - 1, step == epochs * per_epoch - 1
+            if last_of_epoch and ((epoch + 1) % preset.evaluate_every == 0 or epoch == 0 or done) and rank == 0:
+                f1_rows.append((epoch + 1, evaluate_f1(model, dataset.test)))
+            stopping = stop.asked(world)
+            if stopping or done or time.monotonic() - saved > checkpoint_seconds:
+                save()
+                saved = time.monotonic()
+            if stopping and not done:
+                raise Interrupted(f"Stopped in epoch {epoch + 1} of {epochs} and saved; go on with --resume.")
+    return runs.load_run(run_folder)
+
+
+class Interrupted(Exception):
+    """Training was asked to stop and has saved; the message says how to go on."""
+
+
+def open_run(folder, config, resume):
+    """Prepares the run folder; returns the checkpoint to go on from, or None. Raises: DataError for another run's."""
+    if (folder / "config.json").exists():
+        old = runs.read_json(folder / "config.json", "remove the folder, or choose another --run folder.")
+        if not resume:
+            raise DataError(
+                f"{folder} already holds a run; add --resume to go on with it, or choose another --run folder."
+            )
+        runs.refuse_other_run(folder, old, config)
+        config["precision"] = old.get("precision", config["precision"])  # a run keeps the arithmetic it began with
+    state = runs.load_checkpoint(folder)
+    if state is not None:
+        runs.refuse_other_run(folder, state["config"], config)
+    if int(os.environ.get("RANK", 0)) == 0:
+        runs.write_json(folder / "config.json", config)
+    return state
+
+
+def evaluate_f1(model, test):
+    """F1 of each defect at the article's τ on the test images, as for Figures 6 and 7: {defect: F1 or nan}.
+
+    To watch, never to choose by: these are the test folders.
+    """
+    maps = AutoencoderDetector(model).anomaly_maps(test.images)  # float32 [N, 256, 256]
+    return metrics.f1_by_defect(maps, test, {name: printed_tau(name) for name in test.defect_names})
+
+
+@contextlib.contextmanager
+def stop_signals():
+    """Within it, Ctrl-C and SIGTERM set a flag instead of tearing a step apart; a second Ctrl-C interrupts at once."""
+    stop = StopFlag()
+
+    def handle(number, frame):
+        if stop.wanted and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.wanted = True
+
+    before = {}
+    with contextlib.suppress(ValueError):  # only the main thread may set handlers
+        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class StopFlag:
+    """Whether somebody asked to stop."""
+
+    wanted = False
+
+    def asked(self, world):
+        """True once any of the processes was asked, so that all of them stop after the same step."""
+        if world == 1:
+            return self.wanted
+        flag = torch.tensor(float(self.wanted))
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        return bool(flag)
+
+
+def join_processes():
+    """(rank, number of processes): (0, 1), unless torchrun started several; those are joined here once."""
+    world = int(os.environ.get("WORLD_SIZE", 1))
+    if world > 1 and not dist.is_initialized():
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    return int(os.environ.get("RANK", 0)), world
+
+
+def mean_over_processes(loss, world):
+    """The loss over the whole batch, of which each process has seen its share, as a float."""
+    if world > 1:
+        dist.all_reduce(loss, dist.ReduceOp.SUM)
+    return loss.item() / world
