@@ -109,9 +109,8 @@ def scan(folder):
             if stem in masks:
                 entries.append(Entry(path, masks[stem], defect, "test"))
             else:
-                problems.append(
-                    f"{path} has no mask; add {ground_truth / defect / (stem + '_mask.png')} or move the image to test/good."
-                )
+                mask = ground_truth / defect / f"{stem}_mask.png"
+                problems.append(f"{path} has no mask; add {mask} or move the image to test/good.")
         for stem, mask in masks.items():
             if stem not in images:
                 problems.append(f"{mask} has no image; add {test_folder / stem}.png or remove the mask.")
@@ -266,7 +265,7 @@ def source_signature(folder, entries, size):
 
 
 def read_license(folder):
-    """One line on the licence of the images, from the folder's license.txt and readme.txt; "" where they say nothing."""
+    """One line on the licence of the images, from the folder's license and readme files; "" where they say nothing."""
     files = [folder / name for name in ("license.txt", "LICENSE", "readme.txt", "README.md")]
     text = " ".join(file.read_text(encoding="utf-8", errors="replace")[:5000] for file in files if file.is_file())
     if "synthetic" in text.lower():

@@ -1,4 +1,4 @@
-"""The run folder: what a training run leaves on the disk, written so that a kill at any moment leaves a run that resumes.
+"""The run folder: what training leaves on the disk, written so that a kill at any moment leaves a run that resumes.
 
 config.json (what was asked for), checkpoint.pt (everything that resume needs) and checkpoint.previous.pt, history.csv
 (step, epoch, loss), f1.csv (epoch, one column per defect), model.safetensors (weights only), results.json.
@@ -53,7 +53,8 @@ class Run:
     def caption(self):
         """The run in a few words, for the small line under a figure."""
         epochs = self.history[-1][1] if self.history else 0
-        return f"{self.config['preset']} preset, {epochs} epochs, latent {self.config['latent_dim']}, seed {self.config['seed']}"
+        c = self.config
+        return f"{c['preset']} preset, {epochs} epochs, latent {c['latent_dim']}, seed {c['seed']}"
 
 
 def make_config(preset, data_name, fingerprint, seed, latent_dim, epochs, precision):

@@ -1,0 +1,31 @@
+# Two commands do all set-up: `make run` shows defects found, `make test` passes the tests.
+# Each builds .venv on first use. PYTHON=python3.12 make run picks another Python (3.10 or newer).
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run lab test lint clean
+.DEFAULT_GOAL := run
+
+run: .venv/installed
+	$(BIN)/hazelnut-ae run
+
+lab: .venv/installed
+	$(BIN)/jupyter lab notebooks
+
+test: lint
+	$(BIN)/python -m pytest -q
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.venv/installed: pyproject.toml
+	@echo "Building .venv with everything that pyproject.toml lists; this takes a few minutes, once."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	@touch .venv/installed
+
+clean:
+	rm -rf .venv runs
