@@ -29,8 +29,9 @@ def score_bins(maps):
 
 def tau_below(index):
     """The largest τ for which `score > τ` takes in all of bin `index` (and nothing of the bin below)."""
-    ordered = np.int32(((int(index) - BINS // 2) << DROPPED_BITS) - 1)
-    return float((ordered ^ ((ordered >> 31) & 0x7FFFFFFF)).view(np.float32))
+    ordered = np.int32((int(index) - BINS // 2) << DROPPED_BITS)  # the lowest score of the bin
+    edge = (ordered ^ ((ordered >> 31) & 0x7FFFFFFF)).view(np.float32)
+    return float(np.nextafter(edge, np.float32(-np.inf)))
 
 
 def checked(maps, masks):
@@ -41,13 +42,18 @@ def checked(maps, masks):
     maps, masks = np.asarray(maps, np.float32), np.asarray(masks).astype(bool, copy=False)
     if maps.ndim != 3 or maps.shape != masks.shape:
         raise ValueError(f"maps and masks must both be [N, H, W], not {list(maps.shape)} and {list(masks.shape)}")
+    return finite(maps), masks
+
+
+def finite(maps):
+    """Returns the scores [N, …] as they are. Raises: DataError if one is NaN or infinite."""
     for number, one in enumerate(maps):
         if not np.isfinite(one).all():
             raise DataError(
-                f"Anomaly map {number} holds NaN or infinity, so no metric of it exists; "
+                f"The anomaly map of image {number} holds NaN or infinity, so it has neither metrics nor a threshold; "
                 "the detector has diverged: train it again, with a smaller learning rate."
             )
-    return maps, masks
+    return maps
 
 
 def label_regions(masks):
@@ -106,7 +112,7 @@ def f1_max(negatives, positives):
 
 
 def pro(negatives, regions, count, limit=PRO_LIMIT):
-    """Per-region overlap: the regions' mean overlap against false-positive rate, its area up to `limit`, over `limit`."""
+    """Per-region overlap: area under the regions' mean overlap against false-positive rate, normalised by `limit`."""
     start = np.zeros((*negatives.shape[:-1], 1))  # the curve begins at (0, 0): τ above every score
     fpr = np.concatenate([start, divide(above(negatives), negatives.sum(-1, keepdims=True))[..., ::-1]], -1)
     overlap = np.concatenate([start, divide(above(regions), np.asarray(count)[..., None])[..., ::-1]], -1)

@@ -119,7 +119,7 @@ def image_scores(maps, pixels=IMAGE_SCORE_PIXELS):
 def image_histograms(scores, is_defective):
     """Scores [N] as `curves` wants them, one bin per different score: (negatives, positives), each [bins]."""
     is_defective = np.asarray(is_defective, bool)
-    values, bins = np.unique(np.asarray(scores, float), return_inverse=True)
+    values, bins = np.unique(curves.finite(np.asarray(scores, float)), return_inverse=True)
     count = lambda chosen: np.bincount(bins[chosen], minlength=len(values))  # noqa: E731
     return count(~is_defective), count(is_defective)
 
@@ -135,5 +135,5 @@ def image_rates(scores, is_defective, tau):
     tnr is the share of good images accepted, tpr that of defective ones rejected: the pair that the MVTec AD paper
     prints (Bergmann et al., CVPR 2019, Table 2).
     """
-    c = confusion(np.asarray(scores) > tau, is_defective)
+    c = confusion(curves.finite(np.asarray(scores)) > tau, is_defective)
     return {"tnr": _ratio(c.tn, c.tn + c.fp), "tpr": recall(c), "precision": precision(c), "f1": f1(c)}

@@ -5,7 +5,9 @@ the anomaly maps of a few that were kept out of training show how large a residu
 """
 
 import numpy as np
-from scipy import ndimage, stats
+from scipy import stats
+
+from hazelnut_ae import curves
 
 PRINTED_TAU = {"print": 0.2, "crack": 0.2, "cut": 0.2, "hole": 0.25}  # section 4.3; FACTS: chosen on the test images
 DEFAULT_PRINTED_TAU = 0.2
@@ -40,9 +42,7 @@ def tau_region(maps, area=REGION_AREA):
 
 
 def _largest_region(above):
-    touching = np.zeros((3, 3, 3), bool)
-    touching[1] = True
-    labels, count = ndimage.label(above, touching)
+    labels, count = curves.label_regions(above)
     return np.bincount(labels.ravel())[1:].max() if count else 0
 
 
@@ -76,4 +76,4 @@ def _held_out(maps):
     maps = np.asarray(maps, np.float32)
     if maps.ndim != 3 or not maps.size:
         raise ValueError(f"τ is chosen from maps [N, H, W] of held-out good images, not from {list(maps.shape)}")
-    return maps
+    return curves.finite(maps)

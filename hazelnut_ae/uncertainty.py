@@ -39,7 +39,7 @@ class ImageHistograms:
         """
         share = pooled.negatives / max(pooled.negatives.sum(), 1) + pooled.positives / max(pooled.positives.sum(), 1)
         cumulated = np.cumsum(share)
-        coarse = ((cumulated - share / 2) / cumulated[-1] * COARSE_BINS).astype(np.int32)  # [BINS]
+        coarse = ((cumulated - share / 2) / max(cumulated[-1], 1) * COARSE_BINS).astype(np.int32)  # [BINS]
         n = len(maps)
         self.negatives = np.zeros((n, COARSE_BINS), np.float32)
         self.positives = np.zeros((n, COARSE_BINS), np.float32)

@@ -1,0 +1,351 @@
+import itertools
+import tracemalloc
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from scipy import ndimage
+from sklearn import metrics as sk
+from torchmetrics import classification as tm
+
+from hazelnut_ae import bench_metrics, curves, metrics
+from hazelnut_ae.files import DataError
+from hazelnut_ae.metrics import Confusion, PixelMetrics
+
+
+def seeded_example():
+    """Six 64×64 maps with 12 regions, among them overlapping rectangles and two pixels that touch at a corner."""
+    rng = np.random.default_rng(2019)
+    masks = np.zeros((6, 64, 64), bool)
+    for image in range(1, 6):
+        for top, left, height, width in rng.integers(2, 24, (image, 4)):
+            masks[image, top * 2 : top * 2 + height, left * 2 : left * 2 + width] = True
+    masks[5, 60, 60] = masks[5, 61, 61] = True
+    maps = (rng.random(masks.shape) + 0.4 * masks * rng.random(masks.shape)).astype(np.float32)
+    return maps, masks
+
+
+def on_edges(maps):
+    """Scores that fall on bin edges: multiples of 1/512 below 2 are exact in 10 bits of mantissa."""
+    return np.floor(maps * 512).astype(np.float32) / 512
+
+
+def hazelnut_like(n=12, seed=0):
+    """Maps with a heavy tail and smooth blobs, as residuals have, some defective."""
+    rng = np.random.default_rng(seed)
+    maps = rng.gamma(1.5, 0.03, (n, 256, 256)) + ndimage.gaussian_filter(rng.random((n, 256, 256)), (0, 6, 6)) * 0.1
+    masks = np.zeros(maps.shape, bool)
+    for i in range(n // 3, n):
+        top, left = rng.integers(10, 200, 2)
+        masks[i, top : top + 40, left : left + 30] = True
+    return (maps + masks * rng.gamma(1.5, 0.1, maps.shape)).astype(np.float32), masks
+
+
+def all_metrics(maps, masks):
+    return PixelMetrics().update(maps, masks).compute()
+
+
+# The article's four
+
+
+def test_definitions_on_counted_pixels():
+    c = metrics.confusion(
+        [True, True, True, False, False, False, False], [True, True, False, True, False, False, False]
+    )
+    assert c == Confusion(tp=2, fp=1, fn=1, tn=3)
+    assert metrics.precision(c) == metrics.recall(c) == metrics.f1(c) == pytest.approx(2 / 3)
+    assert metrics.accuracy(c) == pytest.approx(5 / 7)
+
+
+@given(npst.arrays(bool, (2, 3, 8)))
+def test_definitions_agree_with_scikit_learn_and_torchmetrics(both):
+    predicted, truth = both
+    c = metrics.confusion(predicted, truth)
+    tn, fp, fn, tp = sk.confusion_matrix(truth.ravel(), predicted.ravel(), labels=[False, True]).ravel()
+    assert (c.tp, c.fp, c.fn, c.tn) == (tp, fp, fn, tn)
+    for ours, theirs, reference in (
+        (metrics.precision, sk.precision_score, tm.BinaryPrecision()),
+        (metrics.recall, sk.recall_score, tm.BinaryRecall()),
+        (metrics.f1, sk.f1_score, tm.BinaryF1Score()),
+        (metrics.accuracy, sk.accuracy_score, tm.BinaryAccuracy()),
+    ):
+        if np.isnan(ours(c)):  # they answer 0 where there is no answer
+            assert not (truth.any() and predicted.any())
+        else:
+            assert ours(c) == pytest.approx(theirs(truth.ravel(), predicted.ravel()), abs=1e-9)
+            assert ours(c) == pytest.approx(reference(torch.tensor(predicted), torch.tensor(truth)).item(), abs=1e-6)
+
+
+def test_the_four_are_nan_where_undefined():
+    nothing_called = Confusion(tp=0, fp=0, fn=5, tn=5)
+    assert np.isnan(metrics.precision(nothing_called))
+    assert metrics.recall(nothing_called) == metrics.f1(nothing_called) == 0  # it missed all there was: a true 0
+    nothing_there = Confusion(tp=0, fp=3, fn=0, tn=5)
+    assert np.isnan(metrics.recall(nothing_there))
+    assert np.isnan(metrics.f1(nothing_there))
+    assert np.isnan(metrics.accuracy(Confusion(0, 0, 0, 0)))
+
+
+def test_confusion_refuses_different_shapes():
+    with pytest.raises(ValueError, match="predicted is"):
+        metrics.confusion(np.zeros(3), np.zeros((3, 1)))
+
+
+def test_f1_by_defect_pools_the_images_of_a_defect_alone():
+    maps, masks = hazelnut_like(9)
+    defects = ["good"] * 3 + ["crack"] * 4 + ["hole"] * 2
+    test = SimpleNamespace(masks=masks, defects=defects)
+    found = metrics.f1_by_defect(maps, test, {"crack": 0.3, "hole": 0.4})
+    assert found == {
+        "crack": pytest.approx(sk.f1_score(masks[3:7].ravel(), maps[3:7].ravel() > np.float32(0.3))),
+        "hole": pytest.approx(sk.f1_score(masks[7:].ravel(), maps[7:].ravel() > np.float32(0.4))),
+    }
+    assert metrics.f1_by_defect(maps, test, 0.3)["crack"] == found["crack"]
+
+
+# Curves
+
+
+@pytest.mark.parametrize("scale", [1, 1e-4, 300.0])
+def test_curves_agree_with_scikit_learn_and_torchmetrics(scale):
+    maps, masks = hazelnut_like()
+    maps = maps * np.float32(scale)
+    ours, scores, truth = all_metrics(maps, masks), maps.ravel(), masks.ravel()
+    assert ours["auroc"] == pytest.approx(sk.roc_auc_score(truth, scores), abs=1e-5)
+    assert ours["average_precision"] == pytest.approx(sk.average_precision_score(truth, scores), abs=5e-4)
+    precision, recall, _ = sk.precision_recall_curve(truth, scores)
+    best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
+    assert ours["f1_max"] == pytest.approx(best, abs=1e-4)
+    tensors = torch.tensor(scores / scores.max()), torch.tensor(truth).int()
+    assert ours["auroc"] == pytest.approx(tm.BinaryAUROC()(*tensors).item(), abs=1e-4)
+    assert ours["average_precision"] == pytest.approx(tm.BinaryAveragePrecision()(*tensors).item(), abs=5e-4)
+
+
+def test_curves_are_exact_where_scores_fall_on_bin_edges():
+    maps, masks = hazelnut_like()
+    maps = on_edges(maps)
+    ours, scores, truth = all_metrics(maps, masks), maps.ravel(), masks.ravel()
+    assert ours["auroc"] == pytest.approx(sk.roc_auc_score(truth, scores), abs=1e-9)
+    assert ours["average_precision"] == pytest.approx(sk.average_precision_score(truth, scores), abs=1e-9)
+    tensors = torch.tensor(scores), torch.tensor(truth).int()
+    assert ours["auroc"] == pytest.approx(tm.BinaryAUROC()(*tensors).item(), abs=1e-6)
+    assert ours["average_precision"] == pytest.approx(tm.BinaryAveragePrecision()(*tensors).item(), abs=1e-6)
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 3).flatmap(
+        lambda n: st.tuples(npst.arrays(np.int8, (n, 4, 4), elements=st.integers(-4, 4)), npst.arrays(bool, (n, 4, 4)))
+    )
+)
+def test_all_curves_against_brute_force(example):
+    maps, masks = example[0].astype(np.float32), example[1]
+    ours = all_metrics(maps, masks)
+    if not masks.any():
+        assert all(np.isnan(value) for value in ours.values())
+        return
+    f1s = [metrics.f1(metrics.confusion(maps >= t, masks)) for t in np.unique(maps)]
+    assert ours["f1_max"] == pytest.approx(max(f1s), abs=1e-12)
+    assert metrics.f1(metrics.pixel_confusion(maps, masks, ours["tau"])) == pytest.approx(ours["f1_max"], abs=1e-12)
+    if masks.all():
+        assert np.isnan(ours["auroc"])
+        assert np.isnan(ours["pro"])
+        return
+    good, bad = maps[~masks], maps[masks]
+    wins = np.mean([(b > g) + (b == g) / 2 for b, g in itertools.product(bad, good)])
+    assert ours["auroc"] == pytest.approx(wins, abs=1e-12)
+    assert ours["pro"] == pytest.approx(bench_metrics.pro_by_regions(maps, masks, np.unique(maps)[::-1]), abs=1e-12)
+
+
+def test_tau_reproduces_f1_max_to_the_pixel():
+    for scale in (1, -1, 1e-3, 1e5):
+        maps, masks = hazelnut_like(6)
+        maps = (maps if scale > 0 else maps - maps.max()) * np.float32(abs(scale))
+        best = all_metrics(maps, masks)
+        assert metrics.f1(metrics.pixel_confusion(maps, masks, best["tau"])) == pytest.approx(best["f1_max"], abs=1e-12)
+
+
+def test_bins_keep_the_order_of_all_floats():
+    rng = np.random.default_rng(0)
+    scores = np.sort(
+        rng.standard_normal(10_000).astype(np.float32) * 10.0 ** rng.integers(-30, 30, 10_000).astype("f4")
+    )
+    bins = curves.score_bins(scores)
+    assert (np.diff(bins) >= 0).all()
+    assert bins.min() >= 0
+    assert bins.max() < curves.BINS
+    assert curves.score_bins(np.float32([-0.0])) == curves.score_bins(np.float32([0.0]))
+
+
+# PRO
+
+
+def test_pro_against_peers():
+    """Values of two independent implementations on the seeded example.
+
+    Both come from the package pyaupro 0.1.11 (PyPI): its `_reference.compute_pro` is the official evaluation code of
+    MVTec AD, whose curve, with the point at 30 % interpolated, has the area below; its own torchmetrics
+    implementation (`PerRegionOverlap`, `auc_compute(limit=0.3)`) does not interpolate that last point.
+    """
+    maps, masks = seeded_example()
+    assert all_metrics(maps, masks)["pro"] == pytest.approx(0.336031, abs=1e-3)  # official and torchmetrics
+    assert all_metrics(on_edges(maps), masks)["pro"] == pytest.approx(0.3360357799, abs=1e-8)  # official, interpolated
+    assert all_metrics(on_edges(maps), masks)["pro"] == pytest.approx(0.336034175, abs=1e-5)  # torchmetrics
+
+
+def test_pro_weighs_small_and_large_regions_alike_where_pixels_do_not():
+    masks = np.zeros((1, 32, 32), bool)
+    masks[0, :20, :20] = True
+    masks[0, 30, 30] = True
+    maps = np.zeros(masks.shape, np.float32)
+    maps[0, :20, :20] = 1  # finds the large one, misses the small one
+    assert all_metrics(maps, masks)["pro"] == pytest.approx((0.5 + 0.5 + 0.3 * 0.5) / 2)
+    assert all_metrics(maps, masks)["auroc"] > 0.99
+
+
+def test_regions_touch_at_corners_and_never_across_images():
+    masks = np.zeros((2, 8, 8), bool)
+    masks[0, 3, 3] = masks[0, 4, 4] = masks[1, 3, 3] = True
+    assert curves.label_regions(masks)[1] == 2
+    weights, count = curves.region_weights(masks)
+    assert count == 2
+    assert weights.sum() == 2
+    assert weights[0, 3, 3] == 0.5
+
+
+# Degenerate cases
+
+
+def test_no_defect_leaves_every_curve_undefined():
+    maps, masks = hazelnut_like(3)
+    assert all(np.isnan(value) for value in all_metrics(maps, np.zeros_like(masks)).values())
+    assert all(np.isnan(value) for value in PixelMetrics().compute().values())
+
+
+def test_all_defective_leaves_the_ranking_undefined():
+    maps, masks = hazelnut_like(3)
+    ours = all_metrics(maps, np.ones_like(masks))
+    assert np.isnan(ours["auroc"])
+    assert np.isnan(ours["pro"])
+    assert ours["average_precision"] == ours["f1_max"] == 1
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, -2.0])
+def test_a_constant_map_ranks_nothing(value):
+    _, masks = seeded_example()
+    ours, share = all_metrics(np.full(masks.shape, value, np.float32), masks), masks.mean()
+    assert ours["auroc"] == 0.5
+    assert ours["average_precision"] == pytest.approx(share)
+    assert ours["f1_max"] == pytest.approx(2 * share / (1 + share))  # that of calling everything defective
+    assert ours["pro"] == pytest.approx(0.15)  # the diagonal up to 30 %
+    assert ours["tau"] < value
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nan_in_a_map_is_an_error(bad):
+    maps, masks = seeded_example()
+    maps[3, 10, 10] = bad
+    pixels = PixelMetrics()
+    with pytest.raises(DataError, match="image 3 holds NaN"):
+        pixels.update(maps, masks)
+    assert not pixels.negatives.any()  # nothing of it was counted
+    with pytest.raises(DataError, match="NaN"):
+        metrics.image_auroc(np.array([0.1, bad]), [False, True])
+    with pytest.raises(DataError, match="NaN"):
+        metrics.image_rates(np.array([0.1, bad]), [False, True], 0.5)
+
+
+def test_one_image_is_enough():
+    maps, masks = seeded_example()
+    ours = all_metrics(maps[4:5], masks[4:5])
+    assert not any(np.isnan(value) for value in ours.values())
+
+
+def test_shapes_that_do_not_fit_are_an_error():
+    with pytest.raises(ValueError, match=r"both be \[N, H, W\]"):
+        PixelMetrics().update(np.zeros((2, 4, 4)), np.zeros((2, 4, 5)))
+
+
+# Streaming
+
+
+def test_streaming_and_adding_equal_one_update():
+    maps, masks = hazelnut_like(10)
+    once, by_one, halves = all_metrics(maps, masks), PixelMetrics(), [PixelMetrics(), PixelMetrics()]
+    for i in range(10):
+        by_one.update(maps[i : i + 1], masks[i : i + 1])
+        halves[i % 2].update(maps[i : i + 1], masks[i : i + 1])
+    for name, value in once.items():
+        assert by_one.compute()[name] == pytest.approx(value, abs=1e-12)
+        assert (halves[0] + halves[1]).compute()[name] == pytest.approx(value, abs=1e-12)
+
+
+def test_memory_is_flat_from_110_to_2000_maps():
+    maps, masks = hazelnut_like(3)
+    peaks = {}
+    for n in (110, 2000):
+        many = np.broadcast_to(maps[2], (n, 256, 256)), np.broadcast_to(masks[2], (n, 256, 256))  # costs no memory
+        tracemalloc.start()
+        pixels = PixelMetrics().update(*many)
+        pixels.compute()
+        peaks[n] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peaks[2000] < 1.05 * peaks[110]
+
+
+# Images
+
+
+def test_image_score_is_the_mean_of_the_largest_pixels():
+    rng = np.random.default_rng(1)
+    maps = rng.random((4, 20, 20)).astype(np.float32)
+    expected = np.sort(maps.reshape(4, -1))[:, -100:].mean(1)
+    np.testing.assert_allclose(metrics.image_scores(maps), expected, rtol=1e-6)
+    np.testing.assert_allclose(metrics.image_scores(maps[:, :5, :5]), maps[:, :5, :5].mean((1, 2)), rtol=1e-6)
+    assert metrics.image_scores(np.zeros((0, 8, 8))).shape == (0,)
+
+
+def test_one_noisy_pixel_does_not_make_an_image_defective():
+    maps = np.full((2, 64, 64), 0.1, np.float32)
+    maps[0, 30, 30] = 1  # one hot pixel
+    maps[1, 20:30, 20:30] = 0.4  # a defect
+    hot, defect = metrics.image_scores(maps)
+    assert hot < defect
+    assert maps[0].max() > maps[1].max()
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=30))
+def test_image_auroc_agrees_with_scikit_learn(pairs):
+    scores, truth = np.array([s for s, _ in pairs], float), np.array([t for _, t in pairs])
+    ours = metrics.image_auroc(scores, truth)
+    if truth.all() or not truth.any():
+        assert np.isnan(ours)
+    else:
+        assert ours == pytest.approx(sk.roc_auc_score(truth, scores), abs=1e-12)
+
+
+def test_image_rates():
+    rates = metrics.image_rates([0.1, 0.6, 0.4, 0.9, 0.8], [False, False, True, True, True], 0.5)
+    assert rates == {
+        "tnr": 0.5,
+        "tpr": pytest.approx(2 / 3),
+        "precision": pytest.approx(2 / 3),
+        "f1": pytest.approx(2 / 3),
+    }
+    assert np.isnan(metrics.image_rates([0.1], [True], 0.5)["tnr"])
+    assert np.isnan(metrics.image_rates([0.1], [False], 0.5)["tpr"])
+
+
+# Speed
+
+
+def test_bench_measures_against_a_reference_that_gives_the_same_numbers():
+    found = bench_metrics.measure(images=6)
+    assert set(found) >= {"metrics_s", "metrics_vs_reference"}
+    assert found["metrics_vs_reference"] > 1
+    for name, (ours, reference) in found["agreement"].items():
+        assert ours == pytest.approx(reference, abs=2e-3), name
