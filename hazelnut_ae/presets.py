@@ -34,7 +34,7 @@ PRESETS = {
     # Seconds: to see that everything runs, not to see good numbers.
     "tiny": Preset(
         name="tiny",
-        counts={"train/good": 8, "good": 2, "crack": 2, "cut": 2, "hole": 2, "print": 2},
+        counts={"train/good": 8, "test/good": 2, "crack": 2, "cut": 2, "hole": 2, "print": 2},
         copies=2,
         batch_size=4,
         steps=None,
@@ -44,7 +44,7 @@ PRESETS = {
     # Minutes on two cores, real results.
     "quick": Preset(
         name="quick",
-        counts={"train/good": 120, "good": 20, "crack": 9, "cut": 9, "hole": 9, "print": 9},
+        counts={"train/good": 120, "test/good": 20, "crack": 9, "cut": 9, "hole": 9, "print": 9},
         copies=20,
         batch_size=32,
         steps=1800,
@@ -54,7 +54,7 @@ PRESETS = {
     # The article: 391 photographs × 5 = 1955 images, 1000 epochs of 61 steps.
     "article": Preset(
         name="article",
-        counts={"train/good": 391, "good": 40, "crack": 18, "cut": 17, "hole": 18, "print": 17},
+        counts={"train/good": 391, "test/good": 40, "crack": 18, "cut": 17, "hole": 18, "print": 17},
         copies=5,
         batch_size=32,
         steps=None,
