@@ -1,0 +1,252 @@
+"""Gets a real data set: tries the addresses in turn, verifies the archive, unpacks one category of it.
+
+`transfer` moves the bytes, `unpack` opens the archive, `pooch` hashes it; here is what lies between.
+"""
+
+import hashlib
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import filelock
+import pooch
+
+from hazelnut_ae.cache import cache_folder
+from hazelnut_ae.files import DataError, atomic_path
+from hazelnut_ae.transfer import Unavailable, fetch, forget, say
+from hazelnut_ae.unpack import RECEIPT, count_images, unpack
+
+
+@dataclass(frozen=True)
+class Source:
+    """A published data set. Its addresses are tried in turn; `sha256` is of the file that all of them deliver."""
+
+    name: str
+    license: str
+    page: str  # where a person finds the download
+    sha256: str | None
+    addresses: tuple[str, ...]
+
+
+# Addresses rot: MVTec's own have moved at least three times since 2019 and broke every project that wrote one down (see
+# anomalib's issues 250, 3121, 3441 and 3608). What protects a reader is the hash, not the address, so: add a new one in
+# front, keep those that may come back; until a release has it, --url, HAZELNUT_URL or --archive serve.
+MVTEC_AD = Source(
+    name="MVTec AD (Bergmann et al., CVPR 2019)",
+    license="CC BY-NC-SA 4.0: share and change it with credit, under the same licence, not for commercial purposes",
+    page="https://www.mvtec.com/company/research/datasets/mvtec-ad",
+    sha256="cf4313b13603bec67abb49ca959488f7eedce2a9f7795ec54446c649ac98cd3d",
+    addresses=(
+        "https://www.mydrive.ch/shares/150996/b52ecdcbf521176e9db9c731f2304b27/download/420938113-1629960298/mvtec_anomaly_detection.tar.xz",
+        "https://www.mydrive.ch/shares/38536/3830184030e49fe74747669442f0f283/download/420938113-1629960298/mvtec_anomaly_detection.tar.xz",
+        "https://huggingface.co/datasets/micguida1/mvtech_anomaly_detection/resolve/main/mvtec_anomaly_detection.tar.xz",
+        "https://www.mydrive.ch/shares/38536/3830184030e49fe74747669442f0f282/download/420938113-1629952094/mvtec_anomaly_detection.tar.xz",
+    ),
+)
+HAZELNUT_TOY = Source(
+    name="Hazelnut toy (anomalib, Intel)",
+    license="CC BY 4.0: share and change it with credit",
+    page="https://github.com/open-edge-platform/anomalib/releases/tag/hazelnut_toy_dataset",
+    sha256=None,  # none is published
+    addresses=(
+        "https://github.com/open-edge-platform/anomalib/releases/download/hazelnut_toy_dataset/hazelnut_toy.zip",
+        "https://github.com/openvinotoolkit/anomalib/releases/download/hazelnut_toy_dataset/hazelnut_toy.zip",
+        "https://openvinotoolkit.github.io/anomalib/_downloads/3f2af1d7748194b18c2177a34c03a2c4/hazelnut_toy.zip",
+    ),
+)
+CATEGORIES = (
+    *("bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut", "pill", "screw", "tile"),
+    *("toothbrush", "transistor", "wood", "zipper"),
+)
+SOURCES = {**dict.fromkeys(CATEGORIES, MVTEC_AD), "hazelnut_toy": HAZELNUT_TOY}
+
+DEFECTS = {"crack": 18, "cut": 17, "hole": 18, "print": 17}
+HAZELNUT_COUNTS = {
+    **{f"ground_truth/{defect}": count for defect, count in DEFECTS.items()},
+    **{f"test/{defect}": count for defect, count in DEFECTS.items()},
+    **{"test/good": 40, "train/good": 391},
+}
+
+
+def download(folder, category="hazelnut", url=None, sha256=None, archive=None, accept_license=False):
+    """Puts one category into `folder` in MVTec layout and returns a few lines that say what is there.
+
+    Fetches the archive unless `archive` names a file at hand; `url` (or `HAZELNUT_URL`) replaces the known addresses,
+    `sha256` the known hash. A second call finds everything in place. Verified archives stay in the cache folder, for
+    other categories. A broken transfer goes on at the next call; nothing else half-done is left anywhere.
+    Raises: DataError with one plain sentence: no address works, the archive is not the right one, the disk is full, …
+    """
+    url = url or (None if archive else os.environ.get("HAZELNUT_URL")) or None
+    source = SOURCES.get(category)
+    _check_arguments(category, url, sha256, archive, source)
+    folder = Path(folder).expanduser().resolve()
+    if folder == Path.cwd():
+        raise DataError("The data cannot take the place of the folder you are in; name a new one, such as ./hazelnut.")
+    try:
+        with _one_at_a_time(folder):
+            if _already_there(folder, category, sha256):
+                return f"{folder} is already there and complete.\n" + describe(folder, category)
+            if source is not None:
+                ask_license(source, accept_license)
+            path, digest, verified = _get(source, folder, url, sha256, archive)
+            license = f"{source.name}, {source.license.split(':')[0]}" if source else "unknown"
+            try:
+                unpack(path, folder, category, {"archive": path.name, "sha256": digest, "license": license})
+            finally:
+                if not (archive or verified):
+                    path.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or cache_folder()} cannot be used ({error.strerror or error}); free some space or set "
+            "HAZELNUT_CACHE to another folder for the download, then run it again."
+        ) from error
+    lines = [describe(folder, category)]
+    if not verified:
+        lines.append(f"No hash is known for this archive, so only its content was checked; its SHA-256 is {digest}.")
+    elif not archive:
+        lines.append(f"The archive stays in {path} for other categories; remove it if you need the space.")
+    return "\n".join(lines)
+
+
+def describe(folder, category):
+    """Says how many images a data folder holds, and how that compares with the published set."""
+    counts = count_images(folder)
+    tests = ", ".join(f"{count} {key[5:]}" for key, count in counts.items() if key.startswith("test/"))
+    line = f"{folder}: {counts.get('train/good', 0)} good images to train on; to test on: {tests or 'none'}."
+    if category == "hazelnut" and counts != HAZELNUT_COUNTS:
+        line += (
+            "\nThis is not all of MVTec AD's hazelnut: that has 391, and 40 good, 18 crack, 17 cut, 18 hole, 17 print."
+        )
+    return line
+
+
+def ask_license(source, accept=False):
+    """Shows a data set's licence and has it accepted, once: the answer is kept in the cache folder.
+
+    Raises: DataError if it is declined, or if there is no terminal to ask on.
+    """
+    path = cache_folder() / "accepted_licenses.json"
+    try:
+        accepted = json.loads(path.read_text(encoding="utf-8"))
+        accepted = accepted if isinstance(accepted, list) else []
+    except (OSError, ValueError):
+        accepted = []
+    if source.name in accepted:
+        return
+    say(f"{source.name} is published under {source.license}. See {source.page}.")
+    if not accept:
+        if not (sys.stdin and sys.stdin.isatty()):
+            raise DataError(f"The licence of {source.name} is not accepted yet; add --accept-license if you accept it.")
+        try:
+            answer = input("Do you accept this licence? [y/N] ")
+        except EOFError:
+            answer = ""
+        if answer.strip().lower() not in ("y", "yes"):
+            raise DataError(f"The licence of {source.name} was not accepted, so nothing was downloaded.")
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps([*accepted, source.name]), encoding="utf-8")
+
+
+def _check_arguments(category, url, sha256, archive, source):
+    if not re.fullmatch(r"\w[\w -]*", category):
+        raise DataError(f"{category!r} is no name of a category; give one of {', '.join(SOURCES)}.")
+    if source is None and not (url or archive):
+        raise DataError(
+            f"No address is known for {category!r}; give one of {', '.join(SOURCES)}, a --url or --archive."
+        )
+    if sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        raise DataError(f"{sha256!r} is no SHA-256; that has 64 digits 0-9 and a-f.")
+    if url and not re.match(r"https?://[^/\s]", url):
+        raise DataError(f"{url!r} is no http(s) address; for a file on this machine use --archive.")
+    if archive and not Path(archive).is_file():
+        raise DataError(f"{archive} is not a file; give --archive the .tar.xz or .zip that you have fetched.")
+
+
+def _already_there(folder, category, sha256):
+    """Whether the folder holds the category, whole. Raises: DataError if it holds anything else."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    try:
+        receipt = json.loads((folder / RECEIPT).read_text(encoding="utf-8"))
+        same = receipt["category"] == category and (not sha256 or receipt["sha256"] == sha256.lower())
+        counts = receipt["counts"] if same else None
+    except (OSError, ValueError, KeyError, TypeError):  # unpacked by hand
+        counts = HAZELNUT_COUNTS if category == "hazelnut" and not sha256 else None
+    if counts and folder.is_dir() and count_images(folder) == counts:
+        return True
+    raise DataError(f"{folder} already holds something that is not all of {category}; move it or name a new folder.")
+
+
+def _one_at_a_time(thing):
+    """A lock for everybody who would fill the same place, also from other processes; it ends with its process."""
+    key = hashlib.sha256(os.fsencode(thing)).hexdigest()[:16]
+    lock = filelock.FileLock(_in_cache(f"{key}.lock"))
+    try:
+        return lock.acquire(timeout=0.1)
+    except filelock.Timeout:
+        say(f"Another process is filling {thing}; waiting for it.")
+        return lock.acquire()
+
+
+def _in_cache(name):
+    folder = cache_folder() / "downloads"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name
+
+
+def _get(source, folder, url, sha256, archive):
+    """The archive as (path, its SHA-256, whether that was known before). Raises: DataError"""
+    name = Path(archive or urlsplit(url or source.addresses[0]).path).name
+    official = source is not None and (not (archive or url) or name.startswith("mvtec_anomaly_detection"))
+    known = (sha256 or (official and source.sha256) or "").lower() or None
+    if archive:
+        digest = _hash(archive)
+        if known and digest != known:
+            raise DataError(
+                f"{archive} has the SHA-256 {digest}, not {known}: it is damaged or another file, fetch it anew."
+            )
+        return Path(archive), digest, bool(known)
+    # A file without a known hash is nobody else's: its name carries its address and the folder it is for.
+    key = known or hashlib.sha256(f"{url or source.page} {folder}".encode(errors="replace")).hexdigest()
+    path = _in_cache(f"{key[:16]}-{re.sub(r'[^A-Za-z0-9._-]', '_', name)[-60:] or 'archive'}")
+    reasons = []
+    with _one_at_a_time(path):
+        if path.exists():  # fetched for another category or by another process
+            digest = _hash(path)
+            if digest == known:
+                return path, digest, True
+            path.unlink()
+        for address in [url] if url else source.addresses:
+            try:
+                return path, _fetch_verified(address, path, known), bool(known)
+            except Unavailable as reason:
+                reasons.append(f"{urlsplit(address).netloc} {reason}")
+                say(f"{reasons[-1]}.")
+    by_hand = f", fetch the archive in a browser ({source.page}) and give it with --archive," if source else ""
+    raise DataError(f"No address delivers the archive: {'; '.join(reasons)}. Try again later{by_hand} or give a --url.")
+
+
+def _hash(path):
+    say(f"Computing the SHA-256 of {path}.")
+    return pooch.file_hash(str(path), alg="sha256")
+
+
+def _fetch_verified(address, path, known):
+    """Fetches an address to `path` and returns its SHA-256, or raises Unavailable."""
+    part = path.with_name(path.name + ".part")
+    say(f"Fetching {address}")
+    while True:
+        resumed = part.exists()
+        fetch(address, part, same_everywhere=bool(known))
+        digest = _hash(part)
+        if not known or digest == known:
+            os.replace(part, path)
+            forget(part)
+            return digest
+        forget(part)
+        if not resumed:  # else the first half may have been of another file: once more, from the start
+            raise Unavailable(f"delivers another file (SHA-256 {digest}, not {known})")

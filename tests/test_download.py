@@ -1,0 +1,716 @@
+"""The download, against a real server on loopback that has every bad habit of real ones."""
+
+import hashlib
+import http.server
+import io
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hazelnut_ae import cache, dataset, download, transfer
+from hazelnut_ae.files import DataError
+
+EXACT = {
+    "train/good": 391,
+    "test/good": 40,
+    **{f"{split}/{name}": n for split in ("test", "ground_truth") for name, n in download.DEFECTS.items()},
+}
+SMALL = {"train/good": 6, "test/good": 2, "test/crack": 2, "ground_truth/crack": 2}
+
+
+def png(seed, mask=False):
+    """A small PNG: noise, or a mask with a square on it."""
+    if mask:
+        pixels = np.zeros((16, 16), np.uint8)
+        pixels[4:9, 5:11] = 255
+    else:
+        pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def category_files(category, counts):
+    """The files of a category in MVTec AD's shape as {path: bytes}."""
+    files = {
+        f"{category}/license.txt": b"Attribution-NonCommercial-ShareAlike 4.0 International",
+        f"{category}/readme.txt": b"Copyright 2019 MVTec Software GmbH",
+    }
+    for key, count in counts.items():
+        mask = key.startswith("ground_truth")
+        for i in range(count):
+            files[f"{category}/{key}/{i:03}{'_mask' if mask else ''}.png"] = png(i, mask)
+    return files
+
+
+def add(tar, name, content=b"", **attributes):
+    """Adds a member with any attributes, the way MVTec's archive has them: read-only."""
+    member = tarfile.TarInfo(name)
+    member.mode, member.size = 0o444, len(content)
+    for key, value in attributes.items():
+        setattr(member, key, value)
+    tar.addfile(member, io.BytesIO(content))
+
+
+def write_tar(path, files, mode="w:xz"):
+    with tarfile.open(path, mode) as tar:
+        folders = sorted({str(parent) for name in files for parent in Path(name).parents} - {"."})
+        for folder in folders:
+            add(tar, folder, type=tarfile.DIRTYPE, mode=0o555)
+        for name, content in files.items():
+            add(tar, name, content)
+    return path
+
+
+def sha256(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="session")
+def exact_archive(tmp_path_factory):
+    """All of MVTec AD in small: hazelnut in its exact shape and two other categories around it."""
+    files = category_files("bottle", SMALL) | category_files("hazelnut", EXACT) | category_files("zipper", SMALL)
+    return write_tar(tmp_path_factory.mktemp("exact") / "mvtec_anomaly_detection.tar.xz", files)
+
+
+@pytest.fixture(scope="session")
+def small_archive(tmp_path_factory):
+    """A small hazelnut, padded so that transfers have a middle to break in."""
+    files = category_files("hazelnut", SMALL)
+    files["hazelnut/train/good/big.png"] = png(1) + np.random.default_rng(0).bytes(300_000)
+    return write_tar(tmp_path_factory.mktemp("small") / "small.tar.xz", files)
+
+
+SMALL_COUNTS = dict(sorted((SMALL | {"train/good": 7}).items()))
+
+
+class Habits(http.server.BaseHTTPRequestHandler):
+    """Serves `server.content` in the manner that the path asks for, and keeps a list of the requests."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        manner, content = self.path.split("/")[1], self.server.content
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(wanted[1]) if wanted else 0
+        self.server.requests.append((manner, start))
+        first = [name for name, _ in self.server.requests].count(manner) == 1
+        if manner.isdigit():
+            self.send_error(int(manner))
+        elif manner == "elsewhere":
+            self.answer(302, b"", Location="/ranges/archive.tar.xz")
+        elif manner == "html":
+            self.answer(200, b"<!doctype html><p>Please log in", **{"Content-Type": "text/html; charset=utf-8"})
+        elif manner == "disguised":
+            self.answer(200, b"\n<html><p>Too many downloads today</html>")
+        elif manner == "silent":
+            time.sleep(self.server.patience)
+        elif manner == "trickle":
+            self.answer(200, content[:0], length=len(content))
+            for i in range(200):
+                self.wfile.write(content[i : i + 1])
+                time.sleep(0.02)
+        elif manner == "endless":
+            self.answer(200, b"", length=None, **{"Transfer-Encoding": "chunked"})
+            for _ in range(100):
+                self.wfile.write(b"10000\r\n" + b"\xfd7zXZ\0" + bytes(0x10000 - 6) + b"\r\n")
+        elif manner == "huge":
+            self.answer(200, b"", length=10**13)
+        elif manner == "noranges":
+            self.answer(200, content[: len(content) // 2] if first else content, length=len(content))
+        elif manner == "nolength":
+            self.answer(200, content, length=None, Connection="close")
+        elif manner == "liar":  # claims to go on, sends from elsewhere
+            self.part(content, 0 if first else start // 2, promised=None, cut=first)
+        elif manner == "changed":  # another version of the file after the first transfer
+            other = content if first else self.server.newer
+            unchanged = self.headers.get("If-Range") in (None, self.mark(other))
+            self.part(other, start if unchanged else 0, cut=first, whole=not unchanged)
+        elif manner == "cut":
+            self.part(content, start, cut=True)
+        elif manner == "flaky":
+            self.part(content, start, cut=first)
+        elif manner == "busy":
+            self.part(content, start) if not first else self.send_error(503)
+        else:
+            self.part(content, start)
+
+    def mark(self, content):
+        return f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+
+    def part(self, content, start, promised=None, cut=False, whole=False):
+        if start > len(content) or (start == len(content) and start):
+            self.answer(416, b"", **{"Content-Range": f"bytes */{len(content)}"})
+            return
+        body = content[start:]
+        headers = {"ETag": self.mark(content), "Accept-Ranges": "bytes"}
+        partial = "Range" in self.headers and not whole
+        if partial:
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        self.answer(206 if partial else 200, body[: len(body) // 2] if cut else body, length=len(body), **headers)
+
+    def answer(self, status, body, length=-1, **headers):
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        if length is not None:
+            self.send_header("Content-Length", len(body) if length < 0 else length)
+        self.end_headers()
+        self.wfile.write(body)
+        if length is None or length > len(body):
+            self.close_connection = True
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        pass  # clients that hang up are what is tested
+
+
+@pytest.fixture
+def server(small_archive):
+    with Server(("127.0.0.1", 0), Habits) as server:
+        server.content, server.requests, server.patience = small_archive.read_bytes(), [], 1.0
+        server.address = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path, monkeypatch):
+    """An own cache, no proxy, no address from outside, and no patience."""
+    monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("HAZELNUT_URL", raising=False)
+    monkeypatch.setattr(transfer, "PAUSE", 0.01)
+    monkeypatch.setattr(transfer, "CONNECT", 0.5)
+    monkeypatch.setattr(transfer, "STALL", 0.3)
+
+
+def get(target, **options):
+    return download.download(target, accept_license=True, **options)
+
+
+def files_below(folder):
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+
+
+def refused(target, *words, **options):
+    """The download fails with one plain sentence that has these words, and leaves nothing at or beside the target."""
+    target = Path(target)
+    before = files_below(target.parent / "cache") if (target.parent / "cache").exists() else []
+    with pytest.raises(DataError) as caught:
+        get(target, **options)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    for word in words:
+        assert word in sentence
+    assert not target.exists()
+    assert not list(target.parent.glob(".*unpacking*"))
+    left = files_below(target.parent / "cache")
+    assert not [name for name in left if name not in before and ".part" not in name and not name.endswith(".lock")] or (
+        [name for name in left if name.endswith("accepted_licenses.json")]
+    )
+    return sentence
+
+
+# --- the ordinary way ---------------------------------------------------------------------------------------------
+
+
+def test_hazelnut_has_its_exact_counts_and_passes_check(exact_archive, server, tmp_path):
+    server.content = exact_archive.read_bytes()
+    target = tmp_path / "hazelnut"
+    report = get(target, url=f"{server.address}/ranges/mvtec.tar.xz", sha256=sha256(exact_archive))
+    assert "391 good images to train on" in report
+    assert "another" not in report.splitlines()[0]
+    counts, problems, _ = dataset.check(target)
+    assert counts == {
+        "train/good": 391,
+        "test/good": 40,
+        "test/crack": 18,
+        "test/cut": 17,
+        "test/hole": 18,
+        "test/print": 17,
+    }
+    assert problems == []
+    assert download.count_images(target) == download.HAZELNUT_COUNTS
+    assert "not all of MVTec" not in report
+    assert dataset.read_license(target).startswith("MVTec AD")
+    assert all(
+        os.access(target / name, os.W_OK) and (target / name).stat().st_mode & 0o200 for name in files_below(target)
+    )
+    assert all(path.stat().st_mode & 0o200 for path in target.rglob("*"))
+    shutil.rmtree(target)  # so nothing in it is read-only
+
+
+def test_a_second_call_does_nothing_and_a_second_folder_fetches_nothing(server, small_archive, tmp_path):
+    options = {"url": f"{server.address}/ranges/a.tar.xz", "sha256": sha256(small_archive)}
+    get(tmp_path / "a", **options)
+    before = {name: (tmp_path / "a" / name).stat().st_mtime_ns for name in files_below(tmp_path / "a")}
+    assert "already there" in get(tmp_path / "a", **options)
+    assert before == {name: (tmp_path / "a" / name).stat().st_mtime_ns for name in files_below(tmp_path / "a")}
+    get(tmp_path / "b", **options)  # from the cache
+    assert files_below(tmp_path / "a") == files_below(tmp_path / "b")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("kind", ["w:xz", "w:gz", "w:bz2", "w", "zip"])
+def test_every_kind_of_archive(kind, tmp_path):
+    files = category_files("hazelnut", SMALL)
+    archive = tmp_path / "archive"
+    if kind == "zip":
+        with zipfile.ZipFile(archive, "w") as whole:
+            for name, content in files.items():
+                whole.writestr(name, content)
+    else:
+        write_tar(archive, files, kind)
+    get(tmp_path / "data", archive=archive)
+    assert download.count_images(tmp_path / "data") == dict(sorted(SMALL.items()))
+    assert archive.exists()
+
+
+def test_only_the_wanted_category_is_written_also_from_a_wrapped_archive(tmp_path):
+    files = category_files("bottle", SMALL) | category_files("cable", SMALL | {"train/good": 9})
+    files = {f"./mvtec_anomaly_detection/{name}": content for name, content in files.items()}
+    files["./mvtec_anomaly_detection/cable/train/good/.DS_Store"] = b"x"
+    files["./mvtec_anomaly_detection/cable/train/good/._000.png"] = b"x"
+    files["./mvtec_anomaly_detection/cable/run.sh"] = b"x"
+    archive = write_tar(tmp_path / "some.tar.xz", files)
+    get(tmp_path / "data", category="cable", archive=archive)
+    assert download.count_images(tmp_path / "data")["train/good"] == 9
+    names = files_below(tmp_path / "data")
+    assert not [name for name in names if not name.endswith((".png", ".txt", ".json"))]
+    assert len(names) == 9 + 2 + 2 + 2 + 3
+
+
+def test_hazelnut_toy_is_put_into_the_layout(server, tmp_path, monkeypatch):
+    names = [f"good/{i:02}.jpg" for i in range(34)] + [f"colour/{i:02}.jpg" for i in range(17)]
+    masks = [f"mask/colour/{i:02}.png" for i in range(17)]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as whole:
+        for name in names + masks:
+            whole.writestr(f"hazelnut_toy/{name}", png(1, mask="mask" in name))
+        whole.writestr("hazelnut_toy/LICENSE", "Attribution 4.0 International")
+        whole.writestr("__MACOSX/hazelnut_toy/._good", "")
+    server.content = buffer.getvalue()
+    toy = download.Source("Toy", "CC BY 4.0", "page", None, (f"{server.address}/404", f"{server.address}/ranges/t.zip"))
+    monkeypatch.setitem(download.SOURCES, "hazelnut_toy", toy)
+    report = get(tmp_path / "toy", category="hazelnut_toy")
+    assert download.count_images(tmp_path / "toy") == {
+        "ground_truth/colour": 17,
+        "test/colour": 17,
+        "test/good": 6,
+        "train/good": 28,
+    }
+    assert hashlib.sha256(server.content).hexdigest() in report
+    assert dataset.check(tmp_path / "toy")[1] == []
+    assert dataset.read_license(tmp_path / "toy") == "CC BY 4.0"
+    assert not [name for name in files_below(tmp_path / "cache") if name.endswith((".zip", ".part"))]
+
+
+def test_an_address_that_fails_gives_way_to_the_next(server, small_archive, tmp_path, monkeypatch, capsys):
+    addresses = tuple(f"{server.address}/{manner}/x.tar.xz" for manner in ("404", "403", "html", "ranges"))
+    source = download.Source("Set", "CC0: do as you like", "page", sha256(small_archive), addresses)
+    monkeypatch.setitem(download.SOURCES, "hazelnut", source)
+    get(tmp_path / "data")
+    assert [manner for manner, _ in server.requests] == ["404", "403", "html", "ranges"]
+    assert "answers 404" in capsys.readouterr().err
+
+
+def test_the_variable_replaces_the_addresses(server, small_archive, tmp_path, monkeypatch):
+    monkeypatch.setenv("HAZELNUT_URL", f"{server.address}/ranges/from_the_variable.tar.xz")
+    get(tmp_path / "data", sha256=sha256(small_archive).upper())
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "value", ["nonsense", "file:///etc/passwd", "ftp://host/file", "http://", "http:// /", "https:///x"]
+)
+def test_a_variable_that_is_nonsense(value, tmp_path, monkeypatch):
+    monkeypatch.setenv("HAZELNUT_URL", value)
+    refused(tmp_path / "data", value, "--archive")
+
+
+@pytest.mark.parametrize("name", ["with a space", "Nüsse – 榛子", "-dash", "--help", "a'b\"c$HOME"])
+def test_odd_folder_names(name, small_archive, tmp_path):
+    get(tmp_path / name, archive=small_archive)
+    assert download.count_images(tmp_path / name) == SMALL_COUNTS
+
+
+def test_an_empty_folder_is_filled_and_a_link_to_one_followed(small_archive, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    get(tmp_path / "link", archive=small_archive)
+    assert download.count_images(tmp_path / "empty") == SMALL_COUNTS
+
+
+# --- the licence --------------------------------------------------------------------------------------------------
+
+
+def test_the_licence_is_shown_and_accepted_once(small_archive, tmp_path, capsys):
+    with pytest.raises(DataError, match="--accept-license"):
+        download.download(tmp_path / "a", archive=small_archive)
+    assert "CC BY-NC-SA 4.0" in capsys.readouterr().err
+    get(tmp_path / "a", archive=small_archive)
+    capsys.readouterr()
+    download.download(tmp_path / "b", archive=small_archive)
+    assert "CC BY-NC-SA" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepted"), [("y", True), ("Yes ", True), ("", False), ("no", False), (None, False)]
+)
+def test_the_licence_on_a_terminal(answer, accepted, monkeypatch):
+    def reply(question):
+        if answer is None:
+            raise EOFError
+        return answer
+
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True})())
+    monkeypatch.setattr("builtins.input", reply)
+    if accepted:
+        download.ask_license(download.MVTEC_AD)
+        monkeypatch.setattr("builtins.input", lambda question: pytest.fail("asked twice"))
+        download.ask_license(download.MVTEC_AD)
+    else:
+        with pytest.raises(DataError, match="not accepted"):
+            download.ask_license(download.MVTEC_AD)
+    path = cache.cache_folder() / "accepted_licenses.json"
+    assert path.exists() == accepted
+
+
+@pytest.mark.parametrize("damage", ["", "{", "17", '{"a": 1}'])
+def test_a_damaged_list_of_licences_is_asked_anew(damage, monkeypatch):
+    path = cache.cache_folder() / "accepted_licenses.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(damage)
+    download.ask_license(download.MVTEC_AD, accept=True)
+    assert json.loads(path.read_text()) == [download.MVTEC_AD.name]
+
+
+# --- the transfer -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("manner", ["flaky", "noranges", "nolength", "busy", "elsewhere", "liar"])
+def test_servers_that_get_there_in_the_end(manner, server, small_archive, tmp_path):
+    get(tmp_path / "data", url=f"{server.address}/{manner}/a.tar.xz", sha256=sha256(small_archive))
+    assert download.count_images(tmp_path / "data") == SMALL_COUNTS
+
+
+def test_a_cut_transfer_goes_on_where_it_stopped(server, small_archive, tmp_path):
+    get(tmp_path / "data", url=f"{server.address}/flaky/a.tar.xz", sha256=sha256(small_archive))
+    half = len(server.content) // 2
+    assert server.requests == [("flaky", 0), ("flaky", half)]
+
+
+def test_the_next_call_goes_on_and_so_does_another_address(server, small_archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "TRIES", 1)
+    known = sha256(small_archive)
+    refused(
+        tmp_path / "data", "127.0.0.1", "kept for the next call", url=f"{server.address}/cut/a.tar.xz", sha256=known
+    )
+    get(tmp_path / "data", url=f"{server.address}/ranges/a.tar.xz", sha256=known)
+    assert server.requests == [("cut", 0), ("ranges", len(server.content) // 2)]
+    assert not [name for name in files_below(tmp_path / "cache") if ".part" in name]
+
+
+def test_without_a_hash_two_versions_are_never_mixed(server, tmp_path):
+    files = category_files("hazelnut", SMALL | {"train/good": 5})
+    files["hazelnut/train/good/big.png"] = np.random.default_rng(5).bytes(300_000)
+    server.newer = write_tar(tmp_path / "newer.tar.xz", files).read_bytes()
+    report = get(tmp_path / "data", url=f"{server.address}/changed/a.tar.xz")
+    assert hashlib.sha256(server.newer).hexdigest() in report
+    assert [start for _, start in server.requests] == [0, len(server.content) // 2]
+
+
+def test_a_partial_file_of_something_else_does_not_spoil_the_result(server, small_archive, tmp_path, monkeypatch):
+    known = sha256(small_archive)
+    monkeypatch.setattr(transfer, "TRIES", 1)
+    url = f"{server.address}/cut/a.tar.xz"
+    refused(tmp_path / "data", url=url, sha256=known)
+    part = next((tmp_path / "cache/downloads").glob("*.part"))
+    part.write_bytes(b"\xfd7zXZ\0" + bytes(part.stat().st_size - 6))
+    get(tmp_path / "data", url=f"{server.address}/ranges/a.tar.xz", sha256=known)  # went on, noticed, began anew
+    assert [start for _, start in server.requests][-1] == 0
+    assert download.count_images(tmp_path / "data") == SMALL_COUNTS
+
+
+@pytest.mark.parametrize("extra", [0, 1, 1000])
+def test_a_partial_file_that_is_whole_or_too_long(extra, server, small_archive, tmp_path, monkeypatch):
+    known = sha256(small_archive)
+    part = cache.cache_folder() / "downloads" / f"{known[:16]}-a.tar.xz.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(server.content + bytes(extra))
+    get(tmp_path / "data", url=f"{server.address}/ranges/a.tar.xz", sha256=known)
+    assert download.count_images(tmp_path / "data") == SMALL_COUNTS
+
+
+@pytest.mark.parametrize(
+    ("manner", "words"),
+    [
+        ("404", "answers 404"),
+        ("403", "answers 403"),
+        ("401", "answers 401"),
+        ("410", "answers 410"),
+        ("500", "answers 500"),
+        ("html", "a web page"),
+        ("disguised", "a web page"),
+        ("silent", "does not answer"),
+        ("trickle", "bytes per second"),
+        ("cut", "broke off"),
+        ("huge", "more than any data set"),
+        ("endless", "more than it announced"),
+    ],
+)
+def test_servers_that_never_get_there(manner, words, server, small_archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "TRIES", 2)
+    monkeypatch.setattr(transfer, "MAX_DOWNLOAD", 4_000_000)
+    known = sha256(small_archive)
+    started = time.monotonic()
+    refused(tmp_path / "data", words, "--archive", url=f"{server.address}/{manner}/a.tar.xz", sha256=known)
+    assert time.monotonic() - started < 5
+
+
+def test_nobody_listens(tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "TRIES", 2)
+    refused(tmp_path / "data", "cannot be reached", url="http://127.0.0.1:9/a.tar.xz")
+
+
+def test_a_wrong_hash_is_refused_before_unpacking(server, small_archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "unpack", lambda *args: pytest.fail("unpacked before it was verified"))
+    wrong = "0" * 64
+    refused(tmp_path / "data", sha256(small_archive), wrong, url=f"{server.address}/ranges/a.tar.xz", sha256=wrong)
+    refused(tmp_path / "data", str(small_archive), wrong, archive=small_archive, sha256=wrong)
+    official = tmp_path / "mvtec_anomaly_detection (1).tar.xz"
+    shutil.copy(small_archive, official)  # a file that calls itself the official one has to be it
+    refused(tmp_path / "data", download.MVTEC_AD.sha256, archive=official)
+
+
+# --- what may go wrong on this side -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"category": "../hazelnut"},
+        {"category": ""},
+        {"category": "/"},
+        {"category": "walnut"},
+        {"sha256": "abc"},
+        {"archive": "/nowhere/archive.tar.xz"},
+        {"archive": "/"},
+    ],
+)
+def test_arguments_that_cannot_be_meant(options, tmp_path):
+    refused(tmp_path / "data", str(next(iter(options.values()))), **options)
+
+
+@pytest.mark.parametrize("there", ["notes.txt", "train/good/000.png", "download.json"])
+def test_what_was_there_stays(there, small_archive, tmp_path):
+    mine = tmp_path / "data" / there
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(DataError, match="already holds something"):
+        get(tmp_path / "data", archive=small_archive)
+    assert files_below(tmp_path / "data") == [there]
+    assert mine.read_text() == "mine"
+
+
+def test_a_file_in_place_of_the_folder_stays(small_archive, tmp_path):
+    (tmp_path / "data").write_text("mine")
+    with pytest.raises(DataError, match="already holds something"):
+        get(tmp_path / "data", archive=small_archive)
+    assert (tmp_path / "data").read_text() == "mine"
+
+
+def test_the_folder_one_is_in_stays(small_archive, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(DataError, match="folder you are in"):
+        get(".", archive=small_archive)
+
+
+def test_a_folder_that_lost_an_image_or_has_another_category_is_not_taken_for_whole(small_archive, tmp_path):
+    get(tmp_path / "data", archive=small_archive)
+    with pytest.raises(DataError, match="not all of bottle"):
+        get(tmp_path / "data", category="bottle", archive=small_archive)
+    (tmp_path / "data/test/crack/000.png").unlink()
+    with pytest.raises(DataError, match="not all of hazelnut"):
+        get(tmp_path / "data", archive=small_archive)
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Files that may be opened but not written to, below a folder; a disk that has just become full."""
+
+    def fill(folder):
+        import builtins
+
+        real_open = builtins.open
+
+        def open_on_full_disk(path, mode="r", *args, **kwargs):
+            file = real_open(path, mode, *args, **kwargs)
+            below = not isinstance(path, int) and str(path).startswith(str(folder))
+            if below and any(letter in mode for letter in "wax+"):
+
+                def write(data):
+                    raise OSError(28, "No space left on device")
+
+                return type(
+                    "Full",
+                    (),
+                    {
+                        "__enter__": lambda self: self,
+                        "__exit__": lambda self, *exc: file.close(),
+                        "write": staticmethod(write),
+                        "seek": file.seek,
+                        "flush": lambda self: None,
+                    },
+                )()
+            return file
+
+        monkeypatch.setattr(builtins, "open", open_on_full_disk)
+
+    return fill
+
+
+def test_a_disk_that_is_full_for_the_data(small_archive, tmp_path, full_disk):
+    full_disk(tmp_path / ".data.unpacking")
+    refused(tmp_path / "data", "No space left", "data", archive=small_archive)
+
+
+def test_a_disk_that_is_full_for_the_download(server, tmp_path, full_disk):
+    full_disk(tmp_path / "cache" / "downloads")
+    refused(tmp_path / "data", "No space left", "HAZELNUT_CACHE", url=f"{server.address}/ranges/a.tar.xz")
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A real file system of 256 KiB, where the machine lets us mount one."""
+    place = tmp_path / "tiny"
+    place.mkdir()
+    if os.system(f"mount -t tmpfs -o size=256k tmpfs '{place}' 2>/dev/null"):
+        pytest.skip("mounting needs root")
+    yield place
+    os.system(f"umount -l '{place}'")
+
+
+def test_a_real_full_disk_and_a_real_read_only_one(tiny_disk, server, small_archive, tmp_path, monkeypatch):
+    refused(tiny_disk / "data", "No space left", archive=small_archive)
+    monkeypatch.setenv("HAZELNUT_CACHE", str(tiny_disk / "cache"))
+    sentence = refused(tmp_path / "data", "No space left", url=f"{server.address}/ranges/a.tar.xz")
+    assert str(tiny_disk) in sentence
+    assert os.system(f"mount -o remount,ro '{tiny_disk}'") == 0
+    refused(tmp_path / "data", "Read-only", "HAZELNUT_CACHE", url=f"{server.address}/ranges/b.tar.xz")
+    monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path / "cache"))
+    refused(tiny_disk / "data", "Read-only", archive=small_archive)
+
+
+def call(results, target, cache_path, options, user=None):
+    """One download in a process of its own."""
+    os.environ["HAZELNUT_CACHE"] = str(cache_path)
+    try:
+        if user is not None:
+            os.setuid(user)
+        results.put(get(target, **options))
+    except DataError as error:
+        results.put(f"DataError: {error}")
+    except BaseException as error:
+        results.put(f"{type(error).__name__}: {error}")
+
+
+def run_processes(*calls):
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    processes = [context.Process(target=call, args=(results, *arguments)) for arguments in calls]
+    for process in processes:
+        process.start()
+    answers = [results.get(timeout=30) for _ in processes]
+    for process in processes:
+        process.join()
+    return answers
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or os.getuid() != 0, reason="needs root to become somebody else")
+def test_a_folder_one_may_not_write_to(small_archive):
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own is closed to everybody else
+        os.chmod(folder, 0o755)
+        refuse_closed_folders(small_archive, Path(folder) / "closed", Path(folder) / "open")
+
+
+def refuse_closed_folders(small_archive, closed, open_):
+    closed.mkdir(mode=0o755)
+    open_.mkdir()
+    open_.chmod(0o777)
+    archive = shutil.copy(small_archive, open_ / "a.tar.xz")
+    answers = run_processes((closed / "data", open_ / "cache", {"archive": archive}, 65534))
+    assert answers[0].startswith("DataError")
+    assert "Permission denied" in answers[0]
+    answers = run_processes((open_ / "data", closed / "cache", {"archive": archive}, 65534))
+    assert answers[0].startswith("DataError")
+    assert "HAZELNUT_CACHE" in answers[0]
+    assert list(closed.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("same_folder", [True, False])
+def test_two_processes_fill_the_same_cache_at_once(same_folder, server, small_archive, tmp_path):
+    options = {"url": f"{server.address}/ranges/a.tar.xz", "sha256": sha256(small_archive)}
+    targets = [tmp_path / "data" if same_folder else tmp_path / f"data{i}" for i in range(4)]
+    answers = run_processes(*[(target, tmp_path / "cache", options) for target in targets])
+    assert all("7 good images" in answer for answer in answers), answers
+    assert all(download.count_images(target) == SMALL_COUNTS for target in targets)
+    assert len(server.requests) == 1
+    if same_folder:
+        assert sum("already there" in answer for answer in answers) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("moment", ["fetching", "unpacking"])
+def test_a_kill_leaves_nothing_that_the_next_call_does_not_mend(moment, server, small_archive, tmp_path, monkeypatch):
+    options = {"url": f"{server.address}/{'trickle' if moment == 'fetching' else 'ranges'}/a.tar.xz"}
+    options["sha256"] = sha256(small_archive)
+    monkeypatch.setattr(transfer, "STALL", 30)
+    if moment == "unpacking":
+        import hazelnut_ae.unpack
+
+        monkeypatch.setattr(hazelnut_ae.unpack, "count_images", lambda folder: time.sleep(60))
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=call, args=(context.Queue(), tmp_path / "data", tmp_path / "cache", options))
+    process.start()
+    waited_for = "cache/downloads/*.part" if moment == "fetching" else ".data.unpacking/train/good/big.png"
+    deadline = time.monotonic() + 10
+    while not any(path.stat().st_size for path in tmp_path.glob(waited_for)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.1)
+    process.kill()
+    process.join()
+    assert not (tmp_path / "data").exists()
+    monkeypatch.undo()
+    monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path / "cache"))
+    get(tmp_path / "data", **(options | {"url": f"{server.address}/ranges/a.tar.xz"}))
+    assert download.count_images(tmp_path / "data") == SMALL_COUNTS
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "data"]
+    kept = [name for name in files_below(tmp_path / "cache") if not name.endswith((".lock", ".json"))]
+    assert len(kept) == 1  # the verified archive
+    if moment == "fetching":
+        assert server.requests[-1][1] > 0  # went on with what the killed process had
