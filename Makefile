@@ -7,8 +7,14 @@ BIN := .venv/bin
 .PHONY: run lab test lint clean
 .DEFAULT_GOAL := run
 
+# The main job, in the commands that you can also type yourself. HAZELNUT_DATA=folder make run takes your own images.
 run: .venv/installed
-	$(BIN)/hazelnut-ae run
+	@set -e; PATH="$(CURDIR)/$(BIN):$$PATH"; \
+	data="$${HAZELNUT_DATA:-data/synthetic_hazelnuts}"; run="runs/$$(basename "$$data")-quick"; \
+	if [ -z "$$HAZELNUT_DATA" ]; then hazelnut-ae synthesize "$$data"; fi; \
+	hazelnut-ae train "$$data" --run "$$run" --resume; \
+	hazelnut-ae evaluate "$$data" --run "$$run"; \
+	hazelnut-ae figures "$$data" --run "$$run" --out "$${HAZELNUT_FIGURES:-figures}"
 
 lab: .venv/installed
 	$(BIN)/jupyter lab notebooks

@@ -74,7 +74,7 @@ def make_config(preset, data_name, fingerprint, seed, latent_dim, epochs, precis
         "precision": precision,
         "versions": {
             "hazelnut_ae": hazelnut_ae.__version__,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "python": platform.python_version(),
         },
     }
@@ -214,7 +214,9 @@ def load_run(folder):
             history = [(int(r["step"]), int(r["epoch"]), float(r["loss"])) for r in csv.DictReader(file)]
         f1 = {}
         with open(folder / "f1.csv", newline="") as file:
-            for row in csv.DictReader(file):
+            for row in csv.DictReader(file, strict=True):
+                if None in row.values():
+                    raise ValueError("f1.csv is cut short")
                 epoch = int(row.pop("epoch"))
                 for name, value in row.items():
                     f1.setdefault(name, []).append((epoch, float(value) if value else None))

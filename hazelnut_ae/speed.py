@@ -6,12 +6,24 @@ import os
 
 import torch
 
+from hazelnut_ae.files import DataError
+
 
 def best_device():
     """The device "cuda" where there is a GPU (under torchrun, this process's own), else "mps", else "cpu"."""
     if torch.cuda.is_available():
         return f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def find_device(name=None):
+    """The torch device of that name, or the best there is. Raises: DataError if this machine has no such device."""
+    try:
+        device = torch.device(name or best_device())
+        torch.zeros(1, device=device)
+        return device
+    except (RuntimeError, AssertionError) as error:
+        raise DataError(f"This machine has no device {name!r}; leave --device out, or choose cpu.") from error
 
 
 def best_precision(device):

@@ -74,7 +74,7 @@ def train(
     """
     latent_dim = latent_dim or preset.latent_dim
     rank, world = join_processes()
-    device = torch.device(device or speed.best_device())
+    device = speed.find_device(device)
     precision = speed.best_precision(device)
     train_rows, _ = split_good(len(dataset.train), seed)
     images = dataset.train.images[train_rows]  # uint8 [N, 3, 256, 256]
@@ -155,7 +155,8 @@ def evaluate_f1(model, test):
     To watch, never to choose by: these are the test folders.
     """
     maps = AutoencoderDetector(model).anomaly_maps(test.images)  # float32 [N, 256, 256]
-    return metrics.f1_by_defect(maps, test, {name: printed_tau(name) for name in test.defect_names})
+    f1 = metrics.f1_by_defect(maps, test, {name: printed_tau(name) for name in test.defect_names})
+    return {name: float(value) for name, value in f1.items()}  # plain floats: the checkpoint holds no NumPy objects
 
 
 @contextlib.contextmanager

@@ -1,0 +1,77 @@
+"""The article's ×5, and what rotation must not invent."""
+
+import numpy as np
+import torch
+
+from hazelnut_ae import augmentation
+from hazelnut_ae.augmentation import AugmentedSet, augment, rotate
+
+
+def picture(seed=0, low=60, high=200):
+    """Smooth random colours, uint8 [3, 256, 256], far from black."""
+    coarse = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(seed)) * (high - low) + low
+    return torch.nn.functional.interpolate(coarse, 256, mode="bilinear")[0].round().to(torch.uint8)
+
+
+def test_five_copies_are_the_articles():
+    image = picture()
+    copies = [augment(image, copy, seed=1) for copy in range(5)]
+    assert torch.equal(copies[0], image)
+    assert not torch.equal(copies[1], image)
+    assert torch.equal(copies[2], image.flip(-1))
+    assert torch.equal(copies[3], image.flip(-2))
+    noise = copies[4].float() - image.float()
+    assert abs(noise.mean()) < 0.1
+    assert 4.5 < noise.std() < 5.7  # 0.02 × 255
+    assert all(copy.dtype == torch.uint8 and copy.shape == image.shape for copy in copies)
+
+
+def test_rotation_fills_corners_from_the_image():
+    image = picture(low=100, high=180)
+    for degrees in (10, 45, 123.4, 200):
+        turned = rotate(image, degrees)
+        assert turned.min() >= 99, "a corner was painted black"
+        corner = turned[:, :20, :20].float().mean((1, 2))
+        assert (corner > 99).all()
+        assert (corner < 181).all()
+
+
+def test_rotation_by_a_quarter_turn_is_exact():
+    image = picture()
+    difference = (rotate(image, 90).float() - torch.rot90(image, 1, (-2, -1)).float()).abs()
+    assert difference.median() <= 1
+    assert torch.equal(rotate(image, 0), image)
+
+
+def test_same_seed_same_bytes_and_other_seed_other_bytes():
+    images = torch.stack([picture(0), picture(1)]).numpy()
+    a, b, c = (AugmentedSet(images, 7, seed=s).batch(torch.arange(14)) for s in (0, 0, 1))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+
+
+def test_391_images_make_1955_and_about_63_steps():
+    images = np.zeros((391, 3, 4, 4), np.uint8)
+    augmented = AugmentedSet.__new__(AugmentedSet)  # only its length matters here
+    augmented.images, augmented.copies = images, 5
+    assert len(augmented) == 1955
+    assert 60 <= len(augmented) // 32 <= 63
+
+
+def test_orientation_can_be_kept():
+    image = picture()
+    for copy in range(1, 8):
+        changed = augment(image, copy, seed=0, kinds=("noise",)).float() - image.float()
+        assert changed.abs().max() < 40, "more than noise"
+        assert changed.abs().max() > 0
+
+
+def test_a_set_beyond_the_memory_budget_gives_the_same_batches(monkeypatch):
+    images = torch.stack([picture(i) for i in range(3)]).numpy()
+    held = AugmentedSet(images, 6, seed=3)
+    monkeypatch.setattr(augmentation, "MEMORY_BUDGET", 0)
+    on_the_fly = AugmentedSet(images, 6, seed=3)
+    assert held.held is not None
+    assert on_the_fly.held is None
+    rows = torch.tensor([0, 17, 4, 9, 16])
+    assert torch.equal(held.batch(rows), on_the_fly.batch(rows))
