@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 from .noise import cloud, look_up, mix, smoothstep
 
 DARK = np.array([26, 20, 20])  # inside of the shell, seen through an opening
-FLESH = np.array([226, 186, 140])  # raw shell where it is cut or broken
+TURN = 2 * np.pi
+FLESH = np.array([222, 170, 122])  # raw shell where it is cut or broken
 
 
 def spot(rng, surface, facing=0.6, shell_only=True):
@@ -22,9 +23,9 @@ def spot(rng, surface, facing=0.6, shell_only=True):
     return rng.choice(np.flatnonzero(good))
 
 
-def wander(rng, length, turning, start=0.0, steps=24):
-    """A random walk of given length and turning, centred on the origin. Returns: [steps + 1, 2]."""
-    heading = start + np.cumsum(rng.normal(0, turning, steps))
+def wander(rng, length, bend, jag, start=0.0, steps=36):
+    """A random path through the origin: bends slowly, and zigzags at every step. Returns: [steps + 1, 2]."""
+    heading = start + np.cumsum(rng.normal(0, bend, steps)) + rng.normal(0, jag, steps)
     path = np.concatenate([[[0, 0]], np.cumsum(np.stack([np.cos(heading), np.sin(heading)], 1), 0)]) * length / steps
     return path - path[len(path) // 2]
 
@@ -48,121 +49,137 @@ def distance_to(path, a, b):
 
 
 def fissure(rng, surface, colour, height, a, b, path, width):
-    """A thin crack along `path`: a dark line of varying width with one pale lip. Returns: mask bool [N]."""
+    """A gap along `path`, up to 2 `width` wide: the dark inside, and one lip of pale shell. Returns: mask bool [N]."""
     away, side, where = distance_to(path, a, b)
-    uneven = 1 + 0.5 * np.interp(where, np.linspace(0, 1, 40), cloud(rng, (40,), 1))
-    half = width * np.clip(uneven, 0.2, 2) * np.clip(4 * np.minimum(where, 1 - where), 0.25, 1)
+    uneven = 1 + 0.4 * np.interp(where, np.linspace(0, 1, 40), cloud(rng, (40,), 1))
+    half = width * np.clip(uneven, 0.2, 2) * np.clip(4 * where * (1 - where), 0.1, 1)
     pixel = 1 / surface.scale
-    core = smoothstep(half + pixel, half - pixel, away)
-    lip = smoothstep(2.2 * half + 2 * pixel, half, away) * (side > 0) * (1 - core)
-    colour[:] = mix(colour, FLESH * 0.8, 0.55 * lip)
-    colour[:] = mix(colour, DARK, 0.9 * core)
-    height -= 0.015 * core
-    return away < np.maximum(half * 1.3, 2 * pixel)
+    away = away - np.where(side > 0, 0, 0.4 * half)  # the lip on one side is part of the gap
+    core = smoothstep(0.6 * half + pixel, 0.6 * half - pixel, away)
+    lip = smoothstep(half + 1.5 * pixel, half, away) * (side > 0) * (1 - core)
+    colour[:] = mix(colour, FLESH * 0.8, 0.7 * lip)
+    colour[:] = mix(colour, DARK, 0.92 * core)
+    height -= 0.01 * core
+    return away < np.maximum(half, 1.6 * pixel)
 
 
 def window(rng, surface, colour, height, a, b, view, radius):
-    """A piece broken out of the shell: its thickness, the dark inside, and perhaps the kernel. Returns: mask."""
-    angles = np.linspace(0, 1, 256, endpoint=False)
-    jagged = 1 + 0.16 * cloud(rng, (256,), 16) + 0.07 * cloud(rng, (256,), 5) + 0.02 * cloud(rng, (256,), 1.5)
-    jagged *= 1 + rng.uniform(0, 0.35) * np.cos(2 * (angles * 2 * np.pi - rng.uniform(0, 7)))
-    jagged = np.clip(jagged, 0.35, 2) * radius
+    """A piece broken out of the shell: its thickness, the dark inside and the kernel. Returns: mask bool [N]."""
+    angles = np.linspace(0, TURN, 512, endpoint=False)
+    corners = np.sort(rng.uniform(0, TURN, rng.integers(5, 9)))
+    sides = np.cos(angles[:, None] - corners)  # a polygon of random sides, as seen from inside it
+    border = np.min(rng.uniform(0.7, 1.2, len(corners)) / np.clip(sides, 0.4, None), 1)
+    border *= 1 + 0.03 * cloud(rng, (512,), 6) + 0.012 * cloud(rng, (512,), 1.5)
+    border *= radius / np.sqrt((border**2).mean())  # radius of a disc of the same area
 
-    def depth_inside(shift, shrink=0.0):
-        x, y = a - shift * view[0] / max(view[2], 0.4), b - shift * view[1] / max(view[2], 0.4)
-        turns = np.arctan2(y, x) / (2 * np.pi) % 1
-        return look_up(jagged[None], 0 * turns, turns) - shrink - np.hypot(x, y), x, y, turns
+    def inside_by(depth, shrink=0.0):
+        """How far inside the opening a ray is when it is `depth` below the shell's surface, and where."""
+        x, y = a - depth * view[0] / max(view[2], 0.5), b - depth * view[1] / max(view[2], 0.5)
+        turns = np.arctan2(y, x) / TURN
+        return look_up(border[None], 0 * turns, turns) - shrink - np.hypot(x, y), x, y, turns
 
-    outside, _, _, turns = depth_inside(0)
-    thickness = rng.uniform(0.05, 0.09)
-    bevel = 0.4 * thickness * np.clip(1 + 0.5 * look_up(cloud(rng, (1, 256), (0, 6)), 0 * turns, turns), 0, 2)
-    through = np.minimum(depth_inside(thickness, bevel)[0], outside - bevel)
     pixel = 1 / surface.scale
+    outside, _, _, turns = inside_by(0)
+    thickness = rng.uniform(0.05, 0.08)
+    bevel = thickness * np.clip(0.6 + 0.35 * look_up(cloud(rng, (1, 256), (0, 8)), 0 * turns, turns), 0.1, 1.5)
+    through = np.minimum(inside_by(thickness, 0.3 * bevel)[0], outside - bevel)
     opening, hole = smoothstep(-pixel, pixel, outside), smoothstep(-pixel, pixel, through)
-    grit = look_up(cloud(rng, (256, 256), 1.5), a * 0.7, b * 0.7)
-    wall = FLESH * (0.85 + 0.08 * grit)[:, None]
-    pores = (0.5 + 0.5 * np.cos(2 * np.pi * turns * rng.integers(28, 44))) * np.exp(
-        -((((outside / (bevel + 0.02)) - 0.5) / 0.25) ** 2)
-    )
-    wall = mix(wall, DARK * 1.5, 0.8 * smoothstep(0.55, 0.8, pores))
+    grit = look_up(cloud(rng, (512, 512), 1.2), a * 0.5, b * 0.5)
+    wall = FLESH * (0.85 + 0.06 * grit)[:, None] * (0.75 + 0.25 * smoothstep(0, 0.3, np.abs(outside / bevel)))[:, None]
+    pores = np.cos(TURN * (turns * rng.integers(24, 40) + 0.4 * look_up(cloud(rng, (1, 64), (0, 2)), 0 * turns, turns)))
+    pores = pores - 3 * np.abs(outside / bevel - 0.55)
+    wall = mix(wall, DARK * 1.6, 0.85 * smoothstep(0.1, 0.5, pores))
 
-    deep = 0.22
-    floor, x, y, _ = depth_inside(deep)
-    wrinkle = look_up(cloud(rng, (128, 128), 3), x * 0.5, y * 0.5) + 0.6 * grit
-    kernel = np.array([112, 66, 52]) * (1 + 0.16 * wrinkle)[:, None]
-    if rng.uniform() < 0.3:
-        kernel = mix(kernel, np.array([214, 196, 150]) * (1 + 0.08 * wrinkle)[:, None],
-                     smoothstep(-0.2, 0.3, look_up(cloud(rng, (128, 128), 9), x * 0.4, y * 0.4)))  # fmt: skip
-    kernel = mix(DARK, kernel, smoothstep(-0.02, 0.25 * radius + 0.05, np.minimum(floor, through)))
-    colour[:] = mix(colour, mix(wall, kernel, hole), opening)
-    height -= 0.03 * opening * (1 - hole)
+    floor, x, y, _ = inside_by(0.2)
+    wrinkle = look_up(cloud(rng, (256, 256), 4), x * 0.5, y * 0.5)
+    kernel = np.array([120, 66, 48]) * (1 + 0.14 * wrinkle + 0.10 * grit)[:, None]
+    vein = np.abs(look_up(cloud(rng, (256, 256), 7), x * 0.5, y * 0.5))
+    kernel = mix(kernel, np.array([56, 32, 28]), 0.7 * smoothstep(0.25, 0.0, vein))
+    if rng.uniform() < 0.25:  # its skin is broken as well
+        flesh = np.array([216, 196, 146]) * (1 + 0.10 * wrinkle)[:, None]
+        kernel = mix(kernel, flesh, smoothstep(-0.1, 0.1, look_up(cloud(rng, (256, 256), 16), x * 0.5, y * 0.5)))
+    shade = smoothstep(-0.04, 0.30 * radius + 0.04, np.minimum(floor, through))
+    colour[:] = mix(colour, mix(wall, mix(DARK, kernel, shade), hole), opening)
+    height += opening * ((1 - hole) * -0.02 + hole * 0.006 * wrinkle) - opening * height
     return outside > 0
 
 
 def crack(rng, surface, colour, height):
-    """From a hairline to a broken-out window. Returns: mask bool [N]."""
-    index = spot(rng, surface, 0.65)
-    a, b, view = surface.chart(index)
+    """From a hairline along or across the stripes to a shell broken wide open. Returns: mask bool [N]."""
     kind = rng.uniform()
+    radius = np.clip(rng.lognormal(np.log(0.42), 0.5), 0.22, 0.88)
+    a, b, view = surface.chart(spot(rng, surface, 0.7 if kind < 0.35 or radius < 0.5 else 0.9, kind < 0.7))
     mask = np.zeros(len(a), bool)
-    if kind < 0.45:
-        path = wander(rng, rng.uniform(0.7, 1.5), 0.25, rng.choice([0, np.pi / 2]) + rng.normal(0, 0.3))
-        mask |= fissure(rng, surface, colour, height, a, b, path, rng.uniform(0.006, 0.035))
-    else:
-        radius = np.clip(rng.lognormal(-0.9, 0.5), 0.2, 0.9)
-        if rng.uniform() < 0.5:
-            path = wander(rng, radius * 2 + rng.uniform(0.4, 0.9), 0.3, rng.uniform(0, 7))
-            mask |= fissure(rng, surface, colour, height, a, b, path, 0.008)
-        mask |= window(rng, surface, colour, height, a, b, view, radius)
-    return mask
+    along = rng.choice([0, np.pi / 2]) + rng.normal(0, 0.3)
+    if kind < 0.35:
+        width = np.clip(rng.lognormal(np.log(0.04), 0.5), 0.015, 0.11)
+        path = wander(rng, rng.uniform(0.9, 1.9), 0.06, 0.35, along)
+        return fissure(rng, surface, colour, height, a, b, path, width)
+    for _ in range(rng.integers(0, 3)):  # cracks that run on from the window
+        path = wander(rng, 2 * radius + rng.uniform(0.3, 0.9), 0.08, 0.5, rng.uniform(0, TURN))
+        mask |= fissure(rng, surface, colour, height, a, b, path, rng.uniform(0.008, 0.02))
+    return mask | window(rng, surface, colour, height, a, b, view, radius)
+
+
+def gouge(rng, surface, colour, height, a, b, path, width):
+    """A cut along `path`, 2 `width` wide: pale flesh, darker where it reaches through the shell. Returns: mask."""
+    away, side, where = distance_to(path, a, b)
+    pixel = 1 / surface.scale
+    ends = smoothstep(0, 0.08, where) * smoothstep(1, 0.92, where)
+    rough = look_up(cloud(rng, (256, 256), 2), a, b)
+    half = width * np.sqrt(ends) * np.clip(1 + 0.25 * rough, 0.4, 1.6)
+    inside = smoothstep(half + pixel, half - pixel, away)
+    streak = look_up(cloud(rng, (128, 256), (10, 0.8)), where, side * away * 3)
+    colour[:] = mix(colour, FLESH * (0.92 + 0.10 * streak)[:, None], 0.92 * inside)
+    deep = smoothstep(*rng.uniform([0.05, 0.15], [0.3, 0.6]), where) * smoothstep(*rng.uniform([0.8, 0.6], 0.95), where)
+    groove = smoothstep(0.65 * half + pixel, 0.35 * half, away + 0.15 * half * rough) * deep
+    colour[:] = mix(colour, mix(FLESH * 0.45, DARK * 1.5, deep), rng.uniform(0.3, 0.95) * groove)
+    height -= 0.012 * inside
+    return away < half
 
 
 def cut(rng, surface, colour, height):
-    """A straight gouge, or two side by side, that shows the pale shell. Returns: mask bool [N]."""
-    a, b, _ = surface.chart(spot(rng, surface, 0.75))
-    heading = rng.uniform(0, np.pi)
-    mask = np.zeros(len(a), bool)
-    length, width = rng.uniform(0.35, 0.85), rng.uniform(0.022, 0.05)
-    for k in range(1 if rng.uniform() < 0.8 else 2):
-        path = wander(rng, length * rng.uniform(0.8, 1), 0.03, heading) + 0.11 * k * np.array(
-            [-np.sin(heading), np.cos(heading)]
-        )
-        away, side, where = distance_to(path, a, b)
-        ragged = 1 + 0.35 * look_up(cloud(rng, (256, 256), 2), a, b)
-        half = width * (1 - 0.4 * k) * np.sqrt(np.clip(4 * where * (1 - where), 0, 1)) * np.clip(ragged, 0.3, 2)
-        pixel = 1 / surface.scale
-        gouge = smoothstep(half + pixel, half - pixel, away)
-        streak = look_up(cloud(rng, (64, 256), (6, 1)), where, side * away * 8)
-        colour[:] = mix(colour, FLESH * (0.9 + 0.12 * streak)[:, None], 0.92 * gouge)
-        groove = smoothstep(0.45 * half + pixel, 0.2 * half, away) * smoothstep(-0.2, 0.5, streak + 0.4)
-        colour[:] = mix(colour, DARK * 1.6, 0.8 * groove * rng.uniform(0.2, 1))
-        height -= 0.02 * gouge * (1 - (away / (half + 1e-6)).clip(0, 1) ** 2)
-        mask |= away < half
+    """A straight gouge, or two side by side, that shows the pale shell, and the chips beside it. Returns: mask."""
+    a, b, _ = surface.chart(spot(rng, surface, 0.7))
+    heading, length, width = rng.uniform(0, TURN), rng.uniform(0.5, 1.25), rng.uniform(0.028, 0.052)
+    path = wander(rng, length, 0.01, 0.02, heading)
+    mask = gouge(rng, surface, colour, height, a, b, path, width)
+    if rng.uniform() < 0.2:
+        beside = path * 0.8 + rng.uniform(0.1, 0.2) * np.array([-np.sin(heading), np.cos(heading)])
+        mask |= gouge(rng, surface, colour, height, a, b, beside, 0.7 * width)
+    for _ in range(rng.poisson(1.5)):
+        chip = path[rng.integers(0, len(path))] + rng.normal(0, 0.05, 2) + wander(rng, 0.1, 0.1, 0.1, heading, 4)
+        mask |= gouge(rng, surface, colour, height, a, b, chip, 0.3 * width)
     return mask
 
 
 def hole(rng, surface, colour, height):
-    """A drilled hole with a pale splintered rim, now and then with cracks running from it. Returns: mask bool [N]."""
-    a, b, view = surface.chart(spot(rng, surface, 0.7))
+    """A drilled hole in a patch of chipped pale shell, now and then cracked further. Returns: mask bool [N]."""
+    a, b, view = surface.chart(spot(rng, surface, 0.6))
     pixel = 1 / surface.scale
-    radius = np.clip(rng.lognormal(np.log(0.10), 0.3), 0.06, 0.2)
+    radius = np.clip(rng.lognormal(np.log(0.105), 0.25), 0.06, 0.19)
     mask = np.zeros(len(a), bool)
-    if rng.uniform() < 0.4:
-        path = wander(rng, rng.uniform(0.5, 1.1), 0.3, rng.uniform(0, 7))
-        mask |= fissure(rng, surface, colour, height, a, b, path, 0.006)
-    turns = np.arctan2(b, a) / (2 * np.pi) % 1
+    for _ in range(rng.choice(3, p=[0.5, 0.3, 0.2])):
+        path = wander(rng, rng.uniform(0.5, 1.1), 0.08, 0.5, rng.uniform(0, TURN))
+        shift = path[0] if rng.uniform() < 0.5 else 0  # starting at the hole, or running through it
+        mask |= fissure(rng, surface, colour, height, a, b, path - shift, rng.uniform(0.006, 0.014))
+    turns = np.arctan2(b, a) / TURN
+    around = lambda sigma: look_up(cloud(rng, (1, 256), (0, sigma)), 0 * turns, turns)  # noqa: E731
     away = np.hypot(a, b)
-    rim = radius * (1.35 + 0.3 * look_up(cloud(rng, (1, 256), (0, 8)), 0 * turns, turns)
-                    + 0.25 * look_up(cloud(rng, (1, 256), (0, 2)), 0 * turns, turns))  # fmt: skip
-    chipped = smoothstep(rim + pixel, rim - pixel, away)
-    grit = look_up(cloud(rng, (256, 256), 1.5), a, b)
-    colour[:] = mix(colour, FLESH * (0.9 + 0.1 * grit)[:, None], 0.9 * chipped)
-    bore = radius * (1 + 0.08 * look_up(cloud(rng, (1, 256), (0, 8)), 0 * turns, turns))
+    chips = radius * rng.uniform(1.1, 1.5) * np.clip(1 + 0.30 * around(14) + 0.10 * around(3), 0.9, 2.2)
+    rough = look_up(cloud(rng, (256, 256), 2), a * 0.5, b * 0.5)
+    chips = smoothstep(chips + pixel, chips - pixel, away + 0.01 * rough)
+    grit = look_up(cloud(rng, (512, 512), 1.2), a * 0.5, b * 0.5)
+    colour[:] = mix(colour, FLESH * (0.92 + 0.07 * grit)[:, None], 0.95 * chips)
+    pores = look_up(cloud(rng, (256, 512), (9, 2)), a * 0.5, b * 0.5)  # vessels of the shell, along the meridians
+    colour[:] = mix(colour, DARK * 2, 0.75 * chips * smoothstep(1.1, 1.5, pores))
+    bore = radius * (1 + 0.07 * around(10) + 0.03 * around(3))
     inside = smoothstep(bore + pixel, bore - pixel, away)
-    lit = smoothstep(0.4, 1.1, np.hypot(a - 0.1 * view[0], b - 0.1 * view[1]) / bore)
-    colour[:] = mix(colour, mix(DARK, FLESH * 0.35, lit * 0.5), inside)
-    height -= 0.02 * chipped * (1 - inside)
-    return mask | (away < np.maximum(rim, bore))
+    wall = np.hypot(a - 0.08 * view[0] / view[2], b - 0.08 * view[1] / view[2]) / bore
+    floor = mix(DARK, np.array([92, 58, 44]) * (1 + 0.3 * rough)[:, None], 0.6 * smoothstep(0.9, 0.2, wall))
+    colour[:] = mix(colour, mix(floor, FLESH * 0.5, smoothstep(0.85, 1.1, wall)), inside)
+    height += chips * (-0.012 * (1 - inside) - height)
+    return mask | (chips > 0.5) | (inside > 0.5)
 
 
 STROKES = {  # letters as polylines in a box 1 wide and 1.4 high
@@ -183,26 +200,31 @@ def stamp(word):
     draw = ImageDraw.Draw(canvas)
     for k, letter in enumerate(word):
         for stroke in STROKES[letter]:
-            draw.line([(16 + 80 * k + 64 * x, 16 + 64 * y) for x, y in stroke], fill=255, width=22, joint="curve")
+            points = [(16 + 80 * k + 64 * x, 16 + 64 * y) for x, y in stroke]
+            draw.line(points, fill=255, width=22, joint="curve")
     return np.asarray(canvas, np.float32) / 255
 
 
 def print_(rng, surface, colour, height):
-    """A worn white stamp in any direction, mirrored or not. Returns: mask bool [N]."""
-    a, b, _ = surface.chart(spot(rng, surface, 0.7, shell_only=rng.uniform() < 0.8))
-    letters = stamp("".join(rng.choice(list("KONI"), 1)) + "".join(rng.choice(list(STROKES), 3)))
-    turn, size = rng.uniform(0, 2 * np.pi), rng.uniform(0.30, 0.36)  # size: of one letter's height, nut radii
+    """A worn white stamp in any direction, mirrored or not. Returns: mask bool [N], its letters with the worn spots
+    in them."""
+    a, b, _ = surface.chart(spot(rng, surface, 0.65, shell_only=rng.uniform() < 0.7))
+    letters = stamp("".join(rng.choice(list(STROKES), 4)))
+    turn, size = rng.uniform(0, TURN), rng.uniform(0.26, 0.34)  # size: of a letter's height, nut radii
     x = (a * np.cos(turn) + b * np.sin(turn)) * rng.choice([-1, 1])
     y = b * np.cos(turn) - a * np.sin(turn)
-    column, row = x / size * 90 + letters.shape[1] / 2, y / size * 90 + letters.shape[0] / 2
+    smear = 0.02 * look_up(cloud(rng, (256, 256), 2.5), a, b), 0.02 * look_up(cloud(rng, (256, 256), 2.5), a, b)
+    column, row = (x + smear[0]) / size * 90 + letters.shape[1] / 2, (y + smear[1]) / size * 90 + letters.shape[0] / 2
     on = (column > 0) & (column < letters.shape[1] - 1) & (row > 0) & (row < letters.shape[0] - 1)
-    ink = np.where(on, look_up(letters, row / letters.shape[0], column / letters.shape[1]), 0)
-    wear = 0.7 * look_up(cloud(rng, (256, 256), 2.0), a, b) + 0.7 * look_up(cloud(rng, (256, 256), 7), a, b)
-    fade = rng.uniform(-0.2, 1.3) + rng.uniform(0, 1.5) * (x / size / 2) * rng.choice([-1, 1])
-    ink = ink * smoothstep(-0.25, 0.25, fade + wear - 40 * height)
-    colour[:] = mix(colour, [300, 300, 300], np.clip(ink, 0, 1))
-    height += 0.002 * ink
-    return ink > 0.5
+    letters = np.where(on, look_up(letters, row / letters.shape[0], column / letters.shape[1]), 0)
+    pressure = rng.uniform(0.1, 1.2) + rng.normal(0, 0.6) * x + rng.normal(0, 1.5) * y
+    pressure = pressure + 0.5 * look_up(cloud(rng, (64, 64), 4), a * 0.5, b * 0.5)
+    drag = look_up(cloud(rng, (256, 512), (6, 1.2)), a * 0.7, b * 0.7)  # ink catches on the ridges of the shell
+    specks = look_up(cloud(rng, (512, 512), 2.2), a * 0.7, b * 0.7)
+    ink = letters * smoothstep(-0.12, 0.12, pressure + 0.35 * drag + 0.35 * specks - 30 * height)
+    colour[:] = mix(colour, [285, 290, 290], np.clip(ink, 0, 1) * np.clip(0.85 + 0.3 * pressure, 0.6, 1))
+    height += 0.001 * ink - 0.5 * ink * height
+    return (letters > 0.5) & (pressure > -0.35)
 
 
 DEFECTS = {"crack": crack, "cut": cut, "hole": hole, "print": print_}

@@ -36,7 +36,7 @@ def stages(rng, defect=None):
 
     normal = photograph.relief(surface, height, SIZE)
     diffuse, highlight = photograph.light(normal, photograph.lamp(rng))
-    lit = colour * diffuse[:, None] + 255 * highlight[:, None] + np.array([8, 9, 11])
+    lit = colour * diffuse[:, None] + 255 * highlight[:, None] + photograph.veil(surface)
     pictures["light"] = surface.image(lit, SIZE)
     coverage = surface.image(surface.coverage, SIZE)
     picture = photograph.ground(rng, SIZE) * photograph.contact_shadow(rng, coverage, SIZE)[..., None]

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from .noise import cloud, smoothstep
+from .noise import cloud, length, smoothstep
 
 
 def relief(surface, height, size):
@@ -12,37 +12,44 @@ def relief(surface, height, size):
     down, right = np.gradient(picture)
     tilt = np.stack([right[surface.pixels], down[surface.pixels], 0 * height], -1)
     normal = surface.normal - tilt * surface.normal[:, 2:]  # the outline looks along the relief, not at it
-    return normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    return normal / length(normal)[:, None]
 
 
 def lamp(rng):
     """A wide soft lamp above the camera, a little towards the picture's upper edge. Returns: direction [3]."""
-    direction = np.array([rng.normal(0, 0.08), rng.normal(-0.30, 0.06), 1.0])
+    direction = np.array([rng.normal(0, 0.06), rng.normal(-0.45, 0.04), 1.0])
     return direction / np.linalg.norm(direction)
 
 
 def light(normal, direction, gloss=0.05):
     """Light off the surface: ambient and diffuse factor [N], and highlight [N] (to be added, in units of white)."""
     facing = normal @ direction
-    diffuse = 0.40 + 0.60 * np.clip(0.25 + 0.75 * facing, 0, 1)
+    diffuse = 0.36 + 0.62 * np.clip(0.2 + 0.8 * facing, 0, 1)
     halfway = direction + np.array([0, 0, 1.0])
     halfway /= np.linalg.norm(halfway)
     return diffuse, gloss * np.clip(normal @ halfway, 0, 1) ** 12
 
 
+def veil(surface):
+    """Stray light of the lens, and the grey sheen of the shell where it turns away: float [N, 3], to be added."""
+    away = np.clip(1 - surface.normal[:, 2:], 0, 1)
+    return np.array([8, 9, 12]) + away**2 * np.array([6, 9, 11])
+
+
 def ground(rng, size):
-    """The dark blue-grey ground: uneven light, the cloth's fine weave and specks of dust. Returns: [size, size, 3]."""
+    """The dark blue-grey ground: uneven light, faint stains and specks of dust. Returns: float [size, size, 3]."""
     level = np.array([35.3, 35.6, 39.6]) + rng.normal(0, 2.2) + rng.normal(0, 0.7, 3)
-    y, x = np.mgrid[0:size, 0:size] / size - 0.5
-    slope = rng.normal(0, 2.0) * x + rng.normal(0, 2.0) * y
-    picture = np.repeat((slope + 0.5 * cloud(rng, (size, size), size / 16))[..., None], 3, -1) + level
-    tint = rng.normal(0, 0.5, 3)
-    picture += cloud(rng, (size // 4, size // 4), 8).repeat(4, 0).repeat(4, 1)[..., None] * tint
-    dust = np.zeros((size, size))
-    for _ in range(rng.poisson(3)):
-        row, column = rng.integers(0, size, 2)
-        dust[row, column] = rng.uniform(100, 500)
-    return picture + ndimage.gaussian_filter(dust, size / 512)[..., None] * np.array([1, 0.95, 0.9])
+    y, x = np.mgrid[0:16, 0:16] / 16 - 0.5
+    wide = (rng.normal(0, 2.5) * x + rng.normal(0, 2.5) * y + 0.6 * cloud(rng, (16, 16), 1.5))[..., None] + level
+    wide = wide + 0.5 * cloud(rng, (16, 16, 3), (2, 2, 0))
+    picture = ndimage.zoom(wide.astype(np.float32), (size / 16, size / 16, 1), order=1, mode="nearest", grid_mode=True)
+    for _ in range(rng.poisson(4)):  # dust, out of focus
+        row, column = rng.integers(8, size - 8, 2)
+        y, x = np.mgrid[-8:8, -8:8]
+        blob = np.exp(-((x / rng.uniform(0.8, 3)) ** 2) - (y / rng.uniform(0.8, 3)) ** 2)
+        tint = rng.uniform(4, 40) * np.array([1, rng.uniform(0.8, 1), rng.uniform(0.7, 1)])
+        picture[row - 8 : row + 8, column - 8 : column + 8] += blob[..., None] * tint
+    return picture
 
 
 def contact_shadow(rng, coverage, size):
@@ -55,7 +62,7 @@ def sensor(rng, picture):
     """Area averaging to half the size, then noise. Returns: uint8 [size / 2, size / 2, 3]."""
     size = len(picture) // 2
     small = picture.reshape(size, 2, size, 2, 3).mean((1, 3))
-    noise = rng.standard_normal((size, size, 3), dtype=np.float32) * 0.9
-    noise += ndimage.gaussian_filter(rng.standard_normal((size, size), dtype=np.float32), 0.9)[..., None] * 2.6
+    noise = rng.standard_normal((size, size, 3), dtype=np.float32) * 0.8
+    noise += ndimage.gaussian_filter(rng.standard_normal((size, size), dtype=np.float32), 0.9)[..., None] * 3.6
     gain = 0.8 + 0.6 * smoothstep(30, 160, small.mean(-1, keepdims=True))
     return np.clip(np.round(small + noise * gain), 0, 255).astype(np.uint8)

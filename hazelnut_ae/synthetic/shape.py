@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import ConvexHull
 
-from .noise import cloud, look_up
+from .noise import cloud, length, look_up
 
 ROWS, COLUMNS = 128, 256  # of the tables over colatitude and longitude
+TURN = 2 * np.pi
 COLATITUDE = np.linspace(0, np.pi, ROWS)
 
 
@@ -43,6 +44,20 @@ class Surface:
         picture[self.pixels] = values
         return picture
 
+    def near(self, index, distance):
+        """Indices of the visible points within about `distance` (nut radii) of point `index`."""
+        rows, columns = self.pixels
+        reach = int(np.ceil(distance * self.scale)) + 1
+        row, column = rows[index] - self.corner[0], columns[index] - self.corner[1]
+        window = self.lookup[max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1]
+        return window[window >= 0]
+
+    def __post_init__(self):
+        rows, columns = self.pixels
+        self.corner = rows.min(), columns.min()
+        self.lookup = np.full((np.ptp(rows) + 1, np.ptp(columns) + 1), -1)
+        self.lookup[rows - self.corner[0], columns - self.corner[1]] = np.arange(len(rows))
+
     def chart(self, index):
         """A flat map of the surface around visible point `index`: arc lengths towards the tip and across.
 
@@ -54,48 +69,57 @@ class Surface:
         along = tip - up * (tip @ up)
         along /= np.linalg.norm(along) + 1e-9
         axes = np.stack([along, np.cross(up, along), up])  # [3, 3]
-        offset = (self.point - self.point[index]) @ axes.T  # [N, 3]
-        chord = np.linalg.norm(offset, axis=1)
-        arc = 2 * np.arcsin(np.clip(chord / 2, 0, 1))  # as on a sphere of radius 1
-        flat = offset[:, :2] * (arc / (np.linalg.norm(offset[:, :2], axis=1) + 1e-9))[:, None]
+        offset = (self.point - self.point[index]) @ axes.T.astype(np.float32)  # [N, 3]
+        arc = 2 * np.arcsin(np.clip(length(offset) / 2, 0, 1))  # as on a sphere of radius 1
+        flat = offset[:, :2] * (arc / (np.hypot(offset[:, 0], offset[:, 1]) + 1e-9))[:, None]
         flat[self.normal @ up < -0.2] = 9
         return flat[:, 0], flat[:, 1], axes[:, 2]
 
 
 def body(rng):
-    """A random nut: round below, drawn out to a tip above, cut off by the scar, and never quite regular."""
-    widest = rng.uniform(0.36, 0.48)  # height of the widest place, in lengths
-    length = rng.normal(1.94, 0.10)
-    pointed = rng.uniform(0.52, 0.74)  # 0.5 is an ellipse, 1 a cone
-    height = np.linspace(0, 1, 400)
-    above = np.clip((height - widest) / (1 - widest), 0, 1)
-    below = np.clip((widest - height) / (widest * rng.uniform(1.05, 1.25)), 0, 1)
-    width = np.where(height > widest, (1 - above ** rng.uniform(1.9, 2.4)) ** pointed, (1 - below**2.2) ** 0.5)
-    axis = (height - widest) * length  # along the nut, 0 at the widest place
-    angle = np.arctan2(width, axis)  # falls from π to 0
+    """A random nut: an egg drawn out to a tip, flattened here and there, cut off below by the bulging scar."""
+    longitude = np.arange(COLUMNS) * 2 * np.pi / COLUMNS
+    upper, lower = rng.normal(1.20, 0.09), rng.normal(0.92, 0.05)  # from the widest place to the tip, and to the base
+    pointed = rng.uniform(0.60, 0.80)  # 0.5 is an ellipse, 1 nearly a cone
+    t = np.linspace(0, 1, 200)
+    width = np.concatenate([(1 - t**2) ** pointed, (1 - t[1:] ** 2.3) ** 0.5])
+    axis = np.concatenate([t * upper, -t[1:] * lower])
+    angle = np.arctan2(width, axis)
     order = np.argsort(angle)
     meridian = np.interp(COLATITUDE, angle[order], np.hypot(width, axis)[order])
-    meridian += rng.uniform(0.0, 0.06) * np.exp(-((COLATITUDE / 0.13) ** 2))  # the tip's own little point
-    longitude = np.arange(COLUMNS) * 2 * np.pi / COLUMNS
-    oval = 1 + rng.uniform(0, 0.06) * np.cos(2 * (longitude - rng.uniform(0, 7)))
+    meridian += rng.uniform(0.02, 0.09) * np.exp(-((COLATITUDE / rng.uniform(0.12, 0.25)) ** 2))  # a little point
+    flank = np.sin(COLATITUDE)[:, None]
+    oval = rng.uniform(0, 0.05) * np.cos(2 * (longitude - rng.uniform(0, 7)))
     oval += rng.uniform(0, 0.02) * np.cos(3 * (longitude - rng.uniform(0, 7)))
-    flank = np.sin(COLATITUDE)[:, None] ** 0.5
-    radius = meridian[:, None] * (1 + flank * (oval - 1))
+    radius = meridian[:, None] * (1 + flank * oval)
     radius *= 1 + 0.012 * flank * cloud(rng, (ROWS, COLUMNS), (14, 22))
+    for _ in range(rng.integers(1, 4)):  # cheeks pressed flat by neighbours in the husk
+        where, turn = rng.uniform(0.9, 2.2), rng.uniform(0, 2 * np.pi)
+        cheek = rng.uniform(0.93, 1.0) / np.clip(_facing(where, turn, longitude), 0.3, None)
+        radius = _softer_minimum(radius, cheek, 0.03)
 
-    # The scar: a slightly bulging plane, a little oblique to the axis.
-    reach = rng.uniform(0.68, 0.92) * widest * length  # its distance from the middle
-    tilt, turn = abs(rng.normal(0, 0.12)), rng.uniform(0, 2 * np.pi)
-    facing = -np.cos(COLATITUDE)[:, None] * np.cos(tilt) + np.sin(COLATITUDE)[:, None] * np.sin(tilt) * np.cos(
+    opening, tilt, turn = np.deg2rad(rng.normal(45, 5)), abs(rng.normal(0, 0.12)), rng.uniform(0, 2 * np.pi)
+    bulge = rng.uniform(0.25, 0.75)  # 1 would be a plane, 0 a ball
+    facing = np.clip(_facing(np.pi - tilt, turn, longitude), 0.2, None)
+    reach = np.interp(np.pi - opening, COLATITUDE, meridian) * np.cos(opening) ** bulge
+    cap = reach / facing**bulge * (1 + 0.006 * cloud(rng, (ROWS, COLUMNS), (5, 9)))
+    behind = COLATITUDE[:, None] > np.pi / 2
+    inside = (cap < radius) & behind
+    scar_edge = COLATITUDE[np.where(inside.any(0), inside.argmax(0), ROWS - 1)]
+    radius = np.where(behind, _softer_minimum(radius, cap, 0.012), radius)
+    return Body(radius.astype(np.float32), scar_edge.astype(np.float32))
+
+
+def _facing(colatitude, turn, longitude):
+    """Cosine of the angle between every direction of the tables and the one at `colatitude`, `turn`."""
+    return np.cos(COLATITUDE)[:, None] * np.cos(colatitude) + np.sin(COLATITUDE)[:, None] * np.sin(colatitude) * np.cos(
         longitude - turn
     )
-    plane = reach / np.clip(facing, 0.15, None) ** rng.uniform(0.55, 0.9)
-    inside = (plane < radius) & (COLATITUDE[:, None] > np.pi / 2)
-    scar_edge = COLATITUDE[np.where(inside.any(0), inside.argmax(0), ROWS - 1)]
-    gap = radius - plane
-    sharp = 0.02
-    radius = np.where(COLATITUDE[:, None] > np.pi / 2, radius - sharp * np.logaddexp(0, gap / sharp), radius)
-    return Body(radius.astype(np.float32), scar_edge.astype(np.float32))
+
+
+def _softer_minimum(a, b, edge):
+    """The smaller of both, with the edge between them rounded over about `edge`."""
+    return a - edge * np.logaddexp(0, (a - b) / edge)
 
 
 def pose(rng):
@@ -103,7 +127,7 @@ def pose(rng):
 
     Returns: [3, 3] rotation from the camera's to the nut's frame.
     """
-    azimuth, elevation = rng.uniform(0, 2 * np.pi), np.deg2rad(np.clip(rng.normal(-18, 17), -60, 30))
+    azimuth, elevation = rng.uniform(0, 2 * np.pi), np.deg2rad(np.clip(rng.normal(-21, 12), -50, 5))
     tip = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)])
     side = np.cross(tip, [0.0, 0.0, 1.0])
     side /= np.linalg.norm(side)
@@ -112,19 +136,18 @@ def pose(rng):
     return np.stack([first, np.cross(tip, first), tip])
 
 
-def _radius(nut, point):
-    """Radius of the body in the direction of points [..., 3] of the nut's frame; with colatitude and longitude."""
-    colatitude = np.arctan2(np.hypot(point[..., 0], point[..., 1]), point[..., 2])
-    longitude = np.arctan2(point[..., 1], point[..., 0]) % (2 * np.pi)
-    v = longitude / (2 * np.pi)
-    return look_up(nut.radius, colatitude / np.pi * (ROWS - 1) / ROWS, v), colatitude, longitude
+def _radius(nut, x, y, z):
+    """Radius of the body in the direction of points of the nut's frame; with their colatitude and longitude."""
+    colatitude = np.arctan2(np.sqrt(x * x + y * y), z)
+    longitude = np.arctan2(y, x)
+    return look_up(nut.radius, colatitude * ((ROWS - 1) / ROWS / np.pi), longitude / TURN), colatitude, longitude
 
 
 def _trace(nut, to_nut, x, y, z, steps):
     """Walks the rays at x, y from height z down to the surface; returns z and the distance left."""
+    start = [row[0] * x + row[1] * y for row in to_nut]
     for _ in range(steps):
-        point = np.stack([x, y, z], -1) @ to_nut.T.astype(np.float32)
-        left = np.sqrt((point**2).sum(-1)) - _radius(nut, point)[0]
+        left = np.sqrt(x * x + y * y + z * z) - _radius(nut, *(s + row[2] * z for s, row in zip(start, to_nut)))[0]  # noqa: B905
         z = np.maximum(z - 0.9 * left, -1.5)
     return z, left
 
@@ -135,6 +158,7 @@ def look_at(nut, to_nut, share, centre, size):
     nut: Body; to_nut: [3, 3]; share: of the frame that the nut fills, 0 … 1; centre: (x, y) of its bounding box, in
     frames; size: pixels of the (square) frame. Returns: Surface.
     """
+    to_nut = to_nut.astype(np.float32)
     longitude = np.arange(COLUMNS) * 2 * np.pi / COLUMNS
     ring = np.sin(COLATITUDE)[:, None]
     hull = np.stack(
@@ -166,16 +190,16 @@ def look_at(nut, to_nut, share, centre, size):
     x, y, z, rows, columns, coverage = (a[keep] for a in (x, y, z, rows, columns, coverage))
 
     point = np.stack([x, y, z], -1)  # [N, 3]
-    here = point @ to_nut.T.astype(np.float32)
-    radius, colatitude, longitude = _radius(nut, here)
-    here *= (radius / np.linalg.norm(here, axis=-1))[:, None]
+    here = point @ to_nut.T
+    radius, colatitude, longitude = _radius(nut, *here.T)
+    here *= (radius / length(here))[:, None]
     gradient = np.empty_like(here)
     for axis in range(3):
         ahead = here.copy()
         ahead[:, axis] += 0.02
-        gradient[:, axis] = np.linalg.norm(ahead, axis=1) - _radius(nut, ahead)[0]
-    normal = gradient @ to_nut.astype(np.float32)
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    edge = look_up(nut.scar_edge[None], 0 * longitude, longitude / (2 * np.pi))
+        gradient[:, axis] = length(ahead) - _radius(nut, *ahead.T)[0]
+    normal = gradient @ to_nut
+    normal /= length(normal)[:, None]
+    edge = look_up(nut.scar_edge[None], 0 * longitude, longitude / TURN)
     scar = (colatitude - edge) * radius
     return Surface((rows, columns), coverage, point, normal, colatitude, longitude, scar, to_nut, scale)
