@@ -119,7 +119,7 @@ def test_curves_agree_with_scikit_learn_and_torchmetrics(scale):
     assert ours["average_precision"] == pytest.approx(sk.average_precision_score(truth, scores), abs=5e-4)
     precision, recall, _ = sk.precision_recall_curve(truth, scores)
     best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
-    assert ours["f1_max"] == pytest.approx(best, abs=1e-4)
+    assert ours["f1_max"] == pytest.approx(best, abs=5e-4)
     tensors = torch.tensor(scores / scores.max()), torch.tensor(truth).int()
     assert ours["auroc"] == pytest.approx(tm.BinaryAUROC()(*tensors).item(), abs=1e-4)
     assert ours["average_precision"] == pytest.approx(tm.BinaryAveragePrecision()(*tensors).item(), abs=5e-4)

@@ -1,0 +1,206 @@
+import json
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as sk
+
+from hazelnut_ae import results
+from hazelnut_ae.files import DataError
+
+DEFECT_KEYS = {
+    "images", "tau", "precision", "recall", "f1", "accuracy", "tau_label_free", "f1_label_free", "f1_max",
+    "pixel_auroc", "average_precision", "pro",
+}  # fmt: skip
+
+
+def made_up(good=6, crack=5, hole=4, seed=0):
+    """A test set with its maps and three held-out maps."""
+    rng = np.random.default_rng(seed)
+    defects = ["good"] * good + ["crack"] * crack + ["hole"] * hole
+    masks = np.zeros((len(defects), 64, 64), bool)
+    for i, name in enumerate(defects):
+        if name != "good":
+            masks[i, 10 + i : 25 + i, 10:30] = True
+    maps = (rng.gamma(1.5, 0.04, masks.shape) + masks * rng.gamma(2, 0.1, masks.shape)).astype(np.float32)
+    held_out = rng.gamma(1.5, 0.04, (3, 64, 64)).astype(np.float32)
+    return maps, SimpleNamespace(masks=masks, defects=defects, images=None, paths=None), held_out
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return results.evaluate("article", *made_up(), tau_printed=True, data="made up")
+
+
+def test_the_contract_of_the_json(measured):
+    assert set(measured) >= {"data", "system", "image_size", "defects", "pixels", "images"}
+    assert measured["data"] == "made up"
+    assert measured["system"] == "article"
+    assert measured["image_size"] == 64
+    assert list(measured["defects"]) == ["crack", "hole"]
+    for block in measured["defects"].values():
+        assert set(block) >= DEFECT_KEYS
+    assert set(measured["pixels"]) >= {"auroc", "average_precision", "f1_max", "pro"}
+    assert set(measured["images"]) >= {"auroc", "tau", "tnr", "tpr", "f1"}
+    assert json.loads(json.dumps(measured, allow_nan=False)) == measured
+
+
+def test_the_numbers_are_those_of_the_right_pixels(measured):
+    maps, test, _ = made_up()
+    hole = np.array(test.defects) == "hole"
+    block, truth = measured["defects"]["hole"], test.masks[hole].ravel()
+    assert block["tau"] == 0.25
+    predicted = (maps[hole] > np.float32(0.25)).ravel()
+    assert block["f1"] == pytest.approx(sk.f1_score(truth, predicted))
+    assert block["precision"] == pytest.approx(sk.precision_score(truth, predicted))
+    assert block["recall"] == pytest.approx(sk.recall_score(truth, predicted))
+    assert block["accuracy"] == pytest.approx(sk.accuracy_score(truth, predicted))
+    assert block["pixel_auroc"] == pytest.approx(sk.roc_auc_score(truth, maps[hole].ravel()), abs=1e-4)
+    free = (maps > np.float32(block["tau_label_free"])).ravel()
+    assert measured["pixels"]["f1_label_free"] == pytest.approx(sk.f1_score(test.masks.ravel(), free))
+    assert measured["pixels"]["auroc"] == pytest.approx(sk.roc_auc_score(test.masks.ravel(), maps.ravel()), abs=1e-4)
+    assert measured["images"]["auroc"] == 1
+
+
+def test_every_f1_and_auroc_has_its_interval(measured):
+    blocks = [*measured["defects"].values(), measured["pixels"]]
+    for block in [*blocks, measured["images"]]:
+        for name, value in block.items():
+            if value is not None and ("auroc" in name or (name.startswith("f1") and name != "f1_all_defective")):
+                low, high = block["intervals"][name]
+                assert low - 1e-3 <= value <= high + 1e-3, name
+
+
+def test_the_same_maps_give_the_same_result(measured):
+    assert results.evaluate("article", *made_up(), tau_printed=True, data="made up") == measured
+
+
+def test_without_a_printed_tau_the_label_free_one_is_used():
+    block = results.evaluate("peer", *made_up(), tau_printed=False)["defects"]["crack"]
+    assert block["tau"] == block["tau_label_free"]
+    assert block["f1"] == block["f1_label_free"]
+
+
+def test_what_the_data_cannot_give_is_null():
+    maps, test, held_out = made_up(good=0)
+    found = results.evaluate("article", maps, test, held_out, True)
+    assert found["images"]["auroc"] is None
+    assert found["images"]["tnr"] is None
+    assert found["images"]["tpr"] is not None
+    assert found["pixels"]["auroc"] is not None
+
+    maps, test, held_out = made_up(crack=0, hole=0)
+    found = results.evaluate("article", maps, test, held_out, True)
+    assert found["defects"] == {}
+    for name in ("auroc", "average_precision", "f1_max", "pro", "f1_label_free"):
+        assert found["pixels"][name] is None, name
+    assert found["images"]["auroc"] is found["images"]["tpr"] is found["images"]["f1"] is None
+
+    maps, test, _ = made_up()
+    for nothing in (None, np.zeros((0, 64, 64), np.float32)):
+        found = results.evaluate("article", maps, test, nothing, True)
+        assert found["defects"]["crack"]["tau_label_free"] is None
+        assert found["defects"]["crack"]["f1_label_free"] is None
+        assert found["images"]["tau"] is found["images"]["tnr"] is None
+        assert found["defects"]["crack"]["f1"] is not None
+
+    maps, test, held_out = made_up(good=1, crack=1, hole=0)
+    block = results.evaluate("article", maps, test, held_out, True)["defects"]["crack"]
+    assert block["f1"] is not None
+    assert block["intervals"]["f1"] is None  # one image says nothing of others
+    for table in (results.table(found), results.table(results.evaluate("a", *made_up(good=0), tau_printed=True))):
+        assert "nan" not in results.markdown(table)
+        assert "None" not in results.markdown(table)
+
+
+def test_no_images_at_all_is_no_crash():
+    maps, test, held_out = made_up(0, 0, 0)
+    found = results.evaluate("article", maps, test, held_out, True)
+    assert found["pixels"]["f1_max"] is None
+    assert found["images"]["auroc"] is None
+    assert results.markdown(results.table(found))
+
+
+@pytest.mark.parametrize("where", ["test", "held out"])
+def test_nan_is_an_error(where):
+    maps, test, held_out = made_up()
+    (maps if where == "test" else held_out)[1, 3, 3] = np.nan
+    with pytest.raises(DataError, match="NaN"):
+        results.evaluate("article", maps, test, held_out, True)
+
+
+# Several seeds
+
+
+def test_seeds_aggregate_to_mean_and_standard_deviation():
+    runs = [results.evaluate("article", *made_up(seed=seed), tau_printed=True) for seed in range(3)]
+    together = results.aggregate(runs)
+    values = [run["defects"]["crack"]["f1"] for run in runs]
+    assert together["runs"] == 3
+    assert together["defects"]["crack"]["f1"] == pytest.approx(np.mean(values))
+    assert together["defects"]["crack"]["std"]["f1"] == pytest.approx(np.std(values, ddof=1))
+    assert "intervals" not in together["defects"]["crack"]
+    assert f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}" in results.markdown(results.table(together))
+    json.dumps(together, allow_nan=False)
+
+
+def test_aggregate_refuses_what_is_not_seeds_of_one_run():
+    one = results.evaluate("article", *made_up(), tau_printed=True)
+    other = results.evaluate("peer", *made_up(), tau_printed=True)
+    for runs in ([one], [one, other]):
+        with pytest.raises(ValueError, match="two runs of one system"):
+            results.aggregate(runs)
+
+
+# The table
+
+
+def test_every_row_says_what_it_counts_and_where_it_is_from(measured):
+    frame = results.table(measured)
+    assert set(frame["counts"]) == {"pixel", "image"}
+    assert frame["source"].str.len().min() > 0
+    assert not frame[frame["counts"] == "pixel"][["TNR", "TPR"]].notna().any(axis=None)
+    image = frame[frame["counts"] == "image"]
+    assert not image[["average precision", "PRO", "F1-max"]].notna().any(axis=None)
+    assert list(frame[frame["source"] == "measured here"]["defect"]) == ["crack", "hole", "all", "all"]
+
+
+def test_the_table_sets_the_published_rows_beside(measured):
+    frame = results.table(measured)
+    cut = frame[(frame["system"] == "article as printed") & (frame["defect"] == "cut")].iloc[0]
+    assert cut["F1"] == 0.74
+    assert "corrected from 0.57" in cut["source"]
+    l2 = frame[(frame["system"] == "AE(L2)") & (frame["counts"] == "image")].iloc[0]
+    assert (l2["TNR"], l2["TPR"]) == (0.93, 0.84)
+    assert round(l2["precision"], 2) == 0.95  # not the 0.93 that the article prints as such
+    assert frame["source"].str.contains("to be checked").any()
+    assert set(results.table(measured, category=None)["system"]) == {"article", "call everything defective"}
+    assert "article as printed" not in set(results.table(measured, category="transistor")["system"])
+
+
+def test_the_baseline_calls_everything_defective(measured):
+    _, test, _ = made_up()
+    frame = results.table(measured)
+    base = frame[frame["system"] == "call everything defective"]
+    image = base[base["counts"] == "image"].iloc[0]
+    assert image["F1"] == pytest.approx(sk.f1_score([0] * 6 + [1] * 9, [1] * 15))
+    assert image["precision"] == pytest.approx(9 / 15)
+    pixel = base[(base["counts"] == "pixel") & (base["defect"] == "all")].iloc[0]
+    assert pixel["precision"] == pytest.approx(test.masks.mean())
+    assert pixel["F1"] == pytest.approx(sk.f1_score(test.masks.ravel(), np.ones(test.masks.size)))
+
+
+def test_blanks_and_intervals_in_text(measured):
+    frame = results.table(measured)
+    text = results.pretty(frame)
+    assert isinstance(text, pd.DataFrame)
+    assert "nan" not in results.markdown(frame)
+    f1, (low, high) = measured["defects"]["crack"]["f1"], measured["defects"]["crack"]["intervals"]["f1"]
+    assert text.iloc[0]["F1"] == f"{f1:.2f} [{low:.2f}, {high:.2f}]"
+    assert text[text["system"] == "PatchCore"].iloc[0]["F1"] == ""
+    page = results.html(frame)
+    assert page.count("<tr>") == len(frame) + 1
+    assert "nan" not in page
+    assert math.isnan(frame[frame["system"] == "PatchCore"].iloc[0]["F1"])
