@@ -229,6 +229,11 @@ def representative(maps, masks, tau):
     return chosen, float(scores[chosen])
 
 
+def typical(masks):
+    """Index of the mask of median area (the lower one of two): which image of a defect to show before any detection."""
+    return int(np.argsort(np.asarray(masks).sum(axis=(1, 2)), kind="stable")[(len(masks) - 1) // 2])
+
+
 def write_all(out, train, test, reconstructions, maps, history, f1, tau, caption):
     """Writes figures 3–7, 9–14 and figure_00_defects_found into the folder `out`; returns their paths.
 
@@ -268,11 +273,14 @@ def write_all(out, train, test, reconstructions, maps, history, f1, tau, caption
         )
         write(figure, f"figure_{ARTICLE_FIGURE.get(defect, 9):02d}_{defect}")
     if shown:
-        index = list(shown.values())
-        which = "Of each defect the image of median F1 at τ. " + caption
+        rows = {defect: np.flatnonzero(np.array(test.defects) == defect) for defect in shown}
+        index = [of_defect[typical(test.masks[of_defect])] for of_defect in rows.values()]
+        which = f"Of each defect the image of median size. {caption}"
         write(
             defects_and_masks(test.images[index], test.masks[index], list(shown), which), "figure_04_defects_and_masks"
         )
+        index = list(shown.values())
+        which = f"Of each defect the image of median F1 at τ. {caption}"
         taus = [tau[defect] for defect in shown]
         found = defects_found(test.images[index], maps[index], test.masks[index], taus, list(shown), which)
         write(found, "figure_00_defects_found")

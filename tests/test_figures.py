@@ -112,6 +112,13 @@ def test_representative_is_the_median_by_f1():
     assert nothing == 0
 
 
+def test_typical_is_the_median_by_area():
+    masks = np.zeros((4, 8, 8), bool)
+    for i, rows in enumerate([5, 1, 8, 3]):
+        masks[i, :rows] = True
+    assert figures.typical(masks) == 3
+
+
 def test_marked_shows_prediction_and_outline():
     image = np.full((3, 64, 64), 100, np.uint8)
     truth, predicted = np.zeros((2, 64, 64), bool)
