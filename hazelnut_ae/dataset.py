@@ -7,6 +7,7 @@ not square is squeezed, not cropped, so that no defect at its edge is lost.
 import contextlib
 import hashlib
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,27 +125,60 @@ def scan(folder):
 
 def subfolders(folder):
     """The folders in a folder, sorted, hidden ones left out; none where there is no such folder."""
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [path for path in listing(folder) if path.is_dir() and not path.name.startswith(".")]
+
+
+def listing(folder):
+    """What a folder holds, sorted; nothing where there is no such folder. Raises: DataError if it is closed to us."""
+    try:
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read ({error.strerror}); give yourself the right to read it.") from error
 
 
 def images_by_stem(folder, problems, skipped, strip=""):
     """The image files of a folder as {stem: path}, sorted; `strip` is taken off the end of a stem."""
     images = {}
-    if folder.is_dir():
-        for path in sorted(folder.iterdir()):
-            if path.name.startswith(".") or path.is_dir():
-                continue
-            if path.suffix.lower() not in IMAGE_SUFFIXES:
-                skipped.append(f"{path} is not a PNG, JPEG, BMP or TIFF file and is passed over.")
-                continue
-            stem = path.stem.removesuffix(strip) if strip else path.stem
-            if stem in images:
-                problems.append(f"{path} and {images[stem].name} have the same name; rename or remove one of the two.")
-                continue
-            images[stem] = path
+    for path in listing(folder):
+        if path.name.startswith(".") or path.is_dir():
+            continue
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
+            skipped.append(f"{path} is not a PNG, JPEG, BMP or TIFF file and is passed over.")
+            continue
+        if not path.is_file():  # a link to nowhere, or a pipe, which would be waited for without end
+            problems.append(f"{path} is no plain file; remove it.")
+            continue
+        stem = path.stem.removesuffix(strip) if strip else path.stem
+        if stem in images:
+            problems.append(f"{path} and {images[stem].name} have the same name; rename or remove one of the two.")
+            continue
+        images[stem] = path
     return images
+
+
+class PixelRation:
+    """Lets threads decode images side by side as long as these have together no more than MAX_PIXELS.
+
+    Decoding takes up to ten bytes per pixel, so a few of the largest images at once would fill the memory.
+    """
+
+    def __init__(self):
+        self.taken, self.changed = 0, threading.Condition()
+
+    @contextlib.contextmanager
+    def of(self, pixels):
+        with self.changed:
+            self.changed.wait_for(lambda: not self.taken or self.taken + pixels <= MAX_PIXELS)
+            self.taken += pixels
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.taken -= pixels
+                self.changed.notify_all()
+
+
+RATION = PixelRation()
 
 
 @contextlib.contextmanager
@@ -152,14 +186,16 @@ def opened(path):
     """Opens an image, upright, and turns everything that can go wrong with it into one plain sentence."""
     try:
         Image.MAX_IMAGE_PIXELS = None  # our own limit is lower and has a better sentence
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG", "JPEG", "BMP", "TIFF")) as image:  # others, PostScript, can run programs
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(
                     f"{path} has {image.width}×{image.height} pixels, more than {MAX_PIXELS // 10**6} million; "
                     "save a smaller version of it."
                 )
-            image.load()
-            yield ImageOps.exif_transpose(image)
+            with RATION.of(image.width * image.height):
+                image.load()
+                ImageOps.exif_transpose(image, in_place=True)
+                yield image
     except DataError:
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
@@ -173,8 +209,8 @@ def read_image(path, size=SIZE):
     """
     with opened(path) as image:
         if image.mode.startswith("I"):  # 16-bit grey, 0 … 65535
-            grey = np.asarray(image, dtype=np.float64) / 257
-            image = Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
+            grey = resized(image.convert("I").convert("F"), size)
+            image = Image.fromarray((np.asarray(grey) / 257).round().clip(0, 255).astype(np.uint8))
         elif image.mode == "F":
             raise DataError(f"{path} holds floating-point numbers, whose range is unknown; save it with 8 or 16 bits.")
         rgb = resized(image.convert("RGB"), size)
@@ -200,9 +236,9 @@ def read_mask(path, image_size, size=SIZE):
                 "save the mask at the size of its image."
             )
         grey = np.asarray(mask.convert("L") if mask.mode in ("P", "RGB", "RGBA", "CMYK", "LA", "PA") else mask)
-    # 0/255 is usual; 0/1 and class numbers occur
-    binary = grey > 127 if grey.max(initial=0) > 127 else grey > 0
-    share = Image.fromarray(binary.astype(np.float32)).resize((size, size), Image.Resampling.BOX)
+        # 0/255 is usual; 0/1 and class numbers occur
+        binary = grey > 127 if grey.max(initial=0) > 127 else grey > 0
+        share = Image.fromarray(binary.astype(np.float32)).resize((size, size), Image.Resampling.BOX)
     share = np.asarray(share)  # float32 [size, size] in [0, 1]
     return share >= 0.5 if (share >= 0.5).any() else share > 0
 

@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import platform
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def refuse_other_run(folder, old, new):
     for key in MUST_AGREE:
         if old.get(key) != new[key]:
             what = {"data": "other images", "format": "another version of hazelnut_ae"}.get(
-                key, f"{key} {old.get(key)}, not {new[key]}"
+                key, f"{key} {old.get(key)!r}, not {new[key]!r}"
             )
             raise DataError(
                 f"{folder} holds a run of {what}; choose another --run folder, or the same data and options."
@@ -99,10 +100,13 @@ def write_json(path, content):
 
 
 def read_json(path, remedy):
-    """Reads JSON. Raises: DataError if the file is missing or damaged."""
+    """Reads a JSON object. Raises: DataError if the file is missing, damaged or holds something else."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it holds no settings")
+        return content
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read ({error}); {remedy}") from error
 
 
@@ -157,7 +161,12 @@ def load_checkpoint(folder):
         if not path.exists():
             continue
         try:
+            with zipfile.ZipFile(path) as entries:
+                if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.infolist()):
+                    raise ValueError("it is compressed, which ours never are")  # and may inflate without end
             state = torch.load(path, map_location="cpu", weights_only=True)
+            if not isinstance(state, dict) or not isinstance(state.get("config"), dict):
+                raise ValueError("it holds no run")
             if state.pop("digest") != digest_of(state):
                 raise ValueError("its checksum is wrong")
             if damage:
@@ -171,12 +180,34 @@ def load_checkpoint(folder):
             EOFError,
             AttributeError,
             TypeError,
+            IndexError,
+            NotImplementedError,
             pickle.UnpicklingError,
+            zipfile.BadZipFile,
         ) as e:
             damage.append(f"{path} is damaged ({(str(e).splitlines() or [type(e).__name__])[0]}).")
     if damage:
         raise DataError(f"{damage[0]} Remove {folder} and train again; no whole checkpoint is left in it.")
     return None
+
+
+def restore(folder, state, model, optimizer):
+    """Puts a checkpoint's weights into the network and the optimizer; returns (losses, rows of F1) so far.
+
+    Raises: DataError if it holds something else, although its checksum is right.
+    """
+    try:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        for parameter, moments in optimizer.state.items():
+            if {moments["exp_avg"].shape, moments["exp_avg_sq"].shape} != {parameter.shape}:
+                raise ValueError("its optimizer is another network's")
+        return state["losses"].tolist(), [(int(epoch), dict(f1)) for epoch, f1 in state["f1"]]
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(
+            f"The checkpoint in {folder} cannot be used ({why}); remove the folder and train again."
+        ) from error
 
 
 def write_run(folder, losses, steps_per_epoch, f1_rows, model):
@@ -200,6 +231,23 @@ def write_run(folder, losses, steps_per_epoch, f1_rows, model):
         save_file(weights, temporary)
 
 
+def check_settings(config, weights):
+    """Raises: ValueError if a run's settings are not of the kind that the programs work with."""
+    for key, kind in {
+        "preset": str,
+        "data_name": str,
+        "data": str,
+        "seed": int,
+        "latent_dim": int,
+        "epochs": int,
+    }.items():
+        value = config.get(key)
+        if type(value) is not kind or (kind is int and value < 0):
+            raise ValueError(f"config.json has {value!r} as its {key}")
+    if not any(config["latent_dim"] in tensor.shape for tensor in weights.values()):  # before memory is asked for
+        raise ValueError(f"the weights are not those of a latent vector of {config['latent_dim']}")
+
+
 def load_run(folder):
     """Reads a run folder. Raises: DataError if there is no run in it or a file of it is damaged."""
     folder = Path(folder)
@@ -208,8 +256,10 @@ def load_run(folder):
         raise DataError(f"{folder} holds no finished run; {remedy}")
     config = read_json(folder / "config.json", remedy)
     try:
+        weights = load_file(folder / "model.safetensors")
+        check_settings(config, weights)
         model = Autoencoder(config["latent_dim"])
-        model.load_state_dict(load_file(folder / "model.safetensors"))
+        model.load_state_dict(weights)
         with open(folder / "history.csv", newline="") as file:
             history = [(int(r["step"]), int(r["epoch"]), float(r["loss"])) for r in csv.DictReader(file)]
         f1 = {}
@@ -220,7 +270,16 @@ def load_run(folder):
                 epoch = int(row.pop("epoch"))
                 for name, value in row.items():
                     f1.setdefault(name, []).append((epoch, float(value) if value else None))
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        csv.Error,
+        SafetensorError,
+    ) as error:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"The run in {folder} is damaged ({first_line}); {remedy}") from error
     model.eval()

@@ -90,9 +90,7 @@ def train(
     optimizer = torch.optim.Adam(model.parameters(), preset.learning_rate, fused=True)
     losses, f1_rows = [], []
     if state is not None:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        losses, f1_rows = state["losses"].tolist(), [tuple(row) for row in state["f1"]]
+        losses, f1_rows = runs.restore(run_folder, state, model, optimizer)
     network = DistributedDataParallel(model) if world > 1 else model
 
     def save():
