@@ -23,7 +23,7 @@ def spot(rng, surface, facing=0.6, shell_only=True):
     return rng.choice(np.flatnonzero(good))
 
 
-def wander(rng, length, bend, jag, start=0.0, steps=36):
+def wander(rng, length, bend, jag, start=0.0, steps=48):
     """A random path through the origin: bends slowly, and zigzags at every step. Returns: [steps + 1, 2]."""
     heading = start + np.cumsum(rng.normal(0, bend, steps)) + rng.normal(0, jag, steps)
     path = np.concatenate([[[0, 0]], np.cumsum(np.stack([np.cos(heading), np.sin(heading)], 1), 0)]) * length / steps
@@ -56,9 +56,10 @@ def fissure(rng, surface, colour, height, a, b, path, width):
     pixel = 1 / surface.scale
     away = away - np.where(side > 0, 0, 0.4 * half)  # the lip on one side is part of the gap
     core = smoothstep(0.6 * half + pixel, 0.6 * half - pixel, away)
-    lip = smoothstep(half + 1.5 * pixel, half, away) * (side > 0) * (1 - core)
-    colour[:] = mix(colour, FLESH * 0.8, 0.7 * lip)
-    colour[:] = mix(colour, DARK, 0.92 * core)
+    lip = smoothstep(half + 1.5 * pixel, half, away) * np.where(side > 0, 0.8, 0.3) * (1 - core)
+    colour[:] = mix(colour, FLESH * 0.85, lip)
+    depth = smoothstep(0, 0.5, away / (half + pixel))[:, None]  # some light reaches the walls of a wide gap
+    colour[:] = mix(colour, DARK + depth * rng.uniform(0, 1) * np.array([50, 30, 20]), 0.92 * core)
     height -= 0.01 * core
     return away < np.maximum(half, 1.6 * pixel)
 
@@ -69,35 +70,36 @@ def window(rng, surface, colour, height, a, b, view, radius):
     corners = np.sort(rng.uniform(0, TURN, rng.integers(5, 9)))
     sides = np.cos(angles[:, None] - corners)  # a polygon of random sides, as seen from inside it
     border = np.min(rng.uniform(0.7, 1.2, len(corners)) / np.clip(sides, 0.4, None), 1)
-    border *= 1 + 0.03 * cloud(rng, (512,), 6) + 0.012 * cloud(rng, (512,), 1.5)
+    border *= 1 + 0.02 * cloud(rng, 512, 8) + 0.007 * cloud(rng, 512, 1.5)
     border *= radius / np.sqrt((border**2).mean())  # radius of a disc of the same area
 
     def inside_by(depth, shrink=0.0):
         """How far inside the opening a ray is when it is `depth` below the shell's surface, and where."""
         x, y = a - depth * view[0] / max(view[2], 0.5), b - depth * view[1] / max(view[2], 0.5)
         turns = np.arctan2(y, x) / TURN
-        return look_up(border[None], 0 * turns, turns) - shrink - np.hypot(x, y), x, y, turns
+        return look_up(border, turns) - shrink - np.hypot(x, y), x, y, turns
 
     pixel = 1 / surface.scale
     outside, _, _, turns = inside_by(0)
     thickness = rng.uniform(0.05, 0.08)
-    bevel = thickness * np.clip(0.6 + 0.35 * look_up(cloud(rng, (1, 256), (0, 8)), 0 * turns, turns), 0.1, 1.5)
+    bevel = thickness * np.clip(0.6 + 0.35 * look_up(cloud(rng, 256, 8), turns), 0.1, 1.5)
     through = np.minimum(inside_by(thickness, 0.3 * bevel)[0], outside - bevel)
     opening, hole = smoothstep(-pixel, pixel, outside), smoothstep(-pixel, pixel, through)
     grit = look_up(cloud(rng, (512, 512), 1.2), a * 0.5, b * 0.5)
     wall = FLESH * (0.85 + 0.06 * grit)[:, None] * (0.75 + 0.25 * smoothstep(0, 0.3, np.abs(outside / bevel)))[:, None]
-    pores = np.cos(TURN * (turns * rng.integers(24, 40) + 0.4 * look_up(cloud(rng, (1, 64), (0, 2)), 0 * turns, turns)))
+    pores = np.cos(TURN * (turns * rng.integers(24, 40) + 0.4 * look_up(cloud(rng, 64, 2), turns)))
     pores = pores - 3 * np.abs(outside / bevel - 0.55)
     wall = mix(wall, DARK * 1.6, 0.85 * smoothstep(0.1, 0.5, pores))
 
     floor, x, y, _ = inside_by(0.2)
-    wrinkle = look_up(cloud(rng, (256, 256), 4), x * 0.5, y * 0.5)
-    kernel = np.array([120, 66, 48]) * (1 + 0.14 * wrinkle + 0.10 * grit)[:, None]
-    vein = np.abs(look_up(cloud(rng, (256, 256), 7), x * 0.5, y * 0.5))
-    kernel = mix(kernel, np.array([56, 32, 28]), 0.7 * smoothstep(0.25, 0.0, vein))
+    wrinkle = 0.6 * look_up(cloud(rng, (256, 256), 5), x * 0.5, y * 0.5)
+    wrinkle = wrinkle + 0.8 * look_up(cloud(rng, (128, 256), (8, 3)), x * 0.5, y * 0.5 + 0.02 * wrinkle)
+    kernel = np.array([104, 58, 42]) * (1 + 0.12 * wrinkle + 0.07 * grit)[:, None]
     if rng.uniform() < 0.25:  # its skin is broken as well
         flesh = np.array([216, 196, 146]) * (1 + 0.10 * wrinkle)[:, None]
-        kernel = mix(kernel, flesh, smoothstep(-0.1, 0.1, look_up(cloud(rng, (256, 256), 16), x * 0.5, y * 0.5)))
+        kernel = mix(
+            kernel, flesh, smoothstep(-0.1, 0.1, 0.3 * wrinkle + look_up(cloud(rng, (256, 256), 12), x * 0.5, y * 0.5))
+        )
     shade = smoothstep(-0.04, 0.30 * radius + 0.04, np.minimum(floor, through))
     colour[:] = mix(colour, mix(wall, mix(DARK, kernel, shade), hole), opening)
     height += opening * ((1 - hole) * -0.02 + hole * 0.006 * wrinkle) - opening * height
@@ -107,16 +109,16 @@ def window(rng, surface, colour, height, a, b, view, radius):
 def crack(rng, surface, colour, height):
     """From a hairline along or across the stripes to a shell broken wide open. Returns: mask bool [N]."""
     kind = rng.uniform()
-    radius = np.clip(rng.lognormal(np.log(0.42), 0.5), 0.22, 0.88)
+    radius = np.clip(rng.lognormal(np.log(0.46), 0.65), 0.22, 0.98)
     a, b, view = surface.chart(spot(rng, surface, 0.7 if kind < 0.35 or radius < 0.5 else 0.9, kind < 0.7))
     mask = np.zeros(len(a), bool)
     along = rng.choice([0, np.pi / 2]) + rng.normal(0, 0.3)
     if kind < 0.35:
-        width = np.clip(rng.lognormal(np.log(0.04), 0.5), 0.015, 0.11)
-        path = wander(rng, rng.uniform(0.9, 1.9), 0.06, 0.35, along)
+        width = np.clip(rng.lognormal(np.log(0.035), 0.6), 0.012, 0.12)
+        path = wander(rng, rng.uniform(1.4, 2.6), 0.05, 0.4, along)
         return fissure(rng, surface, colour, height, a, b, path, width)
     for _ in range(rng.integers(0, 3)):  # cracks that run on from the window
-        path = wander(rng, 2 * radius + rng.uniform(0.3, 0.9), 0.08, 0.5, rng.uniform(0, TURN))
+        path = wander(rng, 2 * radius + rng.uniform(0.6, 1.6), 0.06, 0.5, rng.uniform(0, TURN))
         mask |= fissure(rng, surface, colour, height, a, b, path, rng.uniform(0.008, 0.02))
     return mask | window(rng, surface, colour, height, a, b, view, radius)
 
@@ -126,14 +128,14 @@ def gouge(rng, surface, colour, height, a, b, path, width):
     away, side, where = distance_to(path, a, b)
     pixel = 1 / surface.scale
     ends = smoothstep(0, 0.08, where) * smoothstep(1, 0.92, where)
-    rough = look_up(cloud(rng, (256, 256), 2), a, b)
-    half = width * np.sqrt(ends) * np.clip(1 + 0.25 * rough, 0.4, 1.6)
+    rough = look_up(cloud(rng, (128, 128), 4), a, b)
+    half = width * np.sqrt(ends) * np.clip(1 + 0.18 * rough, 0.4, 1.6)
     inside = smoothstep(half + pixel, half - pixel, away)
     streak = look_up(cloud(rng, (128, 256), (10, 0.8)), where, side * away * 3)
-    colour[:] = mix(colour, FLESH * (0.92 + 0.10 * streak)[:, None], 0.92 * inside)
+    colour[:] = mix(colour, FLESH * (0.78 + 0.10 * streak)[:, None], 0.9 * inside)
     deep = smoothstep(*rng.uniform([0.05, 0.15], [0.3, 0.6]), where) * smoothstep(*rng.uniform([0.8, 0.6], 0.95), where)
     groove = smoothstep(0.65 * half + pixel, 0.35 * half, away + 0.15 * half * rough) * deep
-    colour[:] = mix(colour, mix(FLESH * 0.45, DARK * 1.5, deep), rng.uniform(0.3, 0.95) * groove)
+    colour[:] = mix(colour, mix(FLESH * 0.45, DARK * 1.5, deep), rng.uniform(0.4, 0.95) * groove)
     height -= 0.012 * inside
     return away < half
 
@@ -141,7 +143,7 @@ def gouge(rng, surface, colour, height, a, b, path, width):
 def cut(rng, surface, colour, height):
     """A straight gouge, or two side by side, that shows the pale shell, and the chips beside it. Returns: mask."""
     a, b, _ = surface.chart(spot(rng, surface, 0.7))
-    heading, length, width = rng.uniform(0, TURN), rng.uniform(0.5, 1.25), rng.uniform(0.028, 0.052)
+    heading, length, width = rng.uniform(0, TURN), rng.uniform(0.6, 1.6), rng.uniform(0.026, 0.05)
     path = wander(rng, length, 0.01, 0.02, heading)
     mask = gouge(rng, surface, colour, height, a, b, path, width)
     if rng.uniform() < 0.2:
@@ -157,16 +159,16 @@ def hole(rng, surface, colour, height):
     """A drilled hole in a patch of chipped pale shell, now and then cracked further. Returns: mask bool [N]."""
     a, b, view = surface.chart(spot(rng, surface, 0.6))
     pixel = 1 / surface.scale
-    radius = np.clip(rng.lognormal(np.log(0.105), 0.25), 0.06, 0.19)
+    radius = np.clip(rng.lognormal(np.log(0.125), 0.28), 0.07, 0.22)
     mask = np.zeros(len(a), bool)
-    for _ in range(rng.choice(3, p=[0.5, 0.3, 0.2])):
-        path = wander(rng, rng.uniform(0.5, 1.1), 0.08, 0.5, rng.uniform(0, TURN))
+    for _ in range(rng.choice(3, p=[0.4, 0.35, 0.25])):
+        path = wander(rng, rng.uniform(0.6, 1.4), 0.08, 0.5, rng.uniform(0, TURN))
         shift = path[0] if rng.uniform() < 0.5 else 0  # starting at the hole, or running through it
         mask |= fissure(rng, surface, colour, height, a, b, path - shift, rng.uniform(0.006, 0.014))
     turns = np.arctan2(b, a) / TURN
-    around = lambda sigma: look_up(cloud(rng, (1, 256), (0, sigma)), 0 * turns, turns)  # noqa: E731
+    around = lambda sigma: look_up(cloud(rng, 256, sigma), turns)  # noqa: E731
     away = np.hypot(a, b)
-    chips = radius * rng.uniform(1.1, 1.5) * np.clip(1 + 0.30 * around(14) + 0.10 * around(3), 0.9, 2.2)
+    chips = radius * rng.uniform(1.1, 1.6) * np.clip(1 + 0.30 * around(14) + 0.10 * around(3), 0.9, 2.2)
     rough = look_up(cloud(rng, (256, 256), 2), a * 0.5, b * 0.5)
     chips = smoothstep(chips + pixel, chips - pixel, away + 0.01 * rough)
     grit = look_up(cloud(rng, (512, 512), 1.2), a * 0.5, b * 0.5)
@@ -195,13 +197,13 @@ STROKES = {  # letters as polylines in a box 1 wide and 1.4 high
 
 
 def stamp(word):
-    """White letters on black, 64 pixels per letter width: float [H, W], 0 … 1."""
-    canvas = Image.new("L", (80 * len(word) + 16, 122))
+    """White letters on black, each 64 pixels wide and 90 high, in the middle: float [128, 512], 0 … 1."""
+    canvas = Image.new("L", (512, 128))
     draw = ImageDraw.Draw(canvas)
     for k, letter in enumerate(word):
         for stroke in STROKES[letter]:
-            points = [(16 + 80 * k + 64 * x, 16 + 64 * y) for x, y in stroke]
-            draw.line(points, fill=255, width=22, joint="curve")
+            points = [(264 - 40 * len(word) + 80 * k + 64 * x, 19 + 64 * y) for x, y in stroke]
+            draw.line(points, fill=255, width=25, joint="curve")
     return np.asarray(canvas, np.float32) / 255
 
 
@@ -210,21 +212,21 @@ def print_(rng, surface, colour, height):
     in them."""
     a, b, _ = surface.chart(spot(rng, surface, 0.65, shell_only=rng.uniform() < 0.7))
     letters = stamp("".join(rng.choice(list(STROKES), 4)))
-    turn, size = rng.uniform(0, TURN), rng.uniform(0.26, 0.34)  # size: of a letter's height, nut radii
+    turn, size = rng.uniform(0, TURN), rng.uniform(0.30, 0.39)  # size: of a letter's height, nut radii
     x = (a * np.cos(turn) + b * np.sin(turn)) * rng.choice([-1, 1])
     y = b * np.cos(turn) - a * np.sin(turn)
-    smear = 0.02 * look_up(cloud(rng, (256, 256), 2.5), a, b), 0.02 * look_up(cloud(rng, (256, 256), 2.5), a, b)
+    smear = 0.01 * look_up(cloud(rng, (256, 256), 2.5), a, b), 0.01 * look_up(cloud(rng, (256, 256), 2.5), a, b)
     column, row = (x + smear[0]) / size * 90 + letters.shape[1] / 2, (y + smear[1]) / size * 90 + letters.shape[0] / 2
     on = (column > 0) & (column < letters.shape[1] - 1) & (row > 0) & (row < letters.shape[0] - 1)
     letters = np.where(on, look_up(letters, row / letters.shape[0], column / letters.shape[1]), 0)
-    pressure = rng.uniform(0.1, 1.2) + rng.normal(0, 0.6) * x + rng.normal(0, 1.5) * y
+    pressure = rng.uniform(-0.15, 0.75) + rng.normal(0, 0.7) * x + rng.normal(0, 2) * y
     pressure = pressure + 0.5 * look_up(cloud(rng, (64, 64), 4), a * 0.5, b * 0.5)
     drag = look_up(cloud(rng, (256, 512), (6, 1.2)), a * 0.7, b * 0.7)  # ink catches on the ridges of the shell
     specks = look_up(cloud(rng, (512, 512), 2.2), a * 0.7, b * 0.7)
     ink = letters * smoothstep(-0.12, 0.12, pressure + 0.35 * drag + 0.35 * specks - 30 * height)
     colour[:] = mix(colour, [285, 290, 290], np.clip(ink, 0, 1) * np.clip(0.85 + 0.3 * pressure, 0.6, 1))
     height += 0.001 * ink - 0.5 * ink * height
-    return (letters > 0.5) & (pressure > -0.35)
+    return (letters > 0.2) & (pressure > -0.4)
 
 
 DEFECTS = {"crack": crack, "cut": cut, "hole": hole, "print": print_}

@@ -1,6 +1,7 @@
 """Random textures: smooth noise kept in small tables, and looked up where a picture needs it."""
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
 
@@ -13,18 +14,36 @@ def cloud(rng, shape, sigma):
     return (noise - noise.mean()) / noise.std()
 
 
-def look_up(table, u, v):
-    """Values of a wrapping table [H, W] at u, v (in turns: 0 … 1 spans the table once), linearly interpolated."""
-    height, width = table.shape
-    u, v = np.asarray(u, np.float32) * height, np.asarray(v, np.float32) * width
-    row, column = np.floor(u).astype(np.int32), np.floor(v).astype(np.int32)
-    u, v = u - row, v - column
-    below, right = (row + 1) % height * width, (column + 1) % width
-    row, column = row % height * width, column % width
+def look_up(table, *turns):
+    """Values of a wrapping table at places given in turns (0 … 1 spans an axis once), linearly interpolated.
+
+    table: [W] or [H, W], every side a power of two; turns: one array of places for each axis.
+    """
+    index, fraction = [], []
+    for place, cells in zip(turns, table.shape, strict=True):
+        place = place * np.float32(cells)
+        cell = np.floor(place)
+        fraction.append(place - cell)
+        cell = cell.astype(np.int32)
+        index.append((cell & (cells - 1), (cell + 1) & (cells - 1)))  # & wraps around, as cells is a power of two
     flat = table.ravel()
-    upper = flat.take(row + column) * (1 - v) + flat.take(row + right) * v
-    lower = flat.take(below + column) * (1 - v) + flat.take(below + right) * v
-    return upper * (1 - u) + lower * u
+    if table.ndim == 1:
+        left, right = (flat.take(i) for i in index[0])
+        return left + (right - left) * fraction[0]
+    (row, below), (column, beside), (u, v) = *index, fraction
+    row, below = row * table.shape[1], below * table.shape[1]
+    left, right = flat.take(row + column), flat.take(row + beside)
+    upper = left + (right - left) * v
+    left, right = flat.take(below + column), flat.take(below + beside)
+    return upper + (left + (right - left) * v - upper) * u
+
+
+def enlarge(picture, size):
+    """A small picture [h, w] or [h, w, 3] drawn large, [size, size, ...], smoothly."""
+    layers = picture[..., None] if picture.ndim == 2 else picture
+    layers = [Image.fromarray(layers[..., k].astype(np.float32)) for k in range(layers.shape[-1])]
+    large = [np.asarray(layer.resize((size, size), Image.Resampling.BILINEAR)) for layer in layers]
+    return large[0] if picture.ndim == 2 else np.stack(large, -1)
 
 
 def smoothstep(edge0, edge1, x):

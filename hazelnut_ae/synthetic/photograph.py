@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from .noise import cloud, length, smoothstep
+from .noise import cloud, enlarge, length, smoothstep
 
 
 def relief(surface, height, size):
@@ -38,11 +38,11 @@ def veil(surface):
 
 def ground(rng, size):
     """The dark blue-grey ground: uneven light, faint stains and specks of dust. Returns: float [size, size, 3]."""
-    level = np.array([35.3, 35.6, 39.6]) + rng.normal(0, 2.2) + rng.normal(0, 0.7, 3)
+    level = np.array([35.3, 35.6, 39.6]) + rng.normal(0, 2.4) + rng.normal(0, 0.5, 3)
     y, x = np.mgrid[0:16, 0:16] / 16 - 0.5
     wide = (rng.normal(0, 2.5) * x + rng.normal(0, 2.5) * y + 0.6 * cloud(rng, (16, 16), 1.5))[..., None] + level
-    wide = wide + 0.5 * cloud(rng, (16, 16, 3), (2, 2, 0))
-    picture = ndimage.zoom(wide.astype(np.float32), (size / 16, size / 16, 1), order=1, mode="nearest", grid_mode=True)
+    wide = wide + 0.35 * cloud(rng, (16, 16, 3), (2, 2, 0))
+    picture = enlarge(wide, size)
     for _ in range(rng.poisson(4)):  # dust, out of focus
         row, column = rng.integers(8, size - 8, 2)
         y, x = np.mgrid[-8:8, -8:8]
@@ -54,7 +54,7 @@ def ground(rng, size):
 
 def contact_shadow(rng, coverage, size):
     """How much light the nut leaves on the ground around it: float [size, size], 1 far away."""
-    wide = ndimage.zoom(ndimage.gaussian_filter(coverage[::8, ::8], size / 8 / 11, mode="constant"), 8, order=1)
+    wide = enlarge(ndimage.gaussian_filter(coverage[::8, ::8], size / 8 / 11, mode="constant"), size)
     return 1 - rng.uniform(0.15, 0.30) * wide
 
 

@@ -7,6 +7,7 @@ Two frames: the *nut's* own (z from scar to tip; colatitude 0 at the tip, π at 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 from scipy.spatial import ConvexHull
 
 from .noise import cloud, length, look_up
@@ -87,7 +88,7 @@ def body(rng):
     angle = np.arctan2(width, axis)
     order = np.argsort(angle)
     meridian = np.interp(COLATITUDE, angle[order], np.hypot(width, axis)[order])
-    meridian += rng.uniform(0.02, 0.09) * np.exp(-((COLATITUDE / rng.uniform(0.12, 0.25)) ** 2))  # a little point
+    meridian += rng.uniform(0.0, 0.08) * np.exp(-((COLATITUDE / rng.uniform(0.16, 0.3)) ** 2))  # a little point
     flank = np.sin(COLATITUDE)[:, None]
     oval = rng.uniform(0, 0.05) * np.cos(2 * (longitude - rng.uniform(0, 7)))
     oval += rng.uniform(0, 0.02) * np.cos(3 * (longitude - rng.uniform(0, 7)))
@@ -98,16 +99,24 @@ def body(rng):
         cheek = rng.uniform(0.93, 1.0) / np.clip(_facing(where, turn, longitude), 0.3, None)
         radius = _softer_minimum(radius, cheek, 0.03)
 
-    opening, tilt, turn = np.deg2rad(rng.normal(45, 5)), abs(rng.normal(0, 0.12)), rng.uniform(0, 2 * np.pi)
-    bulge = rng.uniform(0.25, 0.75)  # 1 would be a plane, 0 a ball
-    facing = np.clip(_facing(np.pi - tilt, turn, longitude), 0.2, None)
-    reach = np.interp(np.pi - opening, COLATITUDE, meridian) * np.cos(opening) ** bulge
-    cap = reach / facing**bulge * (1 + 0.006 * cloud(rng, (ROWS, COLUMNS), (5, 9)))
-    behind = COLATITUDE[:, None] > np.pi / 2
-    inside = (cap < radius) & behind
-    scar_edge = COLATITUDE[np.where(inside.any(0), inside.argmax(0), ROWS - 1)]
-    radius = np.where(behind, _softer_minimum(radius, cap, 0.012), radius)
+    radius, scar_edge = _cut_scar(rng, radius, longitude)
     return Body(radius.astype(np.float32), scar_edge.astype(np.float32))
+
+
+def _cut_scar(rng, radius, longitude):
+    """Flattens the base of a body to a bulging disc, a little oblique. Returns: radius, scar_edge (as in Body)."""
+    opening = np.deg2rad(rng.normal(51, 5)) * (1 + 0.035 * cloud(rng, COLUMNS, 16))  # seen from the body's middle
+    away = np.arccos(
+        _facing(np.pi - abs(rng.normal(0, 0.1)), rng.uniform(0, TURN), longitude)
+    )  # from the scar's middle
+    scar_edge = np.array([np.interp(0, (o - w), COLATITUDE) for o, w in zip(opening, away.T, strict=True)])
+    at_edge = np.array([np.interp(e, COLATITUDE, r) for e, r in zip(scar_edge, radius.T, strict=True)])
+    away = np.minimum(away, opening)
+    even = at_edge.mean() + (at_edge - at_edge.mean()) * (away / opening) ** 2  # the same height all round the middle
+    bulge = rng.uniform(0.3, 0.75)  # 1 would be a plane, 0 a ball
+    disc = even * (np.cos(opening) / np.cos(away)) ** bulge * (1 + 0.005 * cloud(rng, radius.shape, (5, 9)))
+    radius = np.where(COLATITUDE[:, None] > scar_edge, np.minimum(radius, disc), radius)
+    return ndimage.gaussian_filter1d(radius, 0.6, axis=0, mode="nearest"), scar_edge
 
 
 def _facing(colatitude, turn, longitude):
@@ -127,7 +136,7 @@ def pose(rng):
 
     Returns: [3, 3] rotation from the camera's to the nut's frame.
     """
-    azimuth, elevation = rng.uniform(0, 2 * np.pi), np.deg2rad(np.clip(rng.normal(-21, 12), -50, 5))
+    azimuth, elevation = rng.uniform(0, 2 * np.pi), np.deg2rad(np.clip(rng.normal(-22, 11), -48, 5))
     tip = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)])
     side = np.cross(tip, [0.0, 0.0, 1.0])
     side /= np.linalg.norm(side)
@@ -144,11 +153,15 @@ def _radius(nut, x, y, z):
 
 
 def _trace(nut, to_nut, x, y, z, steps):
-    """Walks the rays at x, y from height z down to the surface; returns z and the distance left."""
-    start = [row[0] * x + row[1] * y for row in to_nut]
-    for _ in range(steps):
-        left = np.sqrt(x * x + y * y + z * z) - _radius(nut, *(s + row[2] * z for s, row in zip(start, to_nut)))[0]  # noqa: B905
-        z = np.maximum(z - 0.9 * left, -1.5)
+    """Walks the rays at x, y (flat arrays) from height z down to the surface; returns z and the distance left."""
+    z, left, moving = z.copy(), np.empty_like(z), np.arange(len(z))
+    for step in range(steps):
+        x_, y_, z_ = x[moving], y[moving], z[moving]
+        point = (row[0] * x_ + row[1] * y_ + row[2] * z_ for row in to_nut)
+        left[moving] = gap = np.sqrt(x_ * x_ + y_ * y_ + z_ * z_) - _radius(nut, *point)[0]
+        z[moving] = np.maximum(z_ - 0.9 * gap, -1.5)
+        if step % 4 == 3:  # go on with those that have not arrived
+            moving = moving[(np.abs(gap) > 5e-4) & (z[moving] > -1.5)]
     return z, left
 
 
@@ -176,15 +189,15 @@ def look_at(nut, to_nut, share, centre, size):
     to_x = lambda c: ((c + 0.5 - centre[0] * size) / scale + middle[0]).astype(np.float32)  # noqa: E731
     to_y = lambda r: ((r + 0.5 - centre[1] * size) / scale + middle[1]).astype(np.float32)  # noqa: E731
     x, y = np.meshgrid(to_x(columns), to_y(rows))
-    coarse, _ = _trace(nut, to_nut, x, y, np.full_like(x, 1.5), 24)
+    coarse = _trace(nut, to_nut, x.ravel(), y.ravel(), np.full(x.size, 1.5, np.float32), 24)[0].reshape(x.shape)
+    coarse = ndimage.maximum_filter(coarse, 3) + 0.02  # never start below the surface
     fine_columns, fine_rows = (np.arange(low[i], high[i]) for i in (0, 1))
     x, y = np.meshgrid(to_x(fine_columns), to_y(fine_rows))
-    u, v = np.meshgrid((fine_columns - low[0]) / step, (fine_rows - low[1]) / step)
-    z = look_up(coarse, v / coarse.shape[0], u / coarse.shape[1]) + 0.02
-    keep = z > -0.9
+    z = coarse[np.ix_((fine_rows - low[1]) // step, (fine_columns - low[0]) // step)]
+    keep = z > -1.35
     rows, columns = np.meshgrid(fine_rows, fine_columns, indexing="ij")
     x, y, z, rows, columns = (a[keep] for a in (x, y, z, rows, columns))
-    z, left = _trace(nut, to_nut, x, y, z, 6)
+    z, left = _trace(nut, to_nut, x, y, z, 24)
     coverage = np.clip(0.5 - left * scale * 0.7 + 0.5, 0, 1)
     keep = coverage > 0
     x, y, z, rows, columns, coverage = (a[keep] for a in (x, y, z, rows, columns, coverage))
@@ -200,6 +213,6 @@ def look_at(nut, to_nut, share, centre, size):
         gradient[:, axis] = length(ahead) - _radius(nut, *ahead.T)[0]
     normal = gradient @ to_nut
     normal /= length(normal)[:, None]
-    edge = look_up(nut.scar_edge[None], 0 * longitude, longitude / TURN)
+    edge = look_up(nut.scar_edge, longitude / TURN)
     scar = (colatitude - edge) * radius
     return Surface((rows, columns), coverage, point, normal, colatitude, longitude, scar, to_nut, scale)

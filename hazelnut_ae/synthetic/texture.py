@@ -6,7 +6,7 @@ heights are in nut radii.
 
 import numpy as np
 
-from .noise import cloud, look_up, mix, smoothstep
+from .noise import cloud, length, look_up, mix, smoothstep
 
 TURN = 2 * np.pi
 
@@ -21,25 +21,26 @@ def stripes(rng, surface):
     """Meridian stripes that run together at the tip. Returns: float [N], about 0 between them … 1 on a dark one."""
     line = np.zeros(2048, np.float32)
     place = np.arange(2048) / 2048
-    for count, strength, broad in ((rng.integers(30, 42), 1.0, 0.36), (rng.integers(60, 90), 0.35, 0.25)):
+    for count, strength, broad in ((rng.integers(28, 42), 1.0, 0.42), (rng.integers(60, 90), 0.25, 0.3)):
         for k in range(count):
-            away = (place - (k + rng.uniform(-0.3, 0.3)) / count + 0.5) % 1 - 0.5
+            away = (place - (k + rng.uniform(-0.22, 0.22)) / count + 0.5) % 1 - 0.5
             width = rng.uniform(0.5, 1.0) * broad / count
-            line += strength * rng.uniform(0.25, 1.0) * np.exp(-((away / width) ** 2))
+            line += strength * rng.uniform(0.4, 1.0) * np.exp(-((away / width) ** 2))
+    line *= np.clip(0.75 + 0.4 * cloud(rng, 2048, 90), 0.1, 1.4)  # here strong, there hardly seen
     turns, height = surface.longitude / TURN, surface.colatitude / np.pi
     turns = turns + 0.003 * look_up(cloud(rng, (32, 64), (4, 3)), height, turns)
-    strength = 0.7 + 0.35 * look_up(cloud(rng, (32, 128), (3, 1.5)), height, turns)
+    strength = 0.8 + 0.2 * look_up(cloud(rng, (32, 128), (3, 1.5)), height, turns)
     near_tip = smoothstep(0.05, 0.5, surface.colatitude)
-    return look_up(line[None], 0 * turns, turns) * np.clip(strength, 0, 1.5) * (0.4 + 0.6 * near_tip)
+    return look_up(line, turns) * np.clip(strength, 0, 1.5) * (0.4 + 0.6 * near_tip)
 
 
 def bloom(rng, surface):
     """The greyish down near the tip, in strands along the meridians. Returns: float [N], 0 … 1."""
-    reach = rng.uniform(0.45, 1.1)
+    reach = rng.uniform(0.5, 1.3)
     strands = look_up(cloud(rng, (64, 512), (5, 1.2)), surface.colatitude / TURN * 2, surface.longitude / TURN)
     patches = look_up(cloud(rng, (128, 128), 7), *flat_map(surface))
     edge = surface.colatitude / reach + 0.22 * patches + 0.18 * strands
-    return smoothstep(1.0, 0.1, edge) * np.clip(0.55 + 0.35 * strands, 0, 1) * rng.uniform(0.4, 1.0)
+    return smoothstep(1.0, 0.1, edge) * np.clip(0.55 + 0.35 * strands, 0, 1) * rng.uniform(0.3, 1.1)
 
 
 def specks(rng, surface, count, size, stretch=1.0):
@@ -49,11 +50,17 @@ def specks(rng, surface, count, size, stretch=1.0):
     """
     marks = np.zeros(len(surface.point), np.float32)
     candidates = np.flatnonzero((surface.normal[:, 2] > 0.1) & (surface.scar < -0.03))
-    for index in rng.choice(candidates, count if len(candidates) else 0):
+    if not len(candidates):
+        return marks
+    clusters, common = surface.point[rng.choice(candidates, 3)], rng.standard_normal(3)
+    for index in rng.choice(candidates, count):
+        if rng.uniform() < 0.5:  # half of them keep together in a few places
+            place = clusters[rng.integers(3)] + rng.normal(0, 0.15, 3)
+            index = candidates[np.argmin(length(surface.point[candidates[::16]] - place)) * 16]
         radius = size * rng.lognormal(0, 0.5)
         near = surface.near(index, 2 * radius * stretch)
         offset = surface.point[near] - surface.point[index]
-        direction = rng.standard_normal(3)
+        direction = common + 0.7 * rng.standard_normal(3)
         direction /= np.linalg.norm(direction)
         along = offset @ direction
         across = (offset**2).sum(1) - along**2
@@ -65,24 +72,24 @@ def specks(rng, surface, count, size, stretch=1.0):
 def shell(rng, surface):
     """Colour [N, 3] and relief [N] of the shell: a red-brown ground, stripes, bloom, scratches and flecks."""
     base = (
-        np.array([138, 68, 48])
+        np.array([136, 66, 44])
         * (1 + 0.12 * rng.normal())
         * (1 + rng.normal(0, 1, 2) @ [[0, 0.03, 0.03], [0, 0.02, -0.03]])
     )
-    dark, pale = base * [0.60, 0.56, 0.66], base * [1.20, 1.25, 1.20]
+    dark, pale = base * [0.60, 0.56, 0.64], base * [1.24, 1.27, 1.20]
     patches = look_up(cloud(rng, (64, 64), 5), *flat_map(surface))
     patches = 0.6 * patches + 0.4 * look_up(cloud(rng, (128, 128), 3), *flat_map(surface))
     strands = look_up(cloud(rng, (64, 512), (6, 1.5)), surface.colatitude / np.pi, surface.longitude / TURN)
-    colour = mix(base, pale, np.clip(0.35 + 0.4 * patches + 0.25 * strands, -0.3, 1.4))
+    colour = mix(base, pale, np.clip(0.35 + 0.35 * patches + 0.2 * strands, -0.3, 1.4))
     stripe = stripes(rng, surface)
-    colour = mix(colour, dark, np.clip(stripe * rng.uniform(0.25, 0.70) - 0.12 * patches, 0, 0.9))
-    colour = mix(colour, [126, 106, 96], 0.8 * bloom(rng, surface))
+    colour = mix(colour, dark, np.clip(stripe * rng.uniform(0.35, 0.80) - 0.10 * patches, 0, 0.9))
+    colour = mix(colour, [136, 114, 102], 0.8 * bloom(rng, surface))
     grain = look_up(cloud(rng, (512, 512), 0.8), *flat_map(surface, 3))
-    colour *= (1 + 0.03 * grain)[:, None]
+    colour *= (1 + 0.02 * grain)[:, None]
     colour = mix(colour, base * 0.4, 0.6 * specks(rng, surface, rng.integers(4, 25), 0.010))
     tint = np.array([212, 150, 118]) * rng.uniform(0.85, 1.05)
-    colour = mix(colour, tint, 0.8 * specks(rng, surface, rng.integers(10, 120), 0.008, rng.uniform(1, 2.5)))
-    colour = mix(colour, tint, 0.7 * specks(rng, surface, rng.integers(3, 22), 0.005, stretch=8))
+    colour = mix(colour, tint, 0.8 * specks(rng, surface, int(rng.gamma(1.3, 20)), 0.006, rng.uniform(1, 3)))
+    colour = mix(colour, tint, 0.7 * specks(rng, surface, rng.integers(3, 25), 0.004, stretch=9))
     return colour, 0.0004 * grain - 0.008 * stripe
 
 
@@ -90,32 +97,32 @@ def scar(rng, surface):
     """Colour [N, 3], relief [N] and cover [N] (0 … 1) of the scar: short fibres from its middle, and at its border
     a strip of shell with teeth that reach into it."""
     dark = rng.uniform() < 0.27
-    base = np.array([74, 48, 38]) if dark else np.array([150, 106, 82]) * rng.uniform(0.7, 1.15)
+    base = np.array([66, 44, 36]) if dark else np.array([152, 107, 81]) * rng.uniform(0.75, 1.15)
     turns = surface.longitude / TURN
-    around = lambda sigma, cells=512: look_up(cloud(rng, (1, cells), (0, sigma)), 0 * turns, turns)  # noqa: E731
+    around = lambda sigma, cells=512: look_up(cloud(rng, cells, sigma), turns)  # noqa: E731
     reach = np.clip(np.pi - surface.colatitude, 0, None)
     u, v = reach * np.cos(surface.longitude) / 2, reach * np.sin(surface.longitude) / 2
     clumps = look_up(cloud(rng, (128, 128), 4), u, v)
-    swirl = 0.02 * look_up(cloud(rng, (64, 64), 5), u, v) / (reach + 0.1)
-    fibres = look_up(cloud(rng, (64, 768), (2, 0.75)), reach / 1.5, turns + swirl)
-    grain = look_up(cloud(rng, (512, 512), 0.8), 1.5 * u, 1.5 * v)
-    hair = smoothstep(0.1, 1.8, 0.8 * fibres + 0.65 * grain + 0.45 * clumps)
-    glint = smoothstep(0.3, 2.2, 0.6 * fibres - 0.8 * grain + 0.4 * clumps)
-    colour = mix(base * (1 + 0.08 * clumps)[:, None], base * 0.42, hair)
-    colour = mix(colour, [176, 128, 92] if dark else base * [1.3, 1.26, 1.22], (0.35 if dark else 0.7) * glint)
+    swirl = 0.005 * look_up(cloud(rng, (64, 64), 4), u, v) / (reach + 0.15)
+    fibres = look_up(cloud(rng, (64, 1024), (1.5, 0.8)), reach / 1.5, turns + swirl)
+    grain = look_up(cloud(rng, (512, 512), 0.7), 1.5 * u, 1.5 * v)
+    rough = 0.5 * fibres + 0.7 * grain + 0.5 * clumps
+    colour = base * np.exp((0.45 if dark else 0.2) * rough)[:, None]
+    colour = mix(colour, base * 0.4, 0.7 * smoothstep(0.8, 2.2, -0.5 * fibres + 0.8 * grain))
     if rng.uniform() < 0.5:  # what is left of the stalk, a smoother patch near the middle
         stalk = smoothstep(rng.uniform(0.1, 0.3), 0.03, reach + 0.04 * clumps)
         colour = mix(colour, np.array([150, 96, 66]) * (1 + 0.1 * grain)[:, None], 0.6 * stalk)
 
     count = rng.integers(34, 56)
-    tooth = np.abs(np.sin(np.pi * (turns * count + 0.5 * around(8))))
-    strip = rng.uniform(0.02, 0.10) * np.clip(1 + 0.4 * around(4), 0.3, 2)
-    inside = surface.scar + 0.008 * around(2) + 0.012 * around(12)
-    reach_in = strip * (0.35 + (0.9 if dark else 0.6) * tooth * np.clip(1 + 0.5 * around(3), 0.2, 2))
-    on_strip = smoothstep(0.008, -0.008, inside - reach_in)
-    rim = np.array([158, 92, 62]) * rng.uniform(0.8, 1.15) * (1 + 0.12 * grain + 0.08 * clumps)[:, None]
-    colour = mix(colour, rim, 0.85 * on_strip)
-    outline = np.exp(-(((inside - reach_in - 0.008) / 0.010) ** 2)) + np.exp(-((inside / 0.009) ** 2))
-    colour = mix(colour, base * 0.35, np.clip(rng.uniform(0.3, 0.7) * outline, 0, 0.9))
-    height = 0.0015 * (grain - 2 * hair) + 0.008 * on_strip - 0.004 * outline
+    tooth = np.abs(np.sin(np.pi * (turns * count + 0.5 * around(8)))) ** 0.7
+    strip = rng.uniform(0.03, 0.11) * np.clip(1 + 0.35 * around(6), 0.4, 1.8)
+    inside = surface.scar + 0.004 * around(3) + 0.012 * around(14)
+    reach_in = strip * (0.3 + 0.7 * tooth * np.clip(1 + 0.4 * around(3), 0.3, 1.6))
+    on_strip = smoothstep(0.010, -0.010, inside - reach_in)
+    rim = mix(base, [186, 112, 74], rng.uniform(0.4, 1.0)) * (1 + 0.10 * grain + 0.06 * clumps)[:, None]
+    rim = rim * (0.62 + 0.42 * tooth)[:, None]
+    colour = mix(colour, rim, 0.9 * on_strip)
+    outline = np.exp(-(((inside - reach_in - 0.012) / 0.014) ** 2)) + np.exp(-(((inside - 0.004) / 0.010) ** 2))
+    colour = mix(colour, base * 0.38, np.clip(rng.uniform(0.3, 0.75) * outline, 0, 0.9))
+    height = 0.0008 * rough + 0.008 * on_strip * tooth - 0.003 * outline
     return colour, height, smoothstep(-0.006, 0.006, inside)
