@@ -1,0 +1,105 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hazelnut_ae import thresholds
+from hazelnut_ae.files import DataError
+
+
+def exponential_maps(n=4, scale=0.03, seed=0):
+    return np.random.default_rng(seed).exponential(scale, (n, 128, 128)).astype(np.float32)
+
+
+def test_printed_tau():
+    assert [thresholds.printed_tau(name) for name in ("print", "crack", "cut", "hole")] == [0.2, 0.2, 0.2, 0.25]
+    assert thresholds.printed_tau("bent_lead") == 0.2
+
+
+def test_quantile_lets_through_its_share_of_good_pixels():
+    maps = exponential_maps()
+    assert (maps > thresholds.tau_quantile(maps)).mean() == pytest.approx(0.001, abs=1e-4)
+    assert (maps > thresholds.tau_quantile(maps, 0.01)).mean() == pytest.approx(0.01, abs=1e-4)
+
+
+def test_region_rule_is_the_smallest_tau_whose_regions_are_all_below_the_area():
+    rng = np.random.default_rng(1)
+    maps = rng.integers(0, 50, (3, 24, 24)).astype(np.float32)
+    for area in (1, 2, 5, 30, 10_000):
+        tau = thresholds.tau_region(maps, area)
+        largest = {value: thresholds._largest_region(maps > value) for value in np.unique(maps)}
+        assert tau == min(value for value, size in largest.items() if size < area)
+
+
+def test_regions_are_counted_within_an_image():
+    maps = np.zeros((2, 8, 8), np.float32)
+    maps[:, 2:4, 2:4] = 0.5  # 4 pixels at the same place of two images
+    assert thresholds.tau_region(maps, 5) == 0
+    assert thresholds.tau_region(maps, 4) == 0.5
+
+
+def test_exponential_rule_is_the_quantile_where_residuals_are_exponential():
+    maps = exponential_maps(n=20)
+    assert thresholds.tau_exponential(maps) == pytest.approx(0.03 * np.log(1000), rel=0.02)
+    assert thresholds.tau_exponential(maps) == pytest.approx(thresholds.tau_quantile(maps), rel=0.05)
+    assert thresholds.tau_exponential(maps + 5) == pytest.approx(thresholds.tau_exponential(maps) + 5, rel=1e-3)
+    assert thresholds.tau_exponential(maps * 300) == pytest.approx(thresholds.tau_exponential(maps) * 300, rel=1e-3)
+
+
+def test_one_spot_on_one_held_out_image_moves_the_exponential_rule_least():
+    clean, spotted = exponential_maps(), exponential_maps()
+    spotted[0, 20:40, 20:40] = 0.6
+    moved = {name: rule(spotted) / rule(clean) for name, rule in thresholds.RULES.items()}
+    assert moved["exponential (default)"] == pytest.approx(1, abs=0.02)
+    assert min(moved["99.9 % quantile"], moved["largest region below 100 pixels"]) > 2
+
+
+def test_tau_never_exceeds_the_largest_held_out_score():
+    bounded = 1 - exponential_maps(scale=0.1).clip(max=0.5)  # most scores near the upper end, as 1 − SSIM can be
+    assert thresholds.tau_exponential(bounded) == bounded.max()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, -1.0])
+@pytest.mark.parametrize("rule", [*thresholds.RULES])
+def test_a_constant_map_gives_its_value(rule, value):
+    assert thresholds.RULES[rule](np.full((2, 16, 16), value, np.float32)) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("rule", [*thresholds.RULES.values(), thresholds.tau_label_free])
+def test_one_image_is_enough_and_none_or_nan_is_an_error(rule):
+    maps = exponential_maps(1)
+    assert 0 < rule(maps) <= maps.max()
+    with pytest.raises(ValueError, match="held-out good images"):
+        rule(maps[:0])
+    maps[0, 3, 3] = np.nan
+    with pytest.raises(DataError, match="NaN"):
+        rule(maps)
+
+
+def test_compare_gives_each_rule_its_share_of_f1_max():
+    rng = np.random.default_rng(2)
+    masks = np.zeros((6, 64, 64), bool)
+    masks[2:, 10:30, 10:30] = True
+    maps = (rng.exponential(0.03, masks.shape) + masks * rng.exponential(0.2, masks.shape)).astype(np.float32)
+    test = SimpleNamespace(masks=masks, defects=["good"] * 2 + ["crack"] * 2 + ["hole"] * 2)
+    frame = thresholds.compare(maps, test, rng.exponential(0.03, (3, 64, 64)).astype(np.float32))
+    assert list(frame.index) == list(thresholds.RULES)
+    assert list(frame) == ["tau", "f1", "of_f1_max", "of_f1_max crack", "of_f1_max hole"]
+    assert frame["of_f1_max"].between(0, 1).all()
+    assert frame["of_f1_max"].max() > 0.8
+
+
+def test_image_tau_is_exceeded_by_the_share_of_good_images_it_says():
+    """5 % false alarms also from a handful of held-out images, over 4,000 repetitions with log-normal scores."""
+    rng = np.random.default_rng(3)
+    for n in (3, 5, 40):
+        scores = np.exp(rng.normal(-2, 0.3, (4000, n + 1)))
+        alarms = np.mean([one[-1] > thresholds.tau_images_label_free(one[:-1]) for one in scores])
+        assert alarms == pytest.approx(0.05, abs=0.012), n
+
+
+def test_image_tau_of_odd_scores():
+    assert np.isnan(thresholds.tau_images_label_free([0.3]))
+    assert np.isnan(thresholds.tau_images_label_free([]))
+    assert thresholds.tau_images_label_free([0.2, 0.2, 0.2]) == pytest.approx(0.2)
+    assert thresholds.tau_images_label_free([-1.0, 0.0, 1.0]) > 1
