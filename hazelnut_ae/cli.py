@@ -153,9 +153,24 @@ def evaluate(arguments):
     from hazelnut_ae import dataset, results, runs, workflow
 
     result = workflow.evaluate(dataset.load(arguments.folder), runs.load_run(arguments.run))
-    print(results.markdown(results.table([result])))
+    print(terminal_table(results.table(result, category=None)))
+    images, everything = result["images"], result["pixels"]
+    print(f"Pixel AUROC {show(everything['auroc'])}, image AUROC {show(images['auroc'])}.")
     if arguments.json:
         runs.write_json(arguments.json, result)
+
+
+def terminal_table(frame):
+    """The results table for a terminal; one system needs no column that names it."""
+    from hazelnut_ae import results
+
+    narrow = [column for column in frame if column not in ("source", "average precision", "TNR", "TPR", "images")]
+    return results.pretty(frame[narrow]).to_string(index=False)
+
+
+def show(number):
+    """A number with three digits, or what stands for a missing one."""
+    return "not available" if number is None else f"{number:.3f}"
 
 
 def figures(arguments):

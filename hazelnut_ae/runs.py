@@ -58,7 +58,7 @@ class Run:
         return f"{c['preset']} preset, {epochs} epochs, latent {c['latent_dim']}, seed {c['seed']}"
 
 
-def make_config(preset, data_name, fingerprint, seed, latent_dim, epochs, precision):
+def make_config(preset, data_name, fingerprint, seed, latent_dim, epochs, precision, compiled):
     """What config.json holds: all that decides the weights, and the versions that computed them."""
     return {
         "format": FORMAT,
@@ -73,6 +73,7 @@ def make_config(preset, data_name, fingerprint, seed, latent_dim, epochs, precis
         "learning_rate": preset.learning_rate,
         "epochs": epochs,
         "precision": precision,
+        "compiled": compiled,
         "versions": {
             "hazelnut_ae": hazelnut_ae.__version__,
             "torch": str(torch.__version__),
@@ -158,7 +159,7 @@ def load_checkpoint(folder):
     damage = []
     for name in ("checkpoint.pt", "checkpoint.previous.pt"):
         path = Path(folder) / name
-        if not path.exists():
+        if not os.path.exists(path):
             continue
         try:
             with zipfile.ZipFile(path) as entries:
@@ -252,7 +253,7 @@ def load_run(folder):
     """Reads a run folder. Raises: DataError if there is no run in it or a file of it is damaged."""
     folder = Path(folder)
     remedy = "train again with hazelnut-ae train, or name the folder of a run."
-    if not (folder / "config.json").is_file() or not (folder / "model.safetensors").is_file():
+    if not all(os.path.isfile(folder / name) for name in ("config.json", "model.safetensors")):
         raise DataError(f"{folder} holds no finished run; {remedy}")
     config = read_json(folder / "config.json", remedy)
     try:

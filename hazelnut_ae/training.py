@@ -1,14 +1,11 @@
 """The training loop: L2 loss, Adam, 1000 epochs if you like. Everything a long run needs is around it, not in it."""
 
-import contextlib
 import os
-import signal
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
@@ -18,6 +15,7 @@ from hazelnut_ae.augmentation import AugmentedSet
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.detection import AutoencoderDetector
 from hazelnut_ae.files import DataError
+from hazelnut_ae.parallel import first_process_first, join_processes, mean_over_processes, stop_signals
 from hazelnut_ae.presets import steps_per_epoch
 from hazelnut_ae.thresholds import printed_tau
 
@@ -37,12 +35,17 @@ def split_good(count, seed):
     return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
-def train_step(model, optimizer, batch, precision="float32"):
-    """One step on uint8 [N, 3, 256, 256]: returns the L2 loss (mean squared error) as a scalar tensor."""
+def l2_loss(model, batch, precision="float32"):
+    """The article's loss: the mean squared error between uint8 images [N, 3, 256, 256] and their reconstructions."""
     x = speed.to_input(batch)  # float32 [N, 3, 256, 256] in [0, 1]
     with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         reconstruction = model(x)  # [N, 3, 256, 256]
-    loss = nn.functional.mse_loss(reconstruction.float(), x)
+    return nn.functional.mse_loss(reconstruction.float(), x)
+
+
+def train_step(model, optimizer, batch, precision="float32", loss_function=l2_loss):
+    """One step of gradient descent on uint8 [N, 3, 256, 256]; returns the loss as a scalar tensor."""
+    loss = loss_function(model, batch, precision)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -65,7 +68,7 @@ def train(
     resume=False,
     checkpoint_seconds=CHECKPOINT_SECONDS,
 ):
-    """Trains the article's network on a Dataset and leaves a run folder; returns the `Run`.
+    """Trains the article's network on a Dataset and leaves a run folder; returns the `Run` (in the first process).
 
     preset: a Preset; epochs and latent_dim override its own; device: "cpu", "cuda", …, or None for the best there is;
     resume: go on where the run in the folder stopped. The same arguments on the same machine give the same weights.
@@ -79,12 +82,15 @@ def train(
     train_rows, _ = split_good(len(dataset.train), seed)
     images = dataset.train.images[train_rows]  # uint8 [N, 3, 256, 256]
     epochs = epochs or preset.epochs_for(preset.copies * len(images))
-    config = runs.make_config(preset, dataset.name, dataset.fingerprint, seed, latent_dim, epochs, precision)
-    state = open_run(Path(run_folder), config, resume)
+    per_epoch = steps_per_epoch(preset.copies * len(images), preset.batch_size)
+    compiled = world == 1 and speed.pays_to_compile(epochs * per_epoch, device)
+    config = runs.make_config(preset, dataset.name, dataset.fingerprint, seed, latent_dim, epochs, precision, compiled)
+    with first_process_first(rank, world):
+        state = open_run(Path(run_folder), config, resume or rank > 0)
     precision = config["precision"]
+    loss_function = speed.compiled(l2_loss) if config["compiled"] else l2_loss
 
     augmented = AugmentedSet(images, preset.copies, seed, preset.augmentations).to(device)
-    per_epoch = steps_per_epoch(len(augmented), preset.batch_size)
     torch.manual_seed(seed)
     model = Autoencoder(latent_dim).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), preset.learning_rate, fused=True)
@@ -109,7 +115,8 @@ def train(
                 order = epoch_order(len(augmented), seed, epoch)
                 model.train()
             rows = order[position * preset.batch_size : (position + 1) * preset.batch_size]
-            loss = train_step(network, optimizer, augmented.batch(rows[rank::world]).to(device), precision)
+            batch = augmented.batch(rows[rank::world]).to(device)  # uint8 [32, 3, 256, 256]
+            loss = train_step(network, optimizer, batch, precision, loss_function)
             losses.append(mean_over_processes(loss, world))
             bar.update()
             bar.set_description(f"epoch {epoch + 1}/{epochs}, loss {losses[-1]:.4f}", refresh=False)
@@ -122,7 +129,7 @@ def train(
                 saved = time.monotonic()
             if stopping and not done:
                 raise Interrupted(f"Stopped in epoch {epoch + 1} of {epochs} and saved; go on with --resume.")
-    return runs.load_run(run_folder)
+    return runs.load_run(run_folder) if rank == 0 else None
 
 
 class Interrupted(Exception):
@@ -131,14 +138,14 @@ class Interrupted(Exception):
 
 def open_run(folder, config, resume):
     """Prepares the run folder; returns the checkpoint to go on from, or None. Raises: DataError for another run's."""
-    if (folder / "config.json").exists():
+    if os.path.exists(folder / "config.json"):
         old = runs.read_json(folder / "config.json", "remove the folder, or choose another --run folder.")
         if not resume:
             raise DataError(
                 f"{folder} already holds a run; add --resume to go on with it, or choose another --run folder."
             )
         runs.refuse_other_run(folder, old, config)
-        config["precision"] = old.get("precision", config["precision"])  # a run keeps the arithmetic it began with
+        config |= {key: old[key] for key in ("precision", "compiled") if key in old}  # a run keeps its arithmetic
     state = runs.load_checkpoint(folder)
     if state is not None:
         runs.refuse_other_run(folder, state["config"], config)
@@ -155,52 +162,3 @@ def evaluate_f1(model, test):
     maps = AutoencoderDetector(model).anomaly_maps(test.images)  # float32 [N, 256, 256]
     f1 = metrics.f1_by_defect(maps, test, {name: printed_tau(name) for name in test.defect_names})
     return {name: float(value) for name, value in f1.items()}  # plain floats: the checkpoint holds no NumPy objects
-
-
-@contextlib.contextmanager
-def stop_signals():
-    """Within it, Ctrl-C and SIGTERM set a flag instead of tearing a step apart; a second Ctrl-C interrupts at once."""
-    stop = StopFlag()
-
-    def handle(number, frame):
-        if stop.wanted and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.wanted = True
-
-    before = {}
-    with contextlib.suppress(ValueError):  # only the main thread may set handlers
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class StopFlag:
-    """Whether somebody asked to stop."""
-
-    wanted = False
-
-    def asked(self, world):
-        """True once any of the processes was asked, so that all of them stop after the same step."""
-        if world == 1:
-            return self.wanted
-        flag = torch.tensor(float(self.wanted))
-        dist.all_reduce(flag, dist.ReduceOp.MAX)
-        return bool(flag)
-
-
-def join_processes():
-    """(rank, number of processes): (0, 1), unless torchrun started several; those are joined here once."""
-    world = int(os.environ.get("WORLD_SIZE", 1))
-    if world > 1 and not dist.is_initialized():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
-    return int(os.environ.get("RANK", 0)), world
-
-
-def mean_over_processes(loss, world):
-    """The loss over the whole batch, of which each process has seen its share, as a float."""
-    if world > 1:
-        dist.all_reduce(loss, dist.ReduceOp.SUM)
-    return loss.item() / world

@@ -26,7 +26,7 @@ def mask(height=64, width=64):
     return array
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path):
     """Four good images to train on, one good and two scratched ones to test on."""
     root = tmp_path / "nuts"
