@@ -151,8 +151,11 @@ def _folder_variable(name):
     value = os.environ.get(name)
     if not value:
         return None
-    path = Path(value).expanduser()
-    return path if path.is_absolute() or path.exists() else _root() / path
+    try:
+        path = Path(value).expanduser()
+        return path if path.exists() or path.is_absolute() else _root() / path
+    except (OSError, RuntimeError) as error:  # too long, a folder that is closed to us, a user who does not exist
+        raise DataError(f"{name} names no folder ({error}); set it to a folder, or unset it.") from error
 
 
 def painted(preset):
