@@ -6,7 +6,6 @@ the anomaly maps of a few that were kept out of training show how large a residu
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from hazelnut_ae import curves, metrics
 
@@ -14,7 +13,7 @@ PRINTED_TAU = {"print": 0.2, "crack": 0.2, "cut": 0.2, "hole": 0.25}  # section 
 DEFAULT_PRINTED_TAU = 0.2
 EXCEEDED = 0.001  # the share of good pixels that a rule lets through
 REGION_AREA = 100  # pixels of 65,536
-FALSE_ALARM_RATE = 0.05  # the share of good images called defective
+FALSE_ALARM_RATE = 0.1  # the share of good images called defective
 
 
 def printed_tau(defect):
@@ -103,21 +102,19 @@ def compare(maps, test, held_out_maps):
 
 
 def tau_images_label_free(scores, false_alarm_rate=FALSE_ALARM_RATE):
-    """The τ for image scores: what the next good image exceeds with this probability.
+    """The τ for image scores that the next good image exceeds with at most this probability, if there are enough.
 
-    scores: [N] of held-out good images. For a handful of them a quantile says nothing, so we take their logarithms as
-    normally distributed and use the upper prediction limit (Student's t), which is the wider the fewer there are.
-    Returns nan for fewer than two images.
+    scores: [N] of held-out good images. Split conformal prediction: the next good image is as likely as each of these
+    N to be the largest, so the k-th smallest of them is exceeded with probability 1 − k / (N + 1), whatever the
+    distribution. Fewer than 1 / rate − 1 images (9 for 10 %) cannot promise that rate; then it is their largest, which
+    1 in N + 1 good images exceeds. Returns nan for none. Raises: DataError if a score is NaN.
     """
-    scores = np.asarray(scores, float)
+    scores = np.sort(curves.finite(np.asarray(scores, float)))
     n = len(scores)
-    if n < 2:
+    if not n:
         return float("nan")
-    t = stats.t.ppf(1 - false_alarm_rate, n - 1) * np.sqrt(1 + 1 / n)
-    if (scores > 0).all():
-        logs = np.log(scores)
-        return float(np.exp(logs.mean() + t * logs.std(ddof=1)))
-    return float(scores.mean() + t * scores.std(ddof=1))
+    k = min(int(np.ceil((1 - false_alarm_rate) * (n + 1) - 1e-9)), n)
+    return float(scores[k - 1])
 
 
 def _held_out(maps):

@@ -10,7 +10,7 @@ import numpy as np
 from hazelnut_ae import curves, metrics
 
 DRAWS = 1000
-COARSE_BINS = 1000
+COARSE_BINS = 500
 
 
 def draw_weights(groups, draws=DRAWS, seed=0):
@@ -30,7 +30,7 @@ def interval(values):
 
 
 class ImageHistograms:
-    """Each image's own histograms, in bins coarse enough to keep them: [N, 1000] for good, defective and regions."""
+    """Each image's own histograms, in bins coarse enough to keep them: [N, 500] for good, defective and regions."""
 
     def __init__(self, maps, masks, pooled):
         """maps, masks: [N, H, W]; pooled: the PixelMetrics of the same images, from which the bins are made.
