@@ -254,7 +254,7 @@ def write_all(out, train, test, reconstructions, maps, history, f1, tau, caption
         )
     if len(history):
         write(loss(history, f"Training loss. {caption}"), "figure_05_loss")
-    for number, names in _f1_groups(list(f1)).items():
+    for number, names in f1_groups(list(f1)).items():
         note = f"F1 at τ on the test folders themselves, so no validation in the strict sense. {caption}"
         write(f1_by_epoch(f1, names, note), f"figure_{number:02d}_f1_{'_'.join(names)}")
 
@@ -291,7 +291,7 @@ def write_all(out, train, test, reconstructions, maps, history, f1, tau, caption
     return sorted(written)
 
 
-def _f1_groups(defects):
+def f1_groups(defects):
     """Which defects share Figure 6 and which Figure 7: the article's pairs, or the two halves of other names."""
     if set(defects) == set(DEFECT_STYLE):
         return {6: ["crack", "cut"], 7: ["hole", "print"]}

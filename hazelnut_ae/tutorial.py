@@ -6,6 +6,7 @@ beside notebooks/) and HAZELNUT_RUN (where the run is kept; unset: the cache).
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import pandas as pd
 from filelock import FileLock
 
 from hazelnut_ae import cache, dataset, detection, figures, presets, runs, synthetic, training
@@ -185,6 +187,24 @@ def shipped_run(data):
         if run.config["data"] == data.fingerprint or same_painter:
             return run
     return None
+
+
+def latent_study():
+    """The measured runs at other latent sizes as a DataFrame, or None where the package ships none.
+
+    Columns: latent, residual_good and residual_defective (mean residual of those test pixels), f1_<defect>.
+    """
+    path = SHIPPED / "latent_sizes.csv"
+    return pd.read_csv(path) if path.is_file() else None
+
+
+def measured(name):
+    """A result of `evaluate` on a real data set that the package ships as numbers, or None.
+
+    name: "mvtec_hazelnut_128", "hazelnut_toy" or "transistor".
+    """
+    path = SHIPPED / "measured" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 class _LikeTerminal:
