@@ -49,6 +49,14 @@ def parser():
     add_preset(c)
     c.add_argument("--seed", type=natural, default=0)
 
+    c = command("download", download, "fetch a real data set, or take its archive from a file, verify and unpack it")
+    c.add_argument("folder", metavar="DIR", type=Path)
+    c.add_argument("--category", default="hazelnut", help="of MVTec AD, or hazelnut_toy (default: hazelnut)")
+    c.add_argument("--url", help="instead of the known addresses")
+    c.add_argument("--sha256", help="of the archive, instead of the known one")
+    c.add_argument("--archive", type=Path, metavar="FILE", help="an archive you already have")
+    c.add_argument("--accept-license", action="store_true", help="accept the data's licence without being asked")
+
     c = command("check", check, "count the images of a data folder and list every problem found")
     c.add_argument("folder", metavar="DIR", type=Path)
 
@@ -74,6 +82,27 @@ def parser():
     c.add_argument(
         "--out", type=Path, default=None, help="folder for the pictures (default: HAZELNUT_FIGURES or figures)"
     )
+
+    c = command("compare", compare, "fit the article's comparison systems and measure them beside a run")
+    add_data_and_run(c)
+    c.add_argument("--systems", type=words, help="of article,ae-l2,ae-ssim,anogan,dictionary (default: all)")
+    c.add_argument("--setting", default="quick", choices=["tiny", "quick", "paper"], help="default: quick")
+    c.add_argument(
+        "--augment",
+        default="turn",
+        choices=["turn", "upright", "none"],
+        help="upright keeps the orientation of images that were all taken in one (default: turn)",
+    )
+    c.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
+
+    c = command("tutorial", tutorial, "execute every notebook and keep the executed copies and the figures")
+    add_preset(c)
+    c.add_argument("--data", type=Path, metavar="DIR", help="your own images (default: synthetic hazelnuts)")
+    c.add_argument("--run", type=Path, help="the folder of the run that the notebooks share (default: a cache)")
+    c.add_argument("--out", type=Path, default=Path("tutorial"), help="default: tutorial")
+
+    c = command("bench", bench, "measure how fast this machine trains and loads, as ratios")
+    c.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
     return top
 
 
@@ -108,6 +137,11 @@ def augmentations(text):
     if unknown := set(kinds) - set(AUGMENTATIONS):
         raise argparse.ArgumentTypeError(f"no such augmentation: {', '.join(sorted(unknown))}")
     return kinds
+
+
+def words(text):
+    """A list such as a,b, for argparse."""
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def synthesize(arguments):
@@ -179,3 +213,43 @@ def figures(arguments):
     out = arguments.out or Path(os.environ.get("HAZELNUT_FIGURES") or "figures")
     for path in workflow.figures(dataset.load(arguments.folder), runs.load_run(arguments.run), out):
         print(path)
+
+
+def download(arguments):
+    from hazelnut_ae.download import download as fetch
+
+    options = {name: getattr(arguments, name) for name in ("category", "url", "sha256", "archive", "accept_license")}
+    print(fetch(arguments.folder, **options))
+
+
+def compare(arguments):
+    from hazelnut_ae import comparison, dataset, runs, workflow
+
+    data = dataset.load(arguments.folder)
+    options = {"setting": arguments.setting, "augment": arguments.augment}
+    measured = comparison.compare(data, arguments.run, arguments.systems, **options)
+    print(comparison.table(measured).to_string(index=False))
+    if arguments.json:
+        runs.write_json(arguments.json, measured)
+    systems = arguments.systems or ["article", *comparison.SYSTEMS]
+    caption = workflow.caption(data, runs.load_run(arguments.run)) if "article" in systems else ""
+    for path in comparison.write_figures(data, arguments.run, systems, caption=caption, **options):
+        print(path)
+
+
+def tutorial(arguments):
+    from hazelnut_ae import tutorial as notebooks
+
+    for path in notebooks.run(arguments.preset, arguments.data, arguments.out, arguments.run):
+        print(path)
+
+
+def bench(arguments):
+    from hazelnut_ae import bench as speeds
+    from hazelnut_ae import runs
+
+    result = speeds.measure()
+    for name, value in result.items():
+        print(f"{name:32} {value:.3f}" if isinstance(value, float) else f"{name:32} {value}")
+    if arguments.json:
+        runs.write_json(arguments.json, result)

@@ -8,7 +8,7 @@ import pytest
 
 from hazelnut_ae.cli import main
 
-COMMANDS = ["synthesize", "check", "train", "evaluate", "figures"]
+COMMANDS = ["synthesize", "download", "check", "train", "evaluate", "figures", "compare"]
 
 
 def run(*arguments):

@@ -1,0 +1,202 @@
+"""`hazelnut-ae bench`: how fast this machine trains and loads, as ratios of two things measured in turn in one process.
+
+Ratios survive a noisy machine where seconds do not: both sides of a ratio are run alternately and compared by medians.
+"""
+
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from hazelnut_ae import bench_metrics, dataset, speed, synthetic
+from hazelnut_ae.augmentation import AugmentedSet, augment
+from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.training import l2_loss, train_step
+
+STEP_GFLOP = 26.1  # 136.0 M multiply-adds per image, ×2 operations, ×32 images, ×3 for forward and both gradients
+BATCH = 32
+IMAGES = 501  # of the article preset: 391 + 40 + 70
+PHOTOGRAPH = 1024  # pixels, as in MVTec AD
+
+
+def measure(repeats=9):
+    """All ratios and seconds, as a dict for `--json`; takes some minutes and prints what it does."""
+    speed.keep_memory()
+    with tempfile.TemporaryDirectory() as folder, own_cache(Path(folder) / "cache"):
+        report("training steps: ours beside plain eager float32, and a matrix product")
+        result = steps(repeats)
+        report(f"reading {IMAGES} photographs of {PHOTOGRAPH}×{PHOTOGRAPH}, cold and from the cache")
+        photographs = write_photographs(Path(folder) / "photographs")
+        result |= loading(photographs)
+        report("an epoch beside a DataLoader of two workers")
+        result |= epoch(photographs, result.pop("our_step"))
+        report("memory of a training process")
+        result["peak_gb"] = peak_gb(Path(folder))
+        report("the metrics of 110 maps beside scikit-learn's")
+    return result | bench_metrics.measure()
+
+
+def report(what):
+    print(f"Measuring {what} …", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def own_cache(folder):
+    """Within it, image sets are cached in a folder of our own: the first load is cold."""
+    before = os.environ.get("HAZELNUT_CACHE")
+    os.environ["HAZELNUT_CACHE"] = str(folder)
+    try:
+        yield
+    finally:
+        os.environ.pop("HAZELNUT_CACHE")
+        if before is not None:
+            os.environ["HAZELNUT_CACHE"] = before
+
+
+def alternately(repeats, **functions):
+    """Median seconds of each function, all called in turn `repeats` times after one call that does not count."""
+    seconds = {name: [] for name in functions}
+    for turn in tqdm(range(repeats + 1), leave=False, disable=None):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def plain_step(model, optimizer, batch):
+    """The step as everybody writes it first: eager, float32, channels first, Adam without options."""
+    x = batch.float() / 255  # [32, 3, 256, 256]
+    loss = nn.functional.mse_loss(model(x), x)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def steps(repeats):
+    """Our step against the plain one, and against the time that its multiplications alone would take."""
+    batch = torch.randint(0, 256, (BATCH, 3, 256, 256), dtype=torch.uint8)
+    plain = Autoencoder()
+    ours = Autoencoder().to(memory_format=torch.channels_last)
+    plain_adam = torch.optim.Adam(plain.parameters(), 1e-3)
+    our_adam = torch.optim.Adam(ours.parameters(), 1e-3, fused=True)
+    precision = speed.best_precision("cpu")
+    fast = speed.compiled(l2_loss)
+    a32 = torch.randn(2048, 2048)
+    a16 = a32.bfloat16()
+
+    def our_step():
+        return train_step(ours, our_adam, batch, precision, fast).item()
+
+    for _ in range(2):
+        our_step()  # compiles
+    seconds = alternately(
+        repeats,
+        ours=our_step,
+        eager=lambda: train_step(ours, our_adam, batch, precision).item(),
+        plain=lambda: plain_step(plain, plain_adam, batch),
+        product32=lambda: a32 @ a32,
+        product16=lambda: a16 @ a16,
+    )
+    rate32 = 2 * 2048**3 / 1e9 / seconds["product32"]  # GFLOP/s
+    rate16 = 2 * 2048**3 / 1e9 / seconds["product16"]
+    own_rate = rate16 if precision == "bfloat16" else rate32
+    return {
+        "our_step": our_step,
+        "precision": precision,
+        "step_s": seconds["ours"],
+        "plain_step_s": seconds["plain"],
+        "matmul_gflops_float32": rate32,
+        "matmul_gflops_bfloat16": rate16,
+        "step_vs_eager": seconds["plain"] / seconds["ours"],
+        "step_vs_eager_without_compiling": seconds["plain"] / seconds["eager"],
+        "step_vs_floor": seconds["ours"] * rate32 / STEP_GFLOP,
+        "step_vs_floor_own_precision": seconds["ours"] * own_rate / STEP_GFLOP,
+    }
+
+
+def write_photographs(folder, distinct=16):
+    """A data folder of 501 PNG files of 1024×1024 pixels: a few synthetic hazelnuts enlarged, under many names."""
+    good = folder / "train" / "good"
+    good.mkdir(parents=True)
+    for number in range(IMAGES):
+        path = good / f"{number:03}.png"
+        if number < distinct:
+            image, _ = synthetic.paint(np.random.default_rng(number))
+            Image.fromarray(image).resize((PHOTOGRAPH, PHOTOGRAPH), Image.Resampling.BICUBIC).save(path)
+        else:
+            os.link(good / f"{number % distinct:03}.png", path)
+    return folder
+
+
+def loading(photographs):
+    """Seconds to load the photographs from their files, and again from the cache."""
+    seconds = []
+    for _ in range(4):
+        start = time.perf_counter()
+        dataset.load(photographs)
+        seconds.append(time.perf_counter() - start)
+    return {"cold_load_s": seconds[0], "warm_load_s": statistics.median(seconds[1:])}
+
+
+class EveryAccess(Dataset):
+    """The usual way: decode, resize and augment a photograph each time it is asked for."""
+
+    def __init__(self, paths):
+        self.paths = paths
+
+    def __len__(self):
+        return 5 * len(self.paths)
+
+    def __getitem__(self, index):
+        image = torch.from_numpy(dataset.read_image(self.paths[index % len(self.paths)]))
+        return augment(image, index // len(self.paths), seed=index)
+
+
+def epoch(photographs, our_step, batches=8):
+    """A whole epoch of ours against the usual way, by the seconds per batch of a part of it."""
+    images = dataset.load(photographs).train.images[: BATCH * batches // 5]
+    paths = sorted((photographs / "train" / "good").iterdir())[: len(images)]
+    plain = Autoencoder()
+    adam = torch.optim.Adam(plain.parameters(), 1e-3)
+    augmented = AugmentedSet(images, 5)
+
+    def ours():
+        order = torch.randperm(len(augmented))
+        for start in range(0, len(augmented) - BATCH + 1, BATCH):
+            augmented.batch(order[start : start + BATCH])
+            our_step()
+
+    def usual():
+        for batch in DataLoader(EveryAccess(paths), BATCH, shuffle=True, num_workers=2, drop_last=True):
+            plain_step(plain, adam, batch)
+
+    seconds = alternately(3, ours=ours, usual=usual)
+    return {"epoch_vs_dataloader": seconds["usual"] / seconds["ours"]}
+
+
+def peak_gb(folder):
+    """Peak memory in GB of a process that trains on the quick preset's images, for one epoch."""
+    run = [sys.executable, "-m", "hazelnut_ae"]
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run([*run, "synthesize", folder / "nuts", "--preset", "quick"], **quiet)
+    train = [*run, "train", folder / "nuts", "--preset", "quick", "--epochs", "1", "--run", folder / "run"]
+    child = subprocess.Popen(train, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise RuntimeError("the training process failed")
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
+    return usage.ru_maxrss * unit / 1e9
