@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import re
 import shutil
-import tarfile
 import tempfile
 import threading
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from archives import SMALL, category_files, files_below, get, png, refused, sha256, write_tar
 
 from hazelnut_ae import cache, dataset, download, transfer
 from hazelnut_ae.files import DataError
@@ -27,55 +26,6 @@ EXACT = {
     "test/good": 40,
     **{f"{split}/{name}": n for split in ("test", "ground_truth") for name, n in download.DEFECTS.items()},
 }
-SMALL = {"train/good": 6, "test/good": 2, "test/crack": 2, "ground_truth/crack": 2}
-
-
-def png(seed, mask=False):
-    """A small PNG: noise, or a mask with a square on it."""
-    if mask:
-        pixels = np.zeros((16, 16), np.uint8)
-        pixels[4:9, 5:11] = 255
-    else:
-        pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "png")
-    return buffer.getvalue()
-
-
-def category_files(category, counts):
-    """The files of a category in MVTec AD's shape as {path: bytes}."""
-    files = {
-        f"{category}/license.txt": b"Attribution-NonCommercial-ShareAlike 4.0 International",
-        f"{category}/readme.txt": b"Copyright 2019 MVTec Software GmbH",
-    }
-    for key, count in counts.items():
-        mask = key.startswith("ground_truth")
-        for i in range(count):
-            files[f"{category}/{key}/{i:03}{'_mask' if mask else ''}.png"] = png(i, mask)
-    return files
-
-
-def add(tar, name, content=b"", **attributes):
-    """Adds a member with any attributes, the way MVTec's archive has them: read-only."""
-    member = tarfile.TarInfo(name)
-    member.mode, member.size = 0o444, len(content)
-    for key, value in attributes.items():
-        setattr(member, key, value)
-    tar.addfile(member, io.BytesIO(content))
-
-
-def write_tar(path, files, mode="w:xz"):
-    with tarfile.open(path, mode) as tar:
-        folders = sorted({str(parent) for name in files for parent in Path(name).parents} - {"."})
-        for folder in folders:
-            add(tar, folder, type=tarfile.DIRTYPE, mode=0o555)
-        for name, content in files.items():
-            add(tar, name, content)
-    return path
-
-
-def sha256(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 @pytest.fixture(scope="session")
@@ -202,34 +152,6 @@ def surroundings(tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "PAUSE", 0.01)
     monkeypatch.setattr(transfer, "CONNECT", 0.5)
     monkeypatch.setattr(transfer, "STALL", 0.3)
-
-
-def get(target, **options):
-    return download.download(target, accept_license=True, **options)
-
-
-def files_below(folder):
-    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
-
-
-def refused(target, *words, **options):
-    """The download fails with one plain sentence that has these words, and leaves nothing at or beside the target."""
-    target = Path(target)
-    before = files_below(target.parent / "cache") if (target.parent / "cache").exists() else []
-    with pytest.raises(DataError) as caught:
-        get(target, **options)
-    sentence = str(caught.value)
-    assert "\n" not in sentence
-    assert sentence.endswith(".")
-    for word in words:
-        assert word in sentence
-    assert not target.exists()
-    assert not list(target.parent.glob(".*unpacking*"))
-    left = files_below(target.parent / "cache")
-    assert not [name for name in left if name not in before and ".part" not in name and not name.endswith(".lock")] or (
-        [name for name in left if name.endswith("accepted_licenses.json")]
-    )
-    return sentence
 
 
 # --- the ordinary way ---------------------------------------------------------------------------------------------
