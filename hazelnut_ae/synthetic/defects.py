@@ -12,7 +12,7 @@ from .noise import cloud, look_up, mix, smoothstep
 
 DARK = np.array([26, 20, 20])  # inside of the shell, seen through an opening
 TURN = 2 * np.pi
-FLESH = np.array([222, 170, 122])  # raw shell where it is cut or broken
+FLESH = np.array([226, 180, 132])  # raw shell where it is cut or broken
 
 
 def spot(rng, surface, facing=0.6, shell_only=True):
@@ -94,13 +94,13 @@ def window(rng, surface, colour, height, a, b, view, radius):
     floor, x, y, _ = inside_by(0.2)
     wrinkle = 0.6 * look_up(cloud(rng, (256, 256), 5), x * 0.5, y * 0.5)
     wrinkle = wrinkle + 0.8 * look_up(cloud(rng, (128, 256), (8, 3)), x * 0.5, y * 0.5 + 0.02 * wrinkle)
-    kernel = np.array([104, 58, 42]) * (1 + 0.12 * wrinkle + 0.07 * grit)[:, None]
+    kernel = np.array([98, 54, 40]) * rng.uniform(0.7, 1.1) * (1 + 0.12 * wrinkle + 0.07 * grit)[:, None]
     if rng.uniform() < 0.25:  # its skin is broken as well
         flesh = np.array([216, 196, 146]) * (1 + 0.10 * wrinkle)[:, None]
         kernel = mix(
             kernel, flesh, smoothstep(-0.1, 0.1, 0.3 * wrinkle + look_up(cloud(rng, (256, 256), 12), x * 0.5, y * 0.5))
         )
-    shade = smoothstep(-0.04, 0.30 * radius + 0.04, np.minimum(floor, through))
+    shade = smoothstep(-0.02, 0.4 * radius + 0.05, np.minimum(floor, through))
     colour[:] = mix(colour, mix(wall, mix(DARK, kernel, shade), hole), opening)
     height += opening * ((1 - hole) * -0.02 + hole * 0.006 * wrinkle) - opening * height
     return outside > 0
@@ -109,15 +109,15 @@ def window(rng, surface, colour, height, a, b, view, radius):
 def crack(rng, surface, colour, height):
     """From a hairline along or across the stripes to a shell broken wide open. Returns: mask bool [N]."""
     kind = rng.uniform()
-    radius = np.clip(rng.lognormal(np.log(0.46), 0.65), 0.22, 0.98)
+    radius = np.clip(rng.lognormal(np.log(0.50), 0.62), 0.22, 0.98)
     a, b, view = surface.chart(spot(rng, surface, 0.7 if kind < 0.35 or radius < 0.5 else 0.9, kind < 0.7))
     mask = np.zeros(len(a), bool)
     along = rng.choice([0, np.pi / 2]) + rng.normal(0, 0.3)
     if kind < 0.35:
         width = np.clip(rng.lognormal(np.log(0.035), 0.6), 0.012, 0.12)
-        path = wander(rng, rng.uniform(1.4, 2.6), 0.05, 0.4, along)
+        path = wander(rng, rng.uniform(0.8, 3.0), 0.05, 0.4, along)
         return fissure(rng, surface, colour, height, a, b, path, width)
-    for _ in range(rng.integers(0, 3)):  # cracks that run on from the window
+    for _ in range(rng.choice(3, p=[0.45, 0.35, 0.2])):  # cracks that run on from the window
         path = wander(rng, 2 * radius + rng.uniform(0.6, 1.6), 0.06, 0.5, rng.uniform(0, TURN))
         mask |= fissure(rng, surface, colour, height, a, b, path, rng.uniform(0.008, 0.02))
     return mask | window(rng, surface, colour, height, a, b, view, radius)
@@ -131,8 +131,9 @@ def gouge(rng, surface, colour, height, a, b, path, width):
     rough = look_up(cloud(rng, (128, 128), 4), a, b)
     half = width * np.sqrt(ends) * np.clip(1 + 0.18 * rough, 0.4, 1.6)
     inside = smoothstep(half + pixel, half - pixel, away)
+    blunt = np.interp(where, np.linspace(0, 1, 64), cloud(rng, 64, 4))  # the blade does not bite everywhere
     streak = look_up(cloud(rng, (128, 256), (10, 0.8)), where, side * away * 3)
-    colour[:] = mix(colour, FLESH * (0.78 + 0.10 * streak)[:, None], 0.9 * inside)
+    colour[:] = mix(colour, FLESH * (0.80 + 0.16 * streak)[:, None], inside * np.clip(0.8 + 0.25 * blunt, 0.15, 0.95))
     deep = smoothstep(*rng.uniform([0.05, 0.15], [0.3, 0.6]), where) * smoothstep(*rng.uniform([0.8, 0.6], 0.95), where)
     groove = smoothstep(0.65 * half + pixel, 0.35 * half, away + 0.15 * half * rough) * deep
     colour[:] = mix(colour, mix(FLESH * 0.45, DARK * 1.5, deep), rng.uniform(0.4, 0.95) * groove)
@@ -143,7 +144,7 @@ def gouge(rng, surface, colour, height, a, b, path, width):
 def cut(rng, surface, colour, height):
     """A straight gouge, or two side by side, that shows the pale shell, and the chips beside it. Returns: mask."""
     a, b, _ = surface.chart(spot(rng, surface, 0.7))
-    heading, length, width = rng.uniform(0, TURN), rng.uniform(0.6, 1.6), rng.uniform(0.026, 0.05)
+    heading, length, width = rng.uniform(0, TURN), rng.uniform(0.35, 1.85), rng.uniform(0.018, 0.052)
     path = wander(rng, length, 0.01, 0.02, heading)
     mask = gouge(rng, surface, colour, height, a, b, path, width)
     if rng.uniform() < 0.2:
@@ -159,16 +160,16 @@ def hole(rng, surface, colour, height):
     """A drilled hole in a patch of chipped pale shell, now and then cracked further. Returns: mask bool [N]."""
     a, b, view = surface.chart(spot(rng, surface, 0.6))
     pixel = 1 / surface.scale
-    radius = np.clip(rng.lognormal(np.log(0.125), 0.28), 0.07, 0.22)
+    radius = np.clip(rng.lognormal(np.log(0.135), 0.28), 0.07, 0.24)
     mask = np.zeros(len(a), bool)
-    for _ in range(rng.choice(3, p=[0.4, 0.35, 0.25])):
-        path = wander(rng, rng.uniform(0.6, 1.4), 0.08, 0.5, rng.uniform(0, TURN))
+    for _ in range(rng.choice(3, p=[0.35, 0.35, 0.3])):
+        path = wander(rng, rng.uniform(0.9, 2.1), 0.08, 0.5, rng.uniform(0, TURN))
         shift = path[0] if rng.uniform() < 0.5 else 0  # starting at the hole, or running through it
         mask |= fissure(rng, surface, colour, height, a, b, path - shift, rng.uniform(0.006, 0.014))
     turns = np.arctan2(b, a) / TURN
     around = lambda sigma: look_up(cloud(rng, 256, sigma), turns)  # noqa: E731
     away = np.hypot(a, b)
-    chips = radius * rng.uniform(1.1, 1.6) * np.clip(1 + 0.30 * around(14) + 0.10 * around(3), 0.9, 2.2)
+    chips = radius * rng.uniform(1.05, 1.45) * np.clip(1 + 0.30 * around(14) + 0.10 * around(3), 0.9, 2.2)
     rough = look_up(cloud(rng, (256, 256), 2), a * 0.5, b * 0.5)
     chips = smoothstep(chips + pixel, chips - pixel, away + 0.01 * rough)
     grit = look_up(cloud(rng, (512, 512), 1.2), a * 0.5, b * 0.5)
@@ -203,7 +204,7 @@ def stamp(word):
     for k, letter in enumerate(word):
         for stroke in STROKES[letter]:
             points = [(264 - 40 * len(word) + 80 * k + 64 * x, 19 + 64 * y) for x, y in stroke]
-            draw.line(points, fill=255, width=25, joint="curve")
+            draw.line(points, fill=255, width=27, joint="curve")
     return np.asarray(canvas, np.float32) / 255
 
 
@@ -216,17 +217,17 @@ def print_(rng, surface, colour, height):
     x = (a * np.cos(turn) + b * np.sin(turn)) * rng.choice([-1, 1])
     y = b * np.cos(turn) - a * np.sin(turn)
     smear = 0.01 * look_up(cloud(rng, (256, 256), 2.5), a, b), 0.01 * look_up(cloud(rng, (256, 256), 2.5), a, b)
-    column, row = (x + smear[0]) / size * 90 + letters.shape[1] / 2, (y + smear[1]) / size * 90 + letters.shape[0] / 2
+    column, row = (x + smear[0]) / size * 90 + letters.shape[1] / 2, (y + smear[1]) / size * 78 + letters.shape[0] / 2
     on = (column > 0) & (column < letters.shape[1] - 1) & (row > 0) & (row < letters.shape[0] - 1)
     letters = np.where(on, look_up(letters, row / letters.shape[0], column / letters.shape[1]), 0)
-    pressure = rng.uniform(-0.15, 0.75) + rng.normal(0, 0.7) * x + rng.normal(0, 2) * y
+    pressure = rng.uniform(-0.2, 0.65) + rng.normal(0, 0.7) * x + rng.normal(0, 2) * y
     pressure = pressure + 0.5 * look_up(cloud(rng, (64, 64), 4), a * 0.5, b * 0.5)
     drag = look_up(cloud(rng, (256, 512), (6, 1.2)), a * 0.7, b * 0.7)  # ink catches on the ridges of the shell
     specks = look_up(cloud(rng, (512, 512), 2.2), a * 0.7, b * 0.7)
     ink = letters * smoothstep(-0.12, 0.12, pressure + 0.35 * drag + 0.35 * specks - 30 * height)
     colour[:] = mix(colour, [285, 290, 290], np.clip(ink, 0, 1) * np.clip(0.85 + 0.3 * pressure, 0.6, 1))
     height += 0.001 * ink - 0.5 * ink * height
-    return (letters > 0.2) & (pressure > -0.4)
+    return (letters > 0.2) & (pressure > -0.5)
 
 
 DEFECTS = {"crack": crack, "cut": cut, "hole": hole, "print": print_}

@@ -17,14 +17,14 @@ def relief(surface, height, size):
 
 def lamp(rng):
     """A wide soft lamp above the camera, a little towards the picture's upper edge. Returns: direction [3]."""
-    direction = np.array([rng.normal(0, 0.06), rng.normal(-0.45, 0.04), 1.0])
+    direction = np.array([rng.normal(0, 0.06), rng.normal(-0.41, 0.04), 1.0])
     return direction / np.linalg.norm(direction)
 
 
 def light(normal, direction, gloss=0.05):
     """Light off the surface: ambient and diffuse factor [N], and highlight [N] (to be added, in units of white)."""
     facing = normal @ direction
-    diffuse = 0.36 + 0.62 * np.clip(0.2 + 0.8 * facing, 0, 1)
+    diffuse = 0.30 + 0.74 * np.clip(0.2 + 0.8 * facing, 0, 1)
     halfway = direction + np.array([0, 0, 1.0])
     halfway /= np.linalg.norm(halfway)
     return diffuse, gloss * np.clip(normal @ halfway, 0, 1) ** 12
@@ -33,7 +33,7 @@ def light(normal, direction, gloss=0.05):
 def veil(surface):
     """Stray light of the lens, and the grey sheen of the shell where it turns away: float [N, 3], to be added."""
     away = np.clip(1 - surface.normal[:, 2:], 0, 1)
-    return np.array([8, 9, 12]) + away**2 * np.array([6, 9, 11])
+    return np.array([8, 9, 12]) + away**2 * np.array([7, 11, 14])
 
 
 def ground(rng, size):

@@ -94,10 +94,10 @@ def body(rng):
     oval += rng.uniform(0, 0.02) * np.cos(3 * (longitude - rng.uniform(0, 7)))
     radius = meridian[:, None] * (1 + flank * oval)
     radius *= 1 + 0.012 * flank * cloud(rng, (ROWS, COLUMNS), (14, 22))
-    for _ in range(rng.integers(1, 4)):  # cheeks pressed flat by neighbours in the husk
+    for _ in range(rng.integers(2, 6)):  # cheeks pressed flat by neighbours in the husk
         where, turn = rng.uniform(0.9, 2.2), rng.uniform(0, 2 * np.pi)
-        cheek = rng.uniform(0.93, 1.0) / np.clip(_facing(where, turn, longitude), 0.3, None)
-        radius = _softer_minimum(radius, cheek, 0.03)
+        cheek = rng.uniform(0.90, 1.0) / np.clip(_facing(where, turn, longitude), 0.3, None)
+        radius = _softer_minimum(radius, cheek, 0.025)
 
     radius, scar_edge = _cut_scar(rng, radius, longitude)
     return Body(radius.astype(np.float32), scar_edge.astype(np.float32))
@@ -105,7 +105,7 @@ def body(rng):
 
 def _cut_scar(rng, radius, longitude):
     """Flattens the base of a body to a bulging disc, a little oblique. Returns: radius, scar_edge (as in Body)."""
-    opening = np.deg2rad(rng.normal(51, 5)) * (1 + 0.035 * cloud(rng, COLUMNS, 16))  # seen from the body's middle
+    opening = np.deg2rad(rng.normal(51, 5)) * (1 + 0.045 * cloud(rng, COLUMNS, 14))  # seen from the body's middle
     away = np.arccos(
         _facing(np.pi - abs(rng.normal(0, 0.1)), rng.uniform(0, TURN), longitude)
     )  # from the scar's middle
@@ -114,9 +114,13 @@ def _cut_scar(rng, radius, longitude):
     away = np.minimum(away, opening)
     even = at_edge.mean() + (at_edge - at_edge.mean()) * (away / opening) ** 2  # the same height all round the middle
     bulge = rng.uniform(0.3, 0.75)  # 1 would be a plane, 0 a ball
-    disc = even * (np.cos(opening) / np.cos(away)) ** bulge * (1 + 0.005 * cloud(rng, radius.shape, (5, 9)))
+    disc = (
+        even
+        * (np.cos(opening) / np.cos(away)) ** bulge
+        * (1 + 0.012 * np.sin(COLATITUDE)[:, None] * cloud(rng, radius.shape, (6, 12)))
+    )
     radius = np.where(COLATITUDE[:, None] > scar_edge, np.minimum(radius, disc), radius)
-    return ndimage.gaussian_filter1d(radius, 0.6, axis=0, mode="nearest"), scar_edge
+    return ndimage.gaussian_filter1d(radius, 1.1, axis=0, mode="nearest"), scar_edge
 
 
 def _facing(colatitude, turn, longitude):

@@ -21,7 +21,7 @@ def stripes(rng, surface):
     """Meridian stripes that run together at the tip. Returns: float [N], about 0 between them … 1 on a dark one."""
     line = np.zeros(2048, np.float32)
     place = np.arange(2048) / 2048
-    for count, strength, broad in ((rng.integers(28, 42), 1.0, 0.42), (rng.integers(60, 90), 0.25, 0.3)):
+    for count, strength, broad in ((rng.integers(28, 42), 1.0, 0.42), (rng.integers(60, 90), 0.35, 0.3)):
         for k in range(count):
             away = (place - (k + rng.uniform(-0.22, 0.22)) / count + 0.5) % 1 - 0.5
             width = rng.uniform(0.5, 1.0) * broad / count
@@ -35,12 +35,15 @@ def stripes(rng, surface):
 
 
 def bloom(rng, surface):
-    """The greyish down near the tip, in strands along the meridians. Returns: float [N], 0 … 1."""
-    reach = rng.uniform(0.5, 1.3)
-    strands = look_up(cloud(rng, (64, 512), (5, 1.2)), surface.colatitude / TURN * 2, surface.longitude / TURN)
-    patches = look_up(cloud(rng, (128, 128), 7), *flat_map(surface))
-    edge = surface.colatitude / reach + 0.22 * patches + 0.18 * strands
-    return smoothstep(1.0, 0.1, edge) * np.clip(0.55 + 0.35 * strands, 0, 1) * rng.uniform(0.3, 1.1)
+    """The greyish down at the tip, in strands along the meridians, and its scattered remains. Returns: [N], 0 … 1."""
+    reach = rng.uniform(0.35, 1.2)
+    strands = look_up(cloud(rng, (64, 512), (5, 1.2)), surface.colatitude / np.pi, surface.longitude / TURN)
+    patches = look_up(cloud(rng, (128, 128), 6), *flat_map(surface))
+    edge = surface.colatitude / reach + 0.20 * patches + 0.22 * strands
+    down = smoothstep(1.0, 0.2, edge) * np.clip(0.6 + 0.4 * strands, 0, 1) * rng.uniform(0.2, 1.0)
+    cap = smoothstep(0.32, 0.10, surface.colatitude + 0.05 * patches + 0.05 * strands) * rng.uniform(0, 1)
+    remains = smoothstep(1.3, 2.6, 0.8 * patches + 0.8 * strands) * rng.uniform(0, 0.5)
+    return np.maximum(np.maximum(down, cap), remains)
 
 
 def specks(rng, surface, count, size, stretch=1.0):
@@ -72,9 +75,9 @@ def specks(rng, surface, count, size, stretch=1.0):
 def shell(rng, surface):
     """Colour [N, 3] and relief [N] of the shell: a red-brown ground, stripes, bloom, scratches and flecks."""
     base = (
-        np.array([136, 66, 44])
-        * (1 + 0.12 * rng.normal())
-        * (1 + rng.normal(0, 1, 2) @ [[0, 0.03, 0.03], [0, 0.02, -0.03]])
+        np.array([139, 67, 46])
+        * (1 + 0.11 * rng.normal())
+        * (1 + rng.normal(0, 1, 2) @ [[0, 0.05, 0.04], [0, 0.02, -0.03]])
     )
     dark, pale = base * [0.60, 0.56, 0.64], base * [1.24, 1.27, 1.20]
     patches = look_up(cloud(rng, (64, 64), 5), *flat_map(surface))
@@ -82,13 +85,14 @@ def shell(rng, surface):
     strands = look_up(cloud(rng, (64, 512), (6, 1.5)), surface.colatitude / np.pi, surface.longitude / TURN)
     colour = mix(base, pale, np.clip(0.35 + 0.35 * patches + 0.2 * strands, -0.3, 1.4))
     stripe = stripes(rng, surface)
-    colour = mix(colour, dark, np.clip(stripe * rng.uniform(0.35, 0.80) - 0.10 * patches, 0, 0.9))
-    colour = mix(colour, [136, 114, 102], 0.8 * bloom(rng, surface))
+    colour = mix(colour, dark, np.clip(stripe * rng.uniform(0.45, 0.88) - 0.10 * patches, 0, 0.9))
+    colour = mix(colour, [144, 126, 114], 0.8 * bloom(rng, surface))
     grain = look_up(cloud(rng, (512, 512), 0.8), *flat_map(surface, 3))
-    colour *= (1 + 0.02 * grain)[:, None]
+    mottle = look_up(cloud(rng, (512, 512), 1.2), *flat_map(surface, 1.5))
+    colour *= np.exp(0.02 * grain + 0.025 * mottle)[:, None]
     colour = mix(colour, base * 0.4, 0.6 * specks(rng, surface, rng.integers(4, 25), 0.010))
     tint = np.array([212, 150, 118]) * rng.uniform(0.85, 1.05)
-    colour = mix(colour, tint, 0.8 * specks(rng, surface, int(rng.gamma(1.3, 20)), 0.006, rng.uniform(1, 3)))
+    colour = mix(colour, tint, 0.8 * specks(rng, surface, int(rng.gamma(1.0, 40)), 0.006, rng.uniform(1, 4)))
     colour = mix(colour, tint, 0.7 * specks(rng, surface, rng.integers(3, 25), 0.004, stretch=9))
     return colour, 0.0004 * grain - 0.008 * stripe
 
@@ -97,32 +101,34 @@ def scar(rng, surface):
     """Colour [N, 3], relief [N] and cover [N] (0 … 1) of the scar: short fibres from its middle, and at its border
     a strip of shell with teeth that reach into it."""
     dark = rng.uniform() < 0.27
-    base = np.array([66, 44, 36]) if dark else np.array([152, 107, 81]) * rng.uniform(0.75, 1.15)
+    base = np.array([66, 44, 36]) if dark else np.array([150, 105, 79]) * rng.uniform(0.72, 1.08)
     turns = surface.longitude / TURN
     around = lambda sigma, cells=512: look_up(cloud(rng, cells, sigma), turns)  # noqa: E731
     reach = np.clip(np.pi - surface.colatitude, 0, None)
     u, v = reach * np.cos(surface.longitude) / 2, reach * np.sin(surface.longitude) / 2
     clumps = look_up(cloud(rng, (128, 128), 4), u, v)
     swirl = 0.005 * look_up(cloud(rng, (64, 64), 4), u, v) / (reach + 0.15)
-    fibres = look_up(cloud(rng, (64, 1024), (1.5, 0.8)), reach / 1.5, turns + swirl)
+    fibres = look_up(cloud(rng, (64, 1024), (1.5, 0.8)), reach / 1.5, turns + swirl) * smoothstep(0, 0.2, reach)
+    speckle = look_up(cloud(rng, (256, 256), 1.4), u, v)
     grain = look_up(cloud(rng, (512, 512), 0.7), 1.5 * u, 1.5 * v)
-    rough = 0.5 * fibres + 0.7 * grain + 0.5 * clumps
-    colour = base * np.exp((0.45 if dark else 0.2) * rough)[:, None]
-    colour = mix(colour, base * 0.4, 0.7 * smoothstep(0.8, 2.2, -0.5 * fibres + 0.8 * grain))
+    rough = 0.45 * fibres + 0.5 * grain + 0.45 * speckle + 0.5 * clumps
+    colour = base * np.exp((0.36 if dark else 0.18) * rough)[:, None]
+    colour = mix(colour, base * 0.4, 0.6 * smoothstep(0.8, 2.4, -0.4 * fibres + 0.4 * grain - 0.7 * speckle))
     if rng.uniform() < 0.5:  # what is left of the stalk, a smoother patch near the middle
         stalk = smoothstep(rng.uniform(0.1, 0.3), 0.03, reach + 0.04 * clumps)
         colour = mix(colour, np.array([150, 96, 66]) * (1 + 0.1 * grain)[:, None], 0.6 * stalk)
 
     count = rng.integers(34, 56)
     tooth = np.abs(np.sin(np.pi * (turns * count + 0.5 * around(8)))) ** 0.7
-    strip = rng.uniform(0.03, 0.11) * np.clip(1 + 0.35 * around(6), 0.4, 1.8)
+    strip = rng.uniform(0.025, 0.09) * np.clip(1 + 0.35 * around(6), 0.4, 1.8)
     inside = surface.scar + 0.004 * around(3) + 0.012 * around(14)
-    reach_in = strip * (0.3 + 0.7 * tooth * np.clip(1 + 0.4 * around(3), 0.3, 1.6))
-    on_strip = smoothstep(0.010, -0.010, inside - reach_in)
-    rim = mix(base, [186, 112, 74], rng.uniform(0.4, 1.0)) * (1 + 0.10 * grain + 0.06 * clumps)[:, None]
-    rim = rim * (0.62 + 0.42 * tooth)[:, None]
-    colour = mix(colour, rim, 0.9 * on_strip)
-    outline = np.exp(-(((inside - reach_in - 0.012) / 0.014) ** 2)) + np.exp(-(((inside - 0.004) / 0.010) ** 2))
-    colour = mix(colour, base * 0.38, np.clip(rng.uniform(0.3, 0.75) * outline, 0, 0.9))
-    height = 0.0008 * rough + 0.008 * on_strip * tooth - 0.003 * outline
+    reach_in = strip * (0.3 + 0.7 * tooth * np.clip(1 + 0.3 * around(3), 0.4, 1.5))
+    on_tooth = smoothstep(0.010, -0.010, inside - reach_in)
+    between = smoothstep(1.2, 0.9, inside / strip) * (1 - on_tooth)
+    border = np.exp(-(((inside - 0.002) / 0.010) ** 2))
+    colour = mix(colour, base * 0.38, np.clip(rng.uniform(0.3, 0.8) * between, 0, 0.9))
+    rim = mix(base * 1.1, [176, 104, 68], rng.uniform(0.2, 1.0)) * (1 + 0.08 * grain + 0.06 * clumps)[:, None]
+    colour = mix(colour, rim * (0.7 + 0.35 * tooth)[:, None], 0.92 * on_tooth)
+    colour = mix(colour, base * 0.38, rng.uniform(0.2, 0.8) * border)
+    height = 0.0008 * rough + 0.008 * on_tooth * tooth - 0.003 * border
     return colour, height, smoothstep(-0.006, 0.006, inside)
