@@ -13,7 +13,7 @@ from hazelnut_ae.files import DataError
 # from 0.1 to 0.2 and as many from 100 to 200, so maps of any range fit and a threshold is right to 0.1 %.
 DROPPED_BITS = 13
 BINS = 2 ** (32 - DROPPED_BITS)
-PRO_LIMIT = 0.3  # "up to an average per-pixel false positive rate of 30 %", Bergmann et al., CVPR 2019, section 5.3
+PRO_LIMIT = 0.3  # false-positive rate; Bergmann et al., Uninformed Students, CVPR 2020
 CHUNK = 8  # images at a time: keeps what `update` needs beside its input small
 
 

@@ -30,7 +30,7 @@ def tau_region(maps, area=REGION_AREA):
     """Rule (b), of MVTec: the smallest τ at which the largest connected region above it has fewer than `area` pixels.
 
     maps: float32 [N, H, W] of held-out good images. The area is the user's to give (Bergmann et al., CVPR 2019,
-    print none).
+    section 4.3, print none).
     """
     maps = _held_out(maps)
     values = np.unique(maps)
