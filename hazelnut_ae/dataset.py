@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from hazelnut_ae import cache
-from hazelnut_ae.files import DataError
+from hazelnut_ae.files import DataError, printable
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 MAX_PIXELS = 100_000_000  # a photograph beyond this is refused from its header, before it fills the memory
@@ -122,7 +122,7 @@ def scan(folder):
             problems.append(
                 f"{mask_folder} has masks but there is no {folder / 'test' / mask_folder.name}; add the images."
             )
-    return entries, problems, skipped
+    return entries, [printable(problem) for problem in problems], [printable(file) for file in skipped]
 
 
 def subfolders(folder):
@@ -133,9 +133,13 @@ def subfolders(folder):
 def listing(folder):
     """What a folder holds, sorted; nothing where there is no such folder. Raises: DataError if it is closed to us."""
     try:
-        return sorted(folder.iterdir()) if folder.is_dir() else []
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
     except OSError as error:
         raise DataError(f"{folder} cannot be read ({error.strerror}); give yourself the right to read it.") from error
+    for path in paths:
+        if any("\ud800" <= character <= "\udfff" for character in path.name):
+            raise DataError(f"{path} has a name that is not in UTF-8; rename it.")
+    return paths
 
 
 def images_by_stem(folder, problems, skipped, strip=""):

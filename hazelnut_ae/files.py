@@ -12,6 +12,14 @@ class DataError(Exception):
     The command line prints the sentence and exits with 1.
     """
 
+    def __str__(self):
+        return printable(super().__str__())
+
+
+def printable(text):
+    """The text with everything escaped that no terminal should get: file names may hold line ends and worse."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
 
 @contextlib.contextmanager
 def atomic_path(path):
