@@ -1,25 +1,63 @@
-"""The comparison's pictures: rows = images, columns = systems, the map of each; and what AnoGAN paints."""
+"""The comparison shown: a table of systems, the maps of all systems side by side, and what AnoGAN paints."""
+
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from hazelnut_ae.figures import overlay, panels
+from hazelnut_ae import runs
+from hazelnut_ae.comparison.run import article, fit, predict
+from hazelnut_ae.figures import overlay, panels, save
+
+
+def table(measured):
+    """One row per result of `compare`: at what length it was run, the numbers that all systems share, what it took.
+
+    "0.900 [0.88, 0.92]" is a number with its 95 % interval over images.
+    """
+    rows = []
+    for one in measured:
+        pixels, images = one["pixels"], one["images"]
+        rows.append(
+            {
+                "system": one["system"],
+                "setting": one["setting"],
+                "pixel AUROC": _with_interval(pixels, "auroc"),
+                "PRO": _with_interval(pixels, "pro"),
+                "F1-max": _with_interval(pixels, "f1_max"),
+                "F1 at label-free τ": _with_interval(pixels, "f1_label_free"),
+                "image AUROC": _with_interval(images, "auroc"),
+                "fit": _seconds(one["fit_s"]),
+                "predict": _seconds(one["predict_s"]),
+                "peak GB": "" if one["peak_gb"] is None else f"{one['peak_gb']:.1f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _with_interval(block, key):
+    value, interval = block.get(key), block.get("intervals", {}).get(key)
+    if value is None:
+        return ""
+    return f"{value:.3f}" + (f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "")
+
+
+def _seconds(value):
+    return "" if value is None else f"{value:.0f} s"
 
 
 def maps_figure(images, masks, maps, names, caption=""):
-    """images uint8 [R, 3, H, W], masks bool [R, H, W], maps {system: float32 [R, H, W]}, names: R defect names.
+    """Rows: images uint8 [R, 3, H, W] with masks bool [R, H, W] and R names. Columns: {system: maps [R, H, W]}.
 
-    Each column has its own scale: from the median of its maps, shown as the plain image, to the 99.9 % quantile.
+    Each column has its own scale, for each system counts in its own unit: from the median of its maps, where the plain
+    image shows, to their 99.9 % quantile.
     """
-    scales = {}
-    for system, of_system in maps.items():
-        scales[system] = np.quantile(of_system, [0.5, 0.999])
-    rows = []
-    for r, image in enumerate(images):
-        row = [image, masks[r]]
-        for system, (low, high) in scales.items():
-            strength = np.clip((maps[system][r] - low) / max(high - low, 1e-12), 0, 1)
+    rows = [[image, mask] for image, mask in zip(images, masks, strict=True)]
+    for of_system in maps.values():
+        low, high = np.quantile(of_system, [0.5, 0.999])
+        for row, image, one in zip(rows, images, of_system, strict=True):
+            strength = np.clip((one - low) / max(high - low, 1e-12), 0, 1)  # [H, W]
             row.append(overlay(image, strength, top=1.0))
-        rows.append(row)
     return panels(rows, titles=["image", "truth", *maps], labels=list(names), caption=caption, panel=160)
 
 
@@ -27,3 +65,31 @@ def samples_figure(samples, caption=""):
     """AnoGAN's samples, uint8 [N, 3, 128, 128], eight in a row."""
     rows = [[*samples[i : i + 8], *[None] * (8 - len(samples[i : i + 8]))] for i in range(0, len(samples), 8)]
     return panels(rows, caption=caption, panel=128)
+
+
+def one_of_each(test):
+    """The numbers of the first test image of each defect, and of the first good one."""
+    return [test.defects.index(name) for name in [*test.defect_names, "good"] if name in test.defects]
+
+
+def write_figures(dataset, run_folder, systems, out=None, caption="", **options):
+    """Draws what `compare` with the same systems and options measured: comparison_maps.png, comparison_samples.png.
+
+    out: the folder that takes them (None: RUN/comparison). Returns their paths.
+    """
+    run_folder = Path(run_folder)
+    folder = run_folder / "comparison"
+    rows = one_of_each(dataset.test)
+    columns, written = {}, []
+    for name in systems:
+        if name == "article":
+            found = article(dataset, runs.load_run(run_folder))
+        else:
+            found = predict(dataset, folder, name, **options)
+        columns[found["system"].split(" (")[0]] = found["maps"][rows]
+        if name == "anogan":
+            samples = fit(dataset, folder, name, **options)[0].samples(16)
+            written.append(save(samples_figure(samples, caption), out or folder, "comparison_samples"))
+    chosen = dataset.test.subset(rows)
+    picture = maps_figure(chosen.images, chosen.masks, columns, chosen.defects, caption)
+    return [save(picture, out or folder, "comparison_maps"), *written]

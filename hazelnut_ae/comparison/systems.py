@@ -23,9 +23,9 @@ SETTINGS = {
         "dictionary": dict(patch_size=224, dictionary_patches=200_000),
     },
     "quick": {
-        "ae-l2": dict(loss="l2", steps=1200, batch_size=32, learning_rate=1e-3),
-        "ae-ssim": dict(loss="ssim", steps=1200, batch_size=32, learning_rate=1e-3),
-        "anogan": dict(steps=1000, batch_size=32, width=32, search_steps=300),
+        "ae-l2": dict(loss="l2", steps=1000, batch_size=16, learning_rate=1e-3),
+        "ae-ssim": dict(loss="ssim", steps=1000, batch_size=16, learning_rate=1e-3),
+        "anogan": dict(steps=800, batch_size=32, width=32, search_steps=300),
         "dictionary": dict(patch_size=32, dictionary_patches=40_000),
     },
     "tiny": {
