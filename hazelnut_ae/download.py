@@ -17,7 +17,7 @@ import pooch
 
 from hazelnut_ae.cache import cache_folder
 from hazelnut_ae.files import DataError, atomic_path
-from hazelnut_ae.transfer import Unavailable, fetch, forget, say
+from hazelnut_ae.transfer import Unavailable, fetch, forget, host, say
 from hazelnut_ae.unpack import RECEIPT, count_images, unpack
 
 
@@ -83,7 +83,10 @@ def download(folder, category="hazelnut", url=None, sha256=None, archive=None, a
     url = url or (None if archive else os.environ.get("HAZELNUT_URL")) or None
     source = SOURCES.get(category)
     _check_arguments(category, url, sha256, archive, source)
-    folder = Path(folder).expanduser().resolve()
+    try:
+        folder = Path(folder).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a link to itself, a user who does not exist
+        raise DataError(f"{folder} cannot be the name of a folder ({error}); choose another.") from error
     if folder == Path.cwd():
         raise DataError("The data cannot take the place of the folder you are in; name a new one, such as ./hazelnut.")
     try:
@@ -162,7 +165,9 @@ def _check_arguments(category, url, sha256, archive, source):
         raise DataError(f"{sha256!r} is no SHA-256; that has 64 digits 0-9 and a-f.")
     if url and not re.match(r"https?://[^/\s]", url):
         raise DataError(f"{url!r} is no http(s) address; for a file on this machine use --archive.")
-    if archive and not Path(archive).is_file():
+    if archive and url:
+        raise DataError(f"Give either the file {archive} or the address {url}, not both.")
+    if archive and not os.path.isfile(archive):
         raise DataError(f"{archive} is not a file; give --archive the .tar.xz or .zip that you have fetched.")
 
 
@@ -224,7 +229,7 @@ def _get(source, folder, url, sha256, archive):
             try:
                 return path, _fetch_verified(address, path, known), bool(known)
             except Unavailable as reason:
-                reasons.append(f"{urlsplit(address).netloc} {reason}")
+                reasons.append(f"{host(address)} {reason}")
                 say(f"{reasons[-1]}.")
     by_hand = f", fetch the archive in a browser ({source.page}) and give it with --archive," if source else ""
     raise DataError(f"No address delivers the archive: {'; '.join(reasons)}. Try again later{by_hand} or give a --url.")
@@ -238,7 +243,7 @@ def _hash(path):
 def _fetch_verified(address, path, known):
     """Fetches an address to `path` and returns its SHA-256, or raises Unavailable."""
     part = path.with_name(path.name + ".part")
-    say(f"Fetching {address}")
+    say(f"Fetching the archive from {host(address)}.")
     while True:
         resumed = part.exists()
         fetch(address, part, same_everywhere=bool(known))

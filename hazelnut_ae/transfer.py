@@ -3,6 +3,7 @@
 `pooch` and its kin fetch from the start each time; with 5 GB over a flaky line that never ends.
 """
 
+import hashlib
 import json
 import re
 import sys
@@ -56,8 +57,13 @@ def fetch(url, part, same_everywhere):
             if idle >= TRIES:
                 kept = f"; {size_of(part)} bytes are kept for the next call" if size_of(part) else ""
                 raise Unavailable(f"{error}, {TRIES} times in a row{kept}") from error
-            say(f"{urlsplit(url).netloc} {error}; trying again.")
+            say(f"{host(url)} {error}; trying again.")
             time.sleep(PAUSE * 2**idle / 2)
+
+
+def host(url):
+    """The part of an address that may be shown: no password, no key."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def forget(part):
@@ -76,7 +82,7 @@ def _note(part):
 
 
 def _read_note(part):
-    """What was noted of a partial file's origin: its total size and the server's mark of this version (or None)."""
+    """What was noted of a partial file: the hash of its address, its total size, the server's mark of this version."""
     try:
         note = json.loads(_note(part).read_text(encoding="utf-8"))
         return {"url": note["url"], "total": note["total"], "mark": note["mark"]}
@@ -86,11 +92,11 @@ def _read_note(part):
 
 def _transfer(url, part, same_everywhere):
     """One request, from where `part` ends. Raises: Unavailable, Broken, or OSError if the disk fails."""
-    note, have = _read_note(part), size_of(part)
+    note, have, name = _read_note(part), size_of(part), hashlib.sha256(url.encode(errors="replace")).hexdigest()
     if have and note["total"] == have:
         return  # the process ended between the last byte and the check of the hash
     headers = {"User-Agent": f"hazelnut_ae/{__version__}", "Accept-Encoding": "identity"}
-    if have and (same_everywhere or (note["url"] == url and note["mark"])):
+    if have and (same_everywhere or (note["url"] == name and note["mark"])):
         headers["Range"] = f"bytes={have}-"
         if not same_everywhere:
             headers["If-Range"] = note["mark"]  # a server whose file has changed then sends all of the new one
@@ -101,7 +107,7 @@ def _transfer(url, part, same_everywhere):
                 strong = response.headers.get("ETag", "").removeprefix("W/")
                 mark = strong if strong == response.headers.get("ETag") else response.headers.get("Last-Modified")
                 with atomic_path(_note(part)) as temporary:
-                    temporary.write_text(json.dumps({"url": url, "total": total, "mark": mark}), encoding="utf-8")
+                    temporary.write_text(json.dumps({"url": name, "total": total, "mark": mark}), encoding="utf-8")
             _receive(response, part, start, total)
     except (requests.exceptions.SSLError, requests.exceptions.InvalidURL, UnicodeError) as error:
         raise Unavailable(f"cannot be reached ({_short(error)})") from error

@@ -55,7 +55,7 @@ def unpack(archive, folder, category, receipt=None):
     Raises: DataError naming `archive`, if it is damaged, hostile or lacks the category, or `folder`, if the disk fails.
     """
     archive, folder = Path(archive), Path(folder)
-    unfinished = folder.with_name(f".{folder.name}.unpacking")
+    unfinished = folder.with_name(f".{folder.name}.hazelnut_ae-unpacking")
     try:
         shutil.rmtree(unfinished, ignore_errors=True)  # what a killed process left
         unfinished.mkdir(parents=True)

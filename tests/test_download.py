@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from archives import SMALL, category_files, files_below, get, png, refused, sha256, write_tar
 
-from hazelnut_ae import cache, dataset, download, transfer
+from hazelnut_ae import cache, cli, dataset, download, transfer
 from hazelnut_ae.files import DataError
 
 EXACT = {
@@ -181,6 +181,24 @@ def test_hazelnut_has_its_exact_counts_and_passes_check(exact_archive, server, t
     )
     assert all(path.stat().st_mode & 0o200 for path in target.rglob("*"))
     shutil.rmtree(target)  # so nothing in it is read-only
+
+
+def test_the_whole_flow_on_the_command_line(server, small_archive, tmp_path, capsys):
+    url, data, run = f"{server.address}/flaky/a.tar.xz", str(tmp_path / "nuts"), f"--run={tmp_path / 'run'}"
+    take = ["download", data, "--url", url, "--sha256", sha256(small_archive)]
+    assert cli.main(take) == 1
+    assert "--accept-license" in capsys.readouterr().err
+    assert cli.main([*take, "--accept-license"]) == 0
+    assert cli.main(take) == 0
+    assert cli.main(["check", data]) == 0
+    assert cli.main(["train", data, run, "--preset", "tiny", "--epochs", "1"]) == 0
+    assert cli.main(["evaluate", data, run, "--json", str(tmp_path / "results.json")]) == 0
+    assert set(json.loads((tmp_path / "results.json").read_text())["defects"]) == {"crack"}
+    capsys.readouterr()
+    assert cli.main(["download", str(tmp_path / "other"), "--url", f"{server.address}/404/b.tar.xz"]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("hazelnut-ae: No address delivers")
+    assert "404" in error
 
 
 def test_a_second_call_does_nothing_and_a_second_folder_fetches_nothing(server, small_archive, tmp_path):
@@ -411,6 +429,14 @@ def test_servers_that_never_get_there(manner, words, server, small_archive, tmp_
     assert time.monotonic() - started < 5
 
 
+def test_passwords_and_keys_in_an_address_are_not_shown(server, tmp_path, capsys):
+    address = server.address.replace("http://", "http://me:hunter2@") + "/404/a.tar.xz?key=topsecret"
+    sentence = refused(tmp_path / "data", "404", url=address)
+    shown = sentence + capsys.readouterr().err
+    assert "hunter2" not in shown
+    assert "topsecret" not in shown
+
+
 def test_nobody_listens(tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "TRIES", 2)
     refused(tmp_path / "data", "cannot be reached", url="http://127.0.0.1:9/a.tar.xz")
@@ -439,6 +465,8 @@ def test_a_wrong_hash_is_refused_before_unpacking(server, small_archive, tmp_pat
         {"sha256": "abc"},
         {"archive": "/nowhere/archive.tar.xz"},
         {"archive": "/"},
+        {"archive": "a" * 5000},
+        {"archive": "/bin/sh", "url": "http://127.0.0.1/a.tar"},
     ],
 )
 def test_arguments_that_cannot_be_meant(options, tmp_path):
@@ -454,6 +482,13 @@ def test_what_was_there_stays(there, small_archive, tmp_path):
         get(tmp_path / "data", archive=small_archive)
     assert files_below(tmp_path / "data") == [there]
     assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["loop", "~nobody-of-this-name/x", "a" * 5000, "x/" * 3000, "nul\0l"])
+def test_names_that_no_folder_can_have(name, small_archive, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(DataError):
+        get(name if name[0] == "~" else str(tmp_path / name), archive=small_archive)
 
 
 def test_a_file_in_place_of_the_folder_stays(small_archive, tmp_path):
@@ -515,7 +550,7 @@ def full_disk(monkeypatch):
 
 
 def test_a_disk_that_is_full_for_the_data(small_archive, tmp_path, full_disk):
-    full_disk(tmp_path / ".data.unpacking")
+    full_disk(tmp_path / ".data.hazelnut_ae-unpacking")
     refused(tmp_path / "data", "No space left", "data", archive=small_archive)
 
 
@@ -618,7 +653,7 @@ def test_a_kill_leaves_nothing_that_the_next_call_does_not_mend(moment, server, 
     context = multiprocessing.get_context("fork")
     process = context.Process(target=call, args=(context.Queue(), tmp_path / "data", tmp_path / "cache", options))
     process.start()
-    waited_for = "cache/downloads/*.part" if moment == "fetching" else ".data.unpacking/train/good/big.png"
+    waited_for = "cache/downloads/*.part" if moment == "fetching" else ".data.hazelnut_ae-unpacking/train/good/big.png"
     deadline = time.monotonic() + 10
     while not any(path.stat().st_size for path in tmp_path.glob(waited_for)):
         assert time.monotonic() < deadline
