@@ -15,16 +15,24 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from IPython.display import display
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from hazelnut_ae import cache, comparison, figures, published, tutorial
 from hazelnut_ae.comparison import bergmann, dictionary
+from hazelnut_ae.files import DataError
 
 lesson = tutorial.setup()
 test = lesson.dataset.test
 setting = "tiny" if lesson.preset.name == "tiny" else "quick"
 kept = cache.cache_folder() / "comparison" / f"{setting}-{lesson.dataset.fingerprint[:12]}"
 options = dict(setting=setting, augment="turn", seed=0)
+systems = list(comparison.SYSTEMS)
+try:
+    comparison.build("dictionary", setting)
+except DataError as problem:  # neither network nor the package with the ImageNet weights
+    systems.remove("dictionary")
+    print(f"Without the dictionary: {problem}")
 rows = comparison.one_of_each(test)  # the first image of each defect, and a good one
 chosen = test.subset(rows)
 note = f"{lesson.data_words}; setting: {setting}."
@@ -123,8 +131,6 @@ found, course = gan.search(x)
 figure, ax = plt.subplots(figsize=(5, 2.2))
 ax.plot(course)
 ax.set(xlabel="search step", ylabel="loss")
-figure
-
 # %%
 figures.panels(
     [list((x.numpy() + 1) / 2), list((found.numpy() + 1) / 2), list(gan.anomaly_maps(chosen.images))],
@@ -142,18 +148,22 @@ figures.panels(
 # is as anomalous as it is far from all ten. Here are the good patches nearest to each of the ten:
 
 # %%
-words, words_facts = comparison.fit(lesson.dataset, kept, "dictionary", **options)
-images = torch.from_numpy(np.array(lesson.dataset.train.images[:4]))  # [4, 3, 256, 256]
-patches = torch.cat([dictionary.patches_of(image)[::7] for image in images])  # [P, 3, 16, 16]
-reduced = (words.describe(patches) - words.mean) @ words.components.T  # [P, about 100]
-nearest = torch.cdist(words.centres, reduced).argsort(dim=1)[:, :6]  # [10, 6]
-print(f"{words.name}: {words.mean.numel()} features, {len(words.components)} after PCA, {len(words.centres)} centres")
-figures.panels(
-    [[patches[nearest[c, r]].numpy() for c in range(len(nearest))] for r in range(6)],
-    titles=[f"centre {c + 1}" for c in range(len(nearest))],
-    caption=f"Good patches of 16 × 16 pixels. {note}",
-    panel=64,
-)
+if "dictionary" in systems:
+    words, words_facts = comparison.fit(lesson.dataset, kept, "dictionary", **options)
+    images = torch.from_numpy(np.array(lesson.dataset.train.images[:4]))  # [4, 3, 256, 256]
+    patches = torch.cat([dictionary.patches_of(image)[::7] for image in images])  # [P, 3, 16, 16]
+    reduced = (words.describe(patches) - words.mean) @ words.components.T  # [P, about 100]
+    nearest = torch.cdist(words.centres, reduced).argsort(dim=1)[:, :6]  # [10, 6]
+    print(
+        f"{words.name}: {words.mean.numel()} features, {len(words.components)} after PCA, {len(words.centres)} centres"
+    )
+    picture = figures.panels(
+        [[patches[nearest[c, r]].numpy() for c in range(len(nearest))] for r in range(6)],
+        titles=[f"centre {c + 1}" for c in range(len(nearest))],
+        caption=f"Good patches of 16 × 16 pixels. {note}",
+        panel=64,
+    )
+    display(picture)
 
 # %% [markdown]
 # ## All of them, under one ruler
@@ -166,7 +176,7 @@ found = {
     "article": {"system": "article", "maps": lesson.maps, "held_out_maps": lesson.held_out_maps}
     | {"setting": lesson.run.caption}
 }
-found |= {name: comparison.predict(lesson.dataset, kept, name, **options) for name in comparison.SYSTEMS}
+found |= {name: comparison.predict(lesson.dataset, kept, name, **options) for name in systems}
 maps = {one["system"].split(" (")[0]: one["maps"] for one in found.values()}  # float32 [N, 256, 256] each
 measured = [comparison.measure(lesson.dataset, one) for one in found.values()]
 comparison.table(measured).style.hide()
