@@ -67,7 +67,9 @@ class AugmentedSet:
         self.held = None
         if len(self) * int(np.prod(images.shape[1:])) <= MEMORY_BUDGET:
             numbers = tqdm(range(len(self)), desc="augmenting", unit="image", disable=None, leave=False)
-            self.held = torch.stack([self.make(index) for index in numbers])  # uint8 [copies·N, 3, H, W]
+            self.held = torch.empty(len(self), *images.shape[1:], dtype=torch.uint8)  # [copies·N, 3, H, W]
+            for index in numbers:
+                self.held[index] = self.make(index)
 
     def __len__(self):
         return self.copies * len(self.images)

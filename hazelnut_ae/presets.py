@@ -11,7 +11,7 @@ class Preset:
 
     name: str
     counts: dict[str, int]  # images to paint per folder of the MVTec layout
-    copies: int  # training images per photograph after augmentation; the article's is 5
+    copies: int  # training images per photograph after augmentation, at most; the article's is 5
     batch_size: int
     steps: int | None  # the work of a run, whatever the number of images ...
     epochs: int | None  # ... or its epochs; one of the two is None
@@ -19,6 +19,10 @@ class Preset:
     latent_dim: int = 500
     learning_rate: float = 1e-3
     augmentations: tuple[str, ...] = ("rotation", "flip", "noise")
+
+    def copies_for(self, photographs):
+        """How many copies of each photograph: few photographs take more, up to the article's 2000 images in all."""
+        return min(self.copies, max(5, 2000 // photographs))
 
     def epochs_for(self, images):
         """How many epochs this preset trains when the augmented set has `images` images."""

@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,7 @@ def train(
     precision = speed.best_precision(device)
     train_rows, _ = split_good(len(dataset.train), seed)
     images = dataset.train.images[train_rows]  # uint8 [N, 3, 256, 256]
+    preset = replace(preset, copies=preset.copies_for(len(images)))
     epochs = epochs or preset.epochs_for(preset.copies * len(images))
     per_epoch = steps_per_epoch(preset.copies * len(images), preset.batch_size)
     compiled = world == 1 and speed.pays_to_compile(epochs * per_epoch, device)
