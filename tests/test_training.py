@@ -144,7 +144,7 @@ def test_resume_with_other_options_is_refused(painted, tiny_run, change, said):
 
 
 def test_resume_with_other_preset_or_data_is_refused(painted, tiny_run):
-    with pytest.raises(DataError, match="preset tiny"):
+    with pytest.raises(DataError, match="preset 'tiny'"):
         training.train(painted, tiny_run.folder, dataclasses.replace(TINY, name="quick"), resume=True)
     other = dataclasses.replace(painted, fingerprint="0" * 64)
     with pytest.raises(DataError, match="other images"):
