@@ -3,6 +3,8 @@
 Both map float32 [N, 3, S, S], normalized by `normalize`, to one averaged feature vector per image.
 """
 
+import contextlib
+import sys
 import warnings
 from dataclasses import dataclass
 
@@ -32,7 +34,8 @@ def resnet18() -> Backbone:
     """ResNet-18 (He et al., CVPR 2016) with torchvision's weights, fetched once. Raises OSError without network."""
     from torchvision import models
 
-    network = models.resnet18(weights=models.ResNet18_Weights.IMAGENET1K_V1, progress=False)
+    with contextlib.redirect_stdout(sys.stderr):  # where torchvision says that it downloads
+        network = models.resnet18(weights=models.ResNet18_Weights.IMAGENET1K_V1, progress=False)
     network.fc = nn.Identity()
     return Backbone("ResNet-18", network.eval(), 512, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 

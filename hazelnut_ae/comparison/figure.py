@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hazelnut_ae import runs
-from hazelnut_ae.comparison.run import article, fit, predict
+from hazelnut_ae.comparison.run import article, fit, predict, run_of
 from hazelnut_ae.figures import overlay, panels, save
 
 
@@ -79,11 +78,14 @@ def write_figures(dataset, run_folder, systems, out=None, caption="", **options)
     """
     run_folder = Path(run_folder)
     folder = run_folder / "comparison"
+    run = run_of(run_folder, required="article" in systems)
+    if options.get("seed") is None:  # as `compare` does
+        options["seed"] = run.config["seed"] if run is not None else 0
     rows = one_of_each(dataset.test)
     columns, written = {}, []
     for name in systems:
         if name == "article":
-            found = article(dataset, runs.load_run(run_folder))
+            found = article(dataset, run)
         else:
             found = predict(dataset, folder, name, **options)
         columns[found["system"].split(" (")[0]] = found["maps"][rows]

@@ -38,7 +38,7 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment="turn", 
             raise DataError(f"there is no comparison system {name!r}; choose from article, {', '.join(SYSTEMS)}.")
     if not len(dataset.test):
         raise DataError(f"{dataset.name} has no test images; put some into test/good and test/<defect> to compare on.")
-    run = runs.load_run(run_folder) if "article" in systems or (run_folder / "config.json").is_file() else None
+    run = run_of(run_folder, required="article" in systems)
     if run is not None:
         workflow.note_other_data(dataset, run)
     if seed is None:
@@ -53,6 +53,11 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment="turn", 
             found = predict(dataset, run_folder / "comparison", name, **options)
         measured.append(measure(dataset, found))
     return measured
+
+
+def run_of(run_folder, required=True):
+    """The `Run` in a folder; None where there is none and none is required. Raises: DataError as `runs.load_run`."""
+    return runs.load_run(run_folder) if required or (Path(run_folder) / "config.json").is_file() else None
 
 
 def measure(dataset, found):
