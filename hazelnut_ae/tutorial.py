@@ -180,11 +180,11 @@ def painted(preset):
 
 
 def shipped_run(data):
-    """The run inside the package that was trained on this Dataset, or on the same painter's hazelnuts; else None."""
+    """The run inside the package that was trained on this Dataset, or on painted hazelnuts where these are; else None."""
     for config in sorted(SHIPPED.glob("*/config.json")):
         run = runs.load_run(config.parent)
-        same_painter = run.config.get("license") == data.license and data.license.startswith("synthetic")
-        if run.config["data"] == data.fingerprint or same_painter:
+        painted_both = run.config["data_name"].startswith("synthetic") and data.license.startswith("synthetic")
+        if run.config["data"] == data.fingerprint or painted_both:
             return run
     return None
 

@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from IPython.display import display
 from scipy import ndimage
 
 from hazelnut_ae import detection, diagrams, figures, metrics, tutorial
@@ -102,7 +103,7 @@ print("same pixels:", (detect(model, image, tau) == package_pixels).mean() > 0.9
 
 # %%
 counts = metrics.confusion(predicted, truth)
-lesson.show(diagrams.outcomes(counts, f"Pixels of this image. {note}"), "figure_02_outcomes_of_one_image")
+diagrams.outcomes(counts, f"Pixels of this image. {note}")
 
 # %% [markdown]
 # ## Every kind of defect
@@ -118,7 +119,7 @@ for name, of_defect in rows.items():
     note = f"{name}: of {len(of_defect)} images the median by F1 ({score:.2f}), τ = {tau:g}. {lesson.caption}"
     found = lesson.maps[i] > tau
     figure = figures.defect_panels(test.images[i], lesson.reconstructions[i], found, test.masks[i], note)
-    display(lesson.show(figure, f"figure_{figures.ARTICLE_FIGURE.get(name, 9):02d}_{name}"))  # noqa: F821
+    display(lesson.show(figure, f"figure_{figures.ARTICLE_FIGURE.get(name, 9):02d}_{name}"))
 
 # %% [markdown]
 # The same images once more, with the anomaly map as heat:
@@ -159,11 +160,12 @@ pd.DataFrame(table).T.style.format("{:.2f}").format("{:.0f}", subset=["images"])
 
 # %%
 good = np.array(test.defects) == "good"
-figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.4), width_ratios=[1, 1.6])
+figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.4), width_ratios=[1, 1.6], layout="constrained")
 if good.any():
     shown = axes[0].imshow(lesson.maps[good].mean(axis=0), cmap="inferno", vmin=0)
-    figure.colorbar(shown, ax=axes[0])
-axes[0].set(xticks=[], yticks=[], title="mean residual of good images")
+    figure.colorbar(shown, ax=axes[0], shrink=0.8)
+axes[0].set(xticks=[], yticks=[])
+axes[0].set_title("mean residual of good images", fontsize=10)
 bins = np.linspace(0, 1, 101)
 for name, mask, colour, line in (("good pixels", ~test.masks, "0.4", "-"), ("defective", test.masks, "#D55E00", "--")):
     heights, _ = np.histogram(lesson.maps[mask], bins, density=True)

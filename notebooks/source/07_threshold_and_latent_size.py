@@ -14,6 +14,7 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython.display import display
 
 from hazelnut_ae import figures, metrics, thresholds, tutorial
 
@@ -309,7 +310,7 @@ study = tutorial.latent_study()
 if study is None:
     print("No measured runs at other latent sizes come with this version.")
 else:
-    display(study.style.format(precision=3).hide())  # noqa: F821 - Jupyter's own
+    display(study.style.format(precision=3).hide())
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.4))
     axes[0].plot(study["latent"], study["residual_good"], color="0.4", marker="o", label="good pixels")
     axes[0].plot(

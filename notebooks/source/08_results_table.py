@@ -13,6 +13,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython.display import display
 
 from hazelnut_ae import figures, metrics, published, results, tutorial
 from hazelnut_ae.published import ARTICLE_TABLE
@@ -26,12 +27,7 @@ lesson = tutorial.setup()
 # literature.
 
 # %%
-printed = pd.DataFrame(
-    [
-        {"method": f"{r.system} {r.defect}".strip(), "recall": r.recall, "precision": r.precision, "F1": r.f1}
-        for r in ARTICLE_TABLE
-    ]
-)
+printed = pd.DataFrame([vars(row) for row in ARTICLE_TABLE])
 printed.style.format(precision=2).hide()
 
 # %% [markdown]
@@ -154,8 +150,8 @@ def compact(result):
 def in_images(result):
     """What the same run says about whole images, in a sentence; a threshold from good images only."""
     block = result["images"]
-    say = lambda value: "unknown" if value is None else f"{value:.2f}"  # noqa: E731
-    return f"Images: AUROC {say(block['auroc'])}, TNR {say(block['tnr'])}, TPR {say(block['tpr'])}."
+    auroc, tnr, tpr = ("?" if block[key] is None else f"{block[key]:.2f}" for key in ("auroc", "tnr", "tpr"))
+    return f"Images: AUROC {auroc}, TNR {tnr}, TPR {tpr}."
 
 
 print(lesson.caption)
@@ -206,7 +202,7 @@ for name, credit in credits.items():
     if real is not None:
         print(credit)
         print(in_images(real))
-        display(compact(real))  # noqa: F821 - Jupyter's own
+        display(compact(real))
 
 # %% [markdown]
 # ## Published AUROC, to hold them against

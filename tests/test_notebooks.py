@@ -1,0 +1,120 @@
+"""The notebooks as they are committed: built from their sources, executed, and still running."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from hazelnut_ae import notebook_source
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+SOURCES = sorted((FOLDER / "source").glob("[0-9][0-9]_*.py"))
+NOTEBOOKS = sorted([*FOLDER.glob("[0-9][0-9]_*.ipynb"), *(FOLDER / "solutions").glob("[0-9][0-9]_*.ipynb")])
+
+
+def by_name(path):
+    return str(path.relative_to(FOLDER))
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=by_name)
+def test_notebook_and_solutions_are_built_from_their_source(source):
+    for built, path in zip(notebook_source.build(source), (FOLDER, FOLDER / "solutions"), strict=True):
+        path = path / f"{source.stem}.ipynb"
+        remedy = f"{path.name} is not what its source says; run python -m hazelnut_ae.notebook_source"
+        assert notebook_source.same_text(read(path), built), remedy
+
+
+def test_every_notebook_has_a_source():
+    assert {path.stem for path in NOTEBOOKS} == {path.stem for path in SOURCES}
+
+
+@pytest.mark.parametrize("source", [s for s in SOURCES if s.stem[:2] < "09"], ids=by_name)
+def test_three_to_five_exercises_each_with_its_solution(source):
+    _, solutions = notebook_source.build(source)
+    kinds = [(notebook_source.tags(cell) & {"exercise", "solution"}, cell) for cell in solutions.cells]
+    kinds = [next(iter(kind)) for kind, _ in kinds if kind]
+    assert 3 <= kinds.count("exercise") <= 5
+    for kind, following in zip(kinds, [*kinds[1:], "end"], strict=True):
+        if kind == "exercise":
+            assert following == "solution"
+
+
+@pytest.mark.parametrize("source", [s for s in SOURCES if s.stem[:2] < "09"], ids=by_name)
+def test_a_lesson_says_what_it_is_and_where_to_go(source):
+    book, _ = notebook_source.build(source)
+    first, last = book.cells[0].source, book.cells[-1].source
+    assert all(words in first for words in ("What you'll do", "What you'll learn", "What you'll need"))
+    assert all(words in last for words in ("In practice", "Further reading", "Next", "Solutions"))
+    assert any("NBVAL_CHECK_OUTPUT" in cell.source for cell in book.cells)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=by_name)
+def test_links_lead_somewhere(path):
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\(([^)]+)\)", cell.source):
+                if not target.startswith("http"):
+                    assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=by_name)
+def test_committed_outputs_are_fit_to_publish(path):
+    assert path.stat().st_size < 2_000_000
+    home = str(Path.home())
+    for cell in read(path).cells:
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error", cell.source
+            data = output.get("data", {})
+            text = output.get("text", "") + "".join(data.get("text/plain", "")) + "".join(data.get("text/html", ""))
+            for place in (home + "/", str(FOLDER.parent), "/home/", "/Users/", "/tmp/"):
+                assert place not in text, cell.source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=by_name)
+def test_notebook_runs(path, tmp_path_factory, tmp_path):
+    """Under nbval: every cell of the tiny preset runs, and cells with fixed results have them."""
+    shared = tmp_path_factory.getbasetemp() / "notebook_cache"  # painted and trained once for all notebooks
+    environment = {**os.environ, "HAZELNUT_PRESET": "tiny", "HAZELNUT_CACHE": str(shared)}
+    environment |= {"HAZELNUT_FIGURES": str(tmp_path / "figures"), "OMP_NUM_THREADS": "1"}
+    environment.pop("HAZELNUT_RUN", None)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval-lax",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        str(path),
+    ]
+    done = subprocess.run(command, env=environment, cwd=FOLDER.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+
+
+def test_outputs_of_unchanged_cells_survive_a_rebuild(tmp_path):
+    (tmp_path / "source").mkdir()
+    source = tmp_path / "source" / "01_one.py"
+    source.write_text('# %% [markdown]\n# # One\n\n# %%\n1 + 1\n\n# %%\n2 + 2\n\n# %% tags=["solution"]\n3 + 3\n')
+    assert len(notebook_source.write(tmp_path)) == 2
+    path = tmp_path / "01_one.ipynb"
+    book = read(path)
+    assert [cell.source for cell in book.cells] == ["# One", "1 + 1", "2 + 2"]
+    for cell in book.cells[1:]:
+        cell.outputs = [nbformat.v4.new_output("stream", text=cell.source)]
+    nbformat.write(book, path)
+    assert notebook_source.write(tmp_path) == []
+    source.write_text(source.read_text().replace("2 + 2", "2 * 2"))
+    assert notebook_source.write(tmp_path) == [path]
+    assert [len(cell.outputs) for cell in read(path).cells[1:]] == [1, 0]
+    assert [cell.source for cell in read(tmp_path / "solutions" / "01_one.ipynb").cells[1:]] == ["3 + 3"]

@@ -1,0 +1,202 @@
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from hazelnut_ae import dataset, detection, presets, runs, synthetic, training, tutorial
+from hazelnut_ae.files import DataError
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch):
+    monkeypatch.delenv("HAZELNUT_RUN", raising=False)
+
+
+@pytest.fixture
+def tiny_lesson(painted_folder, monkeypatch, tmp_path):
+    """A Lesson on the painted set; its run goes to a folder of its own."""
+    monkeypatch.setenv("HAZELNUT_PRESET", "tiny")
+    monkeypatch.setenv("HAZELNUT_DATA", str(painted_folder))
+    monkeypatch.setenv("HAZELNUT_RUN", str(tmp_path / "run"))
+    return tutorial.setup()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("HAZELNUT_PRESET", "enormous", "set it to one of tiny, quick, article"),
+        ("HAZELNUT_DATA", "/nowhere/at all", "not a folder"),
+        ("HAZELNUT_FIGURES", "in the way", "is a file"),
+        ("HAZELNUT_RUN", "in the way", "is a file"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named(variable, value, words, painted_folder, monkeypatch, tmp_path):
+    (tmp_path / "in the way").write_text("a file")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HAZELNUT_DATA", str(painted_folder))
+    monkeypatch.setenv("HAZELNUT_PRESET", "tiny")
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(DataError, match=variable) as error:
+        tutorial.setup()
+    assert words in str(error.value)
+
+
+def test_setup_says_what_it_works_with_and_no_path(tiny_lesson, painted_folder, capsys):
+    tutorial.setup()
+    words = capsys.readouterr().out
+    assert "8 good images to train on, 10 to test on" in words
+    assert "synthetic" in words
+    assert str(painted_folder.parent) not in words
+
+
+def test_data_may_be_named_as_seen_from_the_repository(painted_folder, monkeypatch, tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "mine").symlink_to(painted_folder)
+    monkeypatch.chdir(tmp_path / "notebooks")
+    monkeypatch.setenv("HAZELNUT_DATA", "mine")
+    monkeypatch.setenv("HAZELNUT_PRESET", "tiny")
+    assert len(tutorial.setup().dataset.train) == 8
+
+
+def test_the_tiny_preset_leaves_the_figures_alone(tiny_lesson, monkeypatch, tmp_path):
+    assert tiny_lesson.figures_folder is None
+    monkeypatch.setenv("HAZELNUT_FIGURES", str(tmp_path / "drawn"))
+    lesson = tutorial.setup()
+    from hazelnut_ae import figures
+
+    lesson.show(figures.panels([[np.eye(256)]]), "figure_01")
+    assert [path.name for path in (tmp_path / "drawn").iterdir()] == ["figure_01.png"]
+
+
+def test_the_run_is_trained_once_and_found_again(tiny_lesson, monkeypatch):
+    assert tiny_lesson.finished_run() is None
+    trained = tiny_lesson.run
+    monkeypatch.setattr(training, "train", lambda *a, **k: pytest.fail("trained twice"))
+    found = tutorial.setup().run
+    assert found.history == trained.history
+
+
+def test_an_unfinished_run_is_gone_on_with(tiny_lesson, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    evaluate_f1 = training.evaluate_f1
+    monkeypatch.setattr(training, "evaluate_f1", stop)  # at the end of the first epoch
+    with pytest.raises(KeyboardInterrupt):
+        training.train(tiny_lesson.dataset, tmp_path / "run", tiny_lesson.preset, tutorial.SEED, checkpoint_seconds=0)
+    monkeypatch.setattr(training, "evaluate_f1", evaluate_f1)
+    assert (tmp_path / "run" / "checkpoint.pt").exists()
+    assert tiny_lesson.finished_run() is None
+    assert tiny_lesson.run.history[-1][1] == tiny_lesson.run.config["epochs"]
+
+
+def test_the_lesson_measures_as_the_package_does(tiny_lesson):
+    images = tiny_lesson.dataset.test.images
+    maps = detection.AutoencoderDetector(tiny_lesson.run.model).anomaly_maps(images)
+    np.testing.assert_allclose(tiny_lesson.maps, maps, atol=1e-5)
+    held_out = training.split_good(8, tutorial.SEED)[1]
+    assert tiny_lesson.held_out_maps.shape == (len(held_out), 256, 256)
+
+
+@pytest.mark.parametrize(
+    ("data_name", "fingerprint", "license", "fits"),
+    [
+        ("hazelnuts", "the same", "CC BY 4.0", True),
+        ("hazelnuts", "another", "CC BY 4.0", False),
+        ("synthetic_hazelnuts", "another", "synthetic hazelnuts, MIT licence", True),
+        ("synthetic_hazelnuts", "another", "CC BY 4.0", False),
+    ],
+)
+def test_a_shipped_run_is_used_where_it_fits(data_name, fingerprint, license, fits, monkeypatch, tmp_path):
+    (tmp_path / "article").mkdir()
+    (tmp_path / "article" / "config.json").touch()
+    run = runs.Run(tmp_path / "article", {"data": "the same", "data_name": data_name})
+    monkeypatch.setattr(tutorial, "SHIPPED", tmp_path)
+    monkeypatch.setattr(runs, "load_run", lambda folder: run)
+    data = dataset.Dataset(None, None, "any", fingerprint, license)
+    assert (tutorial.shipped_run(data) is run) == fits
+
+
+def test_hazelnuts_are_painted_once(own_cache, monkeypatch):
+    calls = []
+
+    def write(folder, counts, seed):
+        calls.append(counts)
+        (folder / "train").mkdir(parents=True)
+
+    monkeypatch.setattr(synthetic, "write", write)
+    preset = presets.PRESETS["article"]
+    assert tutorial.painted(preset) == tutorial.painted(preset)
+    assert calls == [preset.counts]
+
+
+@pytest.fixture
+def bookshelf(tmp_path, monkeypatch):
+    """A folder notebooks/ whose notebooks the test writes; `shelve(name, *code)` adds one."""
+    monkeypatch.chdir(tmp_path)
+
+    def shelve(name, *code):
+        book = new_notebook(cells=[new_markdown_cell("# One"), *[new_code_cell(source) for source in code]])
+        (tmp_path / "notebooks").mkdir(exist_ok=True)
+        nbformat.write(book, tmp_path / "notebooks" / name)
+
+    return shelve
+
+
+def test_run_executes_every_notebook_with_its_variables(bookshelf, painted_folder, tmp_path):
+    bookshelf("01_one.ipynb", "import os", "print(os.environ['HAZELNUT_PRESET'], os.path.basename(os.getcwd()))")
+    bookshelf("02_two.ipynb", "import os; print(os.path.isdir(os.environ['HAZELNUT_DATA']))")
+    bookshelf("notes.ipynb", "1 / 0")  # no number, no lesson
+    written = tutorial.run("tiny", painted_folder, tmp_path / "out")
+    assert [path.name for path in written] == ["01_one.ipynb", "02_two.ipynb"]
+    one, two = (nbformat.read(path, as_version=4) for path in written)
+    assert one.cells[2].outputs[0].text == "tiny notebooks\n"
+    assert two.cells[1].outputs[0].text == "True\n"
+
+
+def test_a_notebook_that_fails_is_named_and_kept(bookshelf, tmp_path):
+    bookshelf("01_one.ipynb", "print('so far')", "1 / 0", "print('never')")
+    with pytest.raises(DataError, match=r"01_one\.ipynb stopped with ZeroDivisionError"):
+        tutorial.run("tiny", out=tmp_path / "out")
+    book = nbformat.read(tmp_path / "out" / "01_one.ipynb", as_version=4)
+    assert book.cells[1].outputs[0].text == "so far\n"
+
+
+def test_a_problem_with_the_data_stays_one_sentence(bookshelf, tmp_path):
+    bookshelf(
+        "01_one.ipynb", "from hazelnut_ae.files import DataError", "raise DataError('a.png is cut short; replace it.')"
+    )
+    with pytest.raises(DataError) as error:
+        tutorial.run("tiny", out=tmp_path / "out")
+    assert str(error.value) == "a.png is cut short; replace it."
+
+
+def test_run_checks_its_arguments_before_it_begins(bookshelf, tmp_path):
+    bookshelf("01_one.ipynb", "print(1)")
+    with pytest.raises(DataError, match="no preset"):
+        tutorial.run("enormous", out=tmp_path / "out")
+    with pytest.raises(DataError, match="nowhere"):
+        tutorial.run("tiny", data=tmp_path / "nowhere", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_progress_bars_leave_their_last_state():
+    outputs = [
+        new_output("stream", name="stderr", text="\r  0%|   | 0/2"),
+        new_output("stream", name="stderr", text="\r 50%|#  | 1/2\r100%|###| 2/2\n"),
+        new_output("stream", name="stdout", text="kept\n"),
+        new_output("stream", name="stderr", text="\rreading: 50%\r            \r"),
+    ]
+    book = new_notebook(cells=[new_code_cell("", outputs=outputs, metadata={"execution": {"started": "now"}})])
+    tutorial._tidy(book)
+    assert [output.text for output in book.cells[0].outputs] == ["100%|###| 2/2\n", "kept\n"]
+    assert "execution" not in book.cells[0].metadata
+
+
+def test_bars_show_themselves_where_there_is_no_terminal(capsys):
+    from tqdm import tqdm
+
+    with tutorial._progress_shown():
+        for _ in tqdm(range(2), disable=None):
+            pass
+    assert "2/2" in capsys.readouterr().err
