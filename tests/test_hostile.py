@@ -207,16 +207,16 @@ def bomb(kind, path):
         at = content.rindex(b"PK\x01\x02")
         content[at + 24 : at + 28] = struct.pack("<I", 100)
         path.write_bytes(content)
-    elif kind == "many global attributes":
+    elif kind == "many global attributes":  # a megabyte of them before each of a hundred members
         compressor = lzma.LZMACompressor(preset=0)
-        body = b"".join(b"%d k%07d=%s\n" % (1014, i, b"a" * 1000) for i in range(900))
-        header = tarfile.TarInfo("global")
-        header.type, header.size = tarfile.XGLTYPE, len(body)
-        block = header.tobuf(tarfile.GNU_FORMAT) + body + bytes(-len(body) % 512)
         with open(path, "wb") as file:
-            for _ in range(100):
-                file.write(compressor.compress(block))
-            file.write(compressor.flush())
+            for i in range(100):
+                body = b"".join(b"1013 k%03d%03d=" % (i, j) + b"a" * 999 + b"\n" for j in range(900))
+                header, member = tarfile.TarInfo("global"), tarfile.TarInfo(f"hazelnut/train/good/{i}.txt")
+                header.type, header.size = tarfile.XGLTYPE, len(body)
+                block = header.tobuf(tarfile.GNU_FORMAT) + body + bytes(-len(body) % 512)
+                file.write(compressor.compress(block + member.tobuf(tarfile.GNU_FORMAT)))
+            file.write(compressor.compress(bytes(10240)) + compressor.flush())
     return path
 
 
@@ -249,6 +249,8 @@ def test_bombs_take_neither_disk_nor_memory(tmp_path):
     for path, answer in zip(paths, answers, strict=True):
         assert answer.startswith("refused"), answer
         assert path in answer
+    assert "Memory usage limit" in answers[BOMBS.index("dictionary")]
+    assert "no images" in answers[BOMBS.index("many global attributes")]
     before, after = map(int, peak.split())
     assert after - before < 60 << 20
     assert not [path for path in tmp_path.iterdir() if "data" in path.name]
@@ -269,6 +271,13 @@ def test_archives_cut_at_any_place(mode, tmp_path):
         if mode == "w" and share > 0.95:  # cut in the empty blocks after the last member: nothing is missing
             continue
         refused(tmp_path / "data", str(tmp_path / "a"), archive=tmp_path / "a")
+
+
+def test_a_plain_tar_cut_between_two_members_is_not_taken_for_whole(tmp_path):
+    archive = archive_with(tmp_path / "a.tar", mode="w")
+    content = archive.read_bytes()
+    archive.write_bytes(content[: content.index(b"hazelnut/test/crack/000.png")])
+    refused(tmp_path / "data", "its end is missing", archive=archive)
 
 
 def test_a_broken_header_in_the_middle_is_not_taken_for_the_end(tmp_path):
