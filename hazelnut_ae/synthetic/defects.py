@@ -70,7 +70,7 @@ def window(rng, surface, colour, height, a, b, view, radius):
     corners = np.sort(rng.uniform(0, TURN, rng.integers(5, 9)))
     sides = np.cos(angles[:, None] - corners)  # a polygon of random sides, as seen from inside it
     border = np.min(rng.uniform(0.7, 1.2, len(corners)) / np.clip(sides, 0.4, None), 1)
-    border *= 1 + 0.02 * cloud(rng, 512, 8) + 0.007 * cloud(rng, 512, 1.5)
+    border *= 1 + 0.04 * cloud(rng, 512, 20) + 0.02 * cloud(rng, 512, 8) + 0.007 * cloud(rng, 512, 1.5)
     border *= radius / np.sqrt((border**2).mean())  # radius of a disc of the same area
 
     def inside_by(depth, shrink=0.0):
@@ -95,21 +95,21 @@ def window(rng, surface, colour, height, a, b, view, radius):
     wrinkle = 0.6 * look_up(cloud(rng, (256, 256), 5), x * 0.5, y * 0.5)
     wrinkle = wrinkle + 0.8 * look_up(cloud(rng, (128, 256), (8, 3)), x * 0.5, y * 0.5 + 0.02 * wrinkle)
     kernel = np.array([98, 54, 40]) * rng.uniform(0.7, 1.1) * (1 + 0.12 * wrinkle + 0.07 * grit)[:, None]
-    if rng.uniform() < 0.25:  # its skin is broken as well
-        flesh = np.array([216, 196, 146]) * (1 + 0.10 * wrinkle)[:, None]
+    if rng.uniform() < 0.12:  # its skin is broken as well
+        flesh = np.array([206, 186, 142]) * (1 + 0.06 * wrinkle + 0.04 * grit)[:, None]
         kernel = mix(
-            kernel, flesh, smoothstep(-0.1, 0.1, 0.3 * wrinkle + look_up(cloud(rng, (256, 256), 12), x * 0.5, y * 0.5))
+            kernel, flesh, smoothstep(-0.1, 0.1, 0.25 * wrinkle + look_up(cloud(rng, (256, 256), 26), x * 0.5, y * 0.5))
         )
-    shade = smoothstep(-0.02, 0.4 * radius + 0.05, np.minimum(floor, through))
+    shade = smoothstep(-0.03, 0.3 * radius + 0.03, np.minimum(floor, through))
     colour[:] = mix(colour, mix(wall, mix(DARK, kernel, shade), hole), opening)
-    height += opening * ((1 - hole) * -0.02 + hole * 0.006 * wrinkle) - opening * height
+    height += opening * ((1 - hole) * -0.02 + hole * 0.003 * wrinkle) - opening * height
     return outside > 0
 
 
 def crack(rng, surface, colour, height):
     """From a hairline along or across the stripes to a shell broken wide open. Returns: mask bool [N]."""
     kind = rng.uniform()
-    radius = np.clip(rng.lognormal(np.log(0.50), 0.62), 0.22, 0.98)
+    radius = np.clip(rng.lognormal(np.log(0.47), 0.62), 0.22, 0.98)
     a, b, view = surface.chart(spot(rng, surface, 0.7 if kind < 0.35 or radius < 0.5 else 0.9, kind < 0.7))
     mask = np.zeros(len(a), bool)
     along = rng.choice([0, np.pi / 2]) + rng.normal(0, 0.3)
@@ -133,11 +133,11 @@ def gouge(rng, surface, colour, height, a, b, path, width):
     inside = smoothstep(half + pixel, half - pixel, away)
     blunt = np.interp(where, np.linspace(0, 1, 64), cloud(rng, 64, 4))  # the blade does not bite everywhere
     streak = look_up(cloud(rng, (128, 256), (10, 0.8)), where, side * away * 3)
-    colour[:] = mix(colour, FLESH * (0.80 + 0.16 * streak)[:, None], inside * np.clip(0.8 + 0.25 * blunt, 0.15, 0.95))
+    colour[:] = mix(colour, FLESH * (0.80 + 0.10 * streak)[:, None], inside * np.clip(0.8 + 0.25 * blunt, 0.15, 0.95))
     deep = smoothstep(*rng.uniform([0.05, 0.15], [0.3, 0.6]), where) * smoothstep(*rng.uniform([0.8, 0.6], 0.95), where)
     groove = smoothstep(0.65 * half + pixel, 0.35 * half, away + 0.15 * half * rough) * deep
     colour[:] = mix(colour, mix(FLESH * 0.45, DARK * 1.5, deep), rng.uniform(0.4, 0.95) * groove)
-    height -= 0.012 * inside
+    height -= 0.006 * inside
     return away < half
 
 
@@ -160,16 +160,16 @@ def hole(rng, surface, colour, height):
     """A drilled hole in a patch of chipped pale shell, now and then cracked further. Returns: mask bool [N]."""
     a, b, view = surface.chart(spot(rng, surface, 0.6))
     pixel = 1 / surface.scale
-    radius = np.clip(rng.lognormal(np.log(0.135), 0.28), 0.07, 0.24)
+    radius = np.clip(rng.lognormal(np.log(0.142), 0.30), 0.07, 0.24)
     mask = np.zeros(len(a), bool)
-    for _ in range(rng.choice(3, p=[0.35, 0.35, 0.3])):
-        path = wander(rng, rng.uniform(0.9, 2.1), 0.08, 0.5, rng.uniform(0, TURN))
+    for _ in range(rng.choice(3, p=[0.4, 0.3, 0.3])):
+        path = wander(rng, rng.uniform(0.8, 2.2), 0.08, 0.5, rng.uniform(0, TURN))
         shift = path[0] if rng.uniform() < 0.5 else 0  # starting at the hole, or running through it
         mask |= fissure(rng, surface, colour, height, a, b, path - shift, rng.uniform(0.006, 0.014))
     turns = np.arctan2(b, a) / TURN
     around = lambda sigma: look_up(cloud(rng, 256, sigma), turns)  # noqa: E731
     away = np.hypot(a, b)
-    chips = radius * rng.uniform(1.05, 1.45) * np.clip(1 + 0.30 * around(14) + 0.10 * around(3), 0.9, 2.2)
+    chips = radius * rng.uniform(1.05, 1.45) * np.clip(1 + 0.30 * around(14) + 0.06 * around(3), 0.9, 1.9)
     rough = look_up(cloud(rng, (256, 256), 2), a * 0.5, b * 0.5)
     chips = smoothstep(chips + pixel, chips - pixel, away + 0.01 * rough)
     grit = look_up(cloud(rng, (512, 512), 1.2), a * 0.5, b * 0.5)
@@ -220,7 +220,7 @@ def print_(rng, surface, colour, height):
     column, row = (x + smear[0]) / size * 90 + letters.shape[1] / 2, (y + smear[1]) / size * 78 + letters.shape[0] / 2
     on = (column > 0) & (column < letters.shape[1] - 1) & (row > 0) & (row < letters.shape[0] - 1)
     letters = np.where(on, look_up(letters, row / letters.shape[0], column / letters.shape[1]), 0)
-    pressure = rng.uniform(-0.2, 0.65) + rng.normal(0, 0.7) * x + rng.normal(0, 2) * y
+    pressure = rng.uniform(-0.3, 0.6) + rng.normal(0, 0.7) * x + rng.normal(0, 2) * y
     pressure = pressure + 0.5 * look_up(cloud(rng, (64, 64), 4), a * 0.5, b * 0.5)
     drag = look_up(cloud(rng, (256, 512), (6, 1.2)), a * 0.7, b * 0.7)  # ink catches on the ridges of the shell
     specks = look_up(cloud(rng, (512, 512), 2.2), a * 0.7, b * 0.7)

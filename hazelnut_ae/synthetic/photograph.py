@@ -8,7 +8,7 @@ from .noise import cloud, enlarge, length, smoothstep
 
 def relief(surface, height, size):
     """Normals [N, 3] of the surface with a fine `height` [N] (nut radii) added to it."""
-    picture = surface.image(height * surface.scale, size)
+    picture = ndimage.gaussian_filter(surface.image(height * surface.scale, size), 0.7)
     down, right = np.gradient(picture)
     tilt = np.stack([right[surface.pixels], down[surface.pixels], 0 * height], -1)
     normal = surface.normal - tilt * surface.normal[:, 2:]  # the outline looks along the relief, not at it

@@ -88,7 +88,7 @@ def body(rng):
     angle = np.arctan2(width, axis)
     order = np.argsort(angle)
     meridian = np.interp(COLATITUDE, angle[order], np.hypot(width, axis)[order])
-    meridian += rng.uniform(0.0, 0.08) * np.exp(-((COLATITUDE / rng.uniform(0.16, 0.3)) ** 2))  # a little point
+    meridian += rng.uniform(0.01, 0.09) * np.exp(-((COLATITUDE / rng.uniform(0.13, 0.26)) ** 2))  # a little point
     flank = np.sin(COLATITUDE)[:, None]
     oval = rng.uniform(0, 0.05) * np.cos(2 * (longitude - rng.uniform(0, 7)))
     oval += rng.uniform(0, 0.02) * np.cos(3 * (longitude - rng.uniform(0, 7)))
@@ -112,7 +112,9 @@ def _cut_scar(rng, radius, longitude):
     scar_edge = np.array([np.interp(0, (o - w), COLATITUDE) for o, w in zip(opening, away.T, strict=True)])
     at_edge = np.array([np.interp(e, COLATITUDE, r) for e, r in zip(scar_edge, radius.T, strict=True)])
     away = np.minimum(away, opening)
-    even = at_edge.mean() + (at_edge - at_edge.mean()) * (away / opening) ** 2  # the same height all round the middle
+    outward = (away / opening) ** 2  # near the middle every meridian takes the mean border: no crease there
+    even = at_edge.mean() + (at_edge - at_edge.mean()) * outward
+    opening = opening.mean() + (opening - opening.mean()) * outward
     bulge = rng.uniform(0.3, 0.75)  # 1 would be a plane, 0 a ball
     disc = (
         even

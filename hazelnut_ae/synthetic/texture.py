@@ -41,8 +41,8 @@ def bloom(rng, surface):
     patches = look_up(cloud(rng, (128, 128), 6), *flat_map(surface))
     edge = surface.colatitude / reach + 0.20 * patches + 0.22 * strands
     down = smoothstep(1.0, 0.2, edge) * np.clip(0.6 + 0.4 * strands, 0, 1) * rng.uniform(0.2, 1.0)
-    cap = smoothstep(0.32, 0.10, surface.colatitude + 0.05 * patches + 0.05 * strands) * rng.uniform(0, 1)
-    remains = smoothstep(1.3, 2.6, 0.8 * patches + 0.8 * strands) * rng.uniform(0, 0.5)
+    cap = smoothstep(0.34, 0.10, surface.colatitude + 0.05 * patches + 0.06 * strands) * rng.uniform(0.1, 1)
+    remains = smoothstep(1.3, 2.6, 0.8 * patches + 0.8 * strands) * rng.uniform(0, 0.25)
     return np.maximum(np.maximum(down, cap), remains)
 
 
@@ -76,8 +76,8 @@ def shell(rng, surface):
     """Colour [N, 3] and relief [N] of the shell: a red-brown ground, stripes, bloom, scratches and flecks."""
     base = (
         np.array([139, 67, 46])
-        * (1 + 0.11 * rng.normal())
-        * (1 + rng.normal(0, 1, 2) @ [[0, 0.05, 0.04], [0, 0.02, -0.03]])
+        * (1 + 0.125 * rng.normal())
+        * (1 + rng.normal(0, 1, 2) @ [[0, 0.065, 0.05], [0, 0.02, -0.03]])
     )
     dark, pale = base * [0.60, 0.56, 0.64], base * [1.24, 1.27, 1.20]
     patches = look_up(cloud(rng, (64, 64), 5), *flat_map(surface))
@@ -86,7 +86,7 @@ def shell(rng, surface):
     colour = mix(base, pale, np.clip(0.35 + 0.35 * patches + 0.2 * strands, -0.3, 1.4))
     stripe = stripes(rng, surface)
     colour = mix(colour, dark, np.clip(stripe * rng.uniform(0.45, 0.88) - 0.10 * patches, 0, 0.9))
-    colour = mix(colour, [144, 126, 114], 0.8 * bloom(rng, surface))
+    colour = mix(colour, [146, 124, 110], 0.8 * bloom(rng, surface))
     grain = look_up(cloud(rng, (512, 512), 0.8), *flat_map(surface, 3))
     mottle = look_up(cloud(rng, (512, 512), 1.2), *flat_map(surface, 1.5))
     colour *= np.exp(0.02 * grain + 0.025 * mottle)[:, None]
@@ -110,24 +110,25 @@ def scar(rng, surface):
     swirl = 0.005 * look_up(cloud(rng, (64, 64), 4), u, v) / (reach + 0.15)
     fibres = look_up(cloud(rng, (64, 1024), (1.5, 0.8)), reach / 1.5, turns + swirl) * smoothstep(0, 0.2, reach)
     speckle = look_up(cloud(rng, (256, 256), 1.4), u, v)
+    shade = 0.10 * look_up(cloud(rng, (64, 64), 6), u, v) + rng.normal(-0.1, 0.15) * smoothstep(0.3, 0.9, reach)
     grain = look_up(cloud(rng, (512, 512), 0.7), 1.5 * u, 1.5 * v)
     rough = 0.45 * fibres + 0.5 * grain + 0.45 * speckle + 0.5 * clumps
-    colour = base * np.exp((0.36 if dark else 0.18) * rough)[:, None]
+    colour = base * np.exp((0.36 if dark else 0.18) * rough + shade)[:, None]
     colour = mix(colour, base * 0.4, 0.6 * smoothstep(0.8, 2.4, -0.4 * fibres + 0.4 * grain - 0.7 * speckle))
     if rng.uniform() < 0.5:  # what is left of the stalk, a smoother patch near the middle
         stalk = smoothstep(rng.uniform(0.1, 0.3), 0.03, reach + 0.04 * clumps)
-        colour = mix(colour, np.array([150, 96, 66]) * (1 + 0.1 * grain)[:, None], 0.6 * stalk)
+        colour = mix(colour, np.array([156, 98, 66]) * (1 + 0.1 * grain)[:, None], 0.75 * stalk)
 
     count = rng.integers(34, 56)
     tooth = np.abs(np.sin(np.pi * (turns * count + 0.5 * around(8)))) ** 0.7
-    strip = rng.uniform(0.025, 0.09) * np.clip(1 + 0.35 * around(6), 0.4, 1.8)
+    strip = rng.uniform(0.03, 0.10) * np.clip(1 + 0.35 * around(6), 0.4, 1.8)
     inside = surface.scar + 0.004 * around(3) + 0.012 * around(14)
     reach_in = strip * (0.3 + 0.7 * tooth * np.clip(1 + 0.3 * around(3), 0.4, 1.5))
     on_tooth = smoothstep(0.010, -0.010, inside - reach_in)
     between = smoothstep(1.2, 0.9, inside / strip) * (1 - on_tooth)
     border = np.exp(-(((inside - 0.002) / 0.010) ** 2))
-    colour = mix(colour, base * 0.38, np.clip(rng.uniform(0.3, 0.8) * between, 0, 0.9))
-    rim = mix(base * 1.1, [176, 104, 68], rng.uniform(0.2, 1.0)) * (1 + 0.08 * grain + 0.06 * clumps)[:, None]
+    colour = mix(colour, base * 0.38, np.clip(rng.uniform(0.45, 0.9) * between, 0, 0.9))
+    rim = mix(base * 1.1, [186, 112, 74], rng.uniform(0.4, 1.0)) * (1 + 0.08 * grain + 0.06 * clumps)[:, None]
     colour = mix(colour, rim * (0.7 + 0.35 * tooth)[:, None], 0.92 * on_tooth)
     colour = mix(colour, base * 0.38, rng.uniform(0.2, 0.8) * border)
     height = 0.0008 * rough + 0.008 * on_tooth * tooth - 0.003 * border
