@@ -213,7 +213,7 @@ def print_(rng, surface, colour, height):
     in them."""
     a, b, _ = surface.chart(spot(rng, surface, 0.65, shell_only=rng.uniform() < 0.7))
     letters = stamp("".join(rng.choice(list(STROKES), 4)))
-    turn, size = rng.uniform(0, TURN), rng.uniform(0.30, 0.39)  # size: of a letter's height, nut radii
+    turn, size = rng.uniform(0, TURN), rng.uniform(0.27, 0.41)  # size: of a letter's height, nut radii
     x = (a * np.cos(turn) + b * np.sin(turn)) * rng.choice([-1, 1])
     y = b * np.cos(turn) - a * np.sin(turn)
     smear = 0.01 * look_up(cloud(rng, (256, 256), 2.5), a, b), 0.01 * look_up(cloud(rng, (256, 256), 2.5), a, b)

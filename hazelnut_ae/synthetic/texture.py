@@ -77,7 +77,7 @@ def shell(rng, surface):
     base = (
         np.array([139, 67, 46])
         * (1 + 0.125 * rng.normal())
-        * (1 + rng.normal(0, 1, 2) @ [[0, 0.065, 0.05], [0, 0.02, -0.03]])
+        * (1 + rng.normal(0, 1, 2) @ [[0, 0.085, 0.06], [0, 0.02, -0.03]])
     )
     dark, pale = base * [0.60, 0.56, 0.64], base * [1.24, 1.27, 1.20]
     patches = look_up(cloud(rng, (64, 64), 5), *flat_map(surface))
