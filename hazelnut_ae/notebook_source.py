@@ -31,6 +31,8 @@ def build(source):
     """
     source = Path(source)
     cells = jupytext.read(source).cells
+    for cell in cells:
+        cell.source = cell.source.strip("\n")
     title = next(line for cell in cells for line in cell.source.splitlines() if line.startswith("# ")).removeprefix(
         "# "
     )

@@ -180,7 +180,7 @@ def painted(preset):
 
 
 def shipped_run(data):
-    """The run inside the package that was trained on this Dataset, or on painted hazelnuts where these are; else None."""
+    """The run in the package that learnt from this Dataset, or from painted hazelnuts where these are; else None."""
     for config in sorted(SHIPPED.glob("*/config.json")):
         run = runs.load_run(config.parent)
         painted_both = run.config["data_name"].startswith("synthetic") and data.license.startswith("synthetic")
