@@ -14,7 +14,9 @@ run: .venv/installed
 	if [ -z "$$HAZELNUT_DATA" ]; then hazelnut-ae synthesize "$$data"; fi; \
 	hazelnut-ae train "$$data" --run "$$run" --resume; \
 	hazelnut-ae evaluate "$$data" --run "$$run"; \
-	hazelnut-ae figures "$$data" --run "$$run" --out "$${HAZELNUT_FIGURES:-figures}"
+	hazelnut-ae figures "$$data" --run "$$run" --out "$${HAZELNUT_FIGURES:-figures}"; \
+	hazelnut-ae tutorial --preset quick --data "$$data" --run "$$run" --out tutorial; \
+	echo "Pictures: $${HAZELNUT_FIGURES:-figures}. The run: $$run. The notebooks, executed: tutorial."
 
 lab: .venv/installed
 	$(BIN)/jupyter lab notebooks
