@@ -4,7 +4,7 @@ Both map float32 [N, 3, S, S], normalized by `normalize`, to one averaged featur
 """
 
 import contextlib
-import sys
+import io
 import warnings
 from dataclasses import dataclass
 
@@ -34,7 +34,8 @@ def resnet18() -> Backbone:
     """ResNet-18 (He et al., CVPR 2016) with torchvision's weights, fetched once. Raises OSError without network."""
     from torchvision import models
 
-    with contextlib.redirect_stdout(sys.stderr):  # where torchvision says that it downloads
+    quiet = io.StringIO()  # torchvision announces a download with the user's folders, also one that then fails
+    with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
         network = models.resnet18(weights=models.ResNet18_Weights.IMAGENET1K_V1, progress=False)
     network.fc = nn.Identity()
     return Backbone("ResNet-18", network.eval(), 512, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

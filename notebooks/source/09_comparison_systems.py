@@ -130,7 +130,7 @@ x = gan.prepare(chosen.images) * 2 - 1  # [R, 3, 128, 128] in [−1, 1]
 found, course = gan.search(x)
 figure, ax = plt.subplots(figsize=(5, 2.2))
 ax.plot(course)
-ax.set(xlabel="search step", ylabel="loss")
+_ = ax.set(xlabel="search step", ylabel="loss")
 # %%
 figures.panels(
     [list((x.numpy() + 1) / 2), list((found.numpy() + 1) / 2), list(gan.anomaly_maps(chosen.images))],
