@@ -141,7 +141,7 @@ def save_checkpoint(folder, state):
             try:
                 torch.save({**state, "digest": digest_of(state)}, temporary)
             except RuntimeError as error:  # how torch says that the disk is full
-                raise OSError(str(error).splitlines()[0]) from error
+                raise OSError("the disk is full or fails") from error
             if current.exists():
                 keep = folder / ".keep.tmp"
                 keep.unlink(missing_ok=True)

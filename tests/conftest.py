@@ -40,3 +40,14 @@ def painted(painted_folder, tmp_path_factory):
 def tiny_run(painted, tmp_path_factory):
     """A finished run of the tiny preset on the painted set."""
     return training.train(painted, tmp_path_factory.mktemp("run") / "run", PRESETS["tiny"])
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A real file system of 256 KiB, where the machine lets us mount one."""
+    place = tmp_path / "tiny"
+    place.mkdir()
+    if os.system(f"mount -t tmpfs -o size=256k tmpfs '{place}' 2>/dev/null"):
+        pytest.skip("mounting needs root")
+    yield place
+    os.system(f"umount -l '{place}'")

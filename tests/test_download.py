@@ -562,17 +562,6 @@ def test_a_disk_that_is_full_for_the_download(server, tmp_path, full_disk):
     refused(tmp_path / "data", "No space left", "HAZELNUT_CACHE", url=f"{server.address}/ranges/a.tar.xz")
 
 
-@pytest.fixture
-def tiny_disk(tmp_path):
-    """A real file system of 256 KiB, where the machine lets us mount one."""
-    place = tmp_path / "tiny"
-    place.mkdir()
-    if os.system(f"mount -t tmpfs -o size=256k tmpfs '{place}' 2>/dev/null"):
-        pytest.skip("mounting needs root")
-    yield place
-    os.system(f"umount -l '{place}'")
-
-
 def test_a_real_full_disk_and_a_real_read_only_one(tiny_disk, server, small_archive, tmp_path, monkeypatch):
     refused(tiny_disk / "data", "No space left", archive=small_archive)
     monkeypatch.setenv("HAZELNUT_CACHE", str(tiny_disk / "cache"))

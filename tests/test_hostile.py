@@ -700,3 +700,30 @@ def test_a_read_only_place_for_the_run(painted_folder, tmp_path):
         assert code == 1, place
         assert err.splitlines()[-1].startswith("hazelnut-ae: ")
     assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_real_full_disk_for_the_cache_and_for_the_run(tiny_disk, painted_folder, tmp_path, monkeypatch, capsys):
+    """Without room for its cache the reader goes on without; a run that cannot be kept says so and leaves no half."""
+    monkeypatch.setenv("HAZELNUT_CACHE", str(tiny_disk / "cache"))
+    loaded = dataset.load(painted_folder)
+    assert len(loaded.train) == PRESETS["tiny"].counts["train/good"]
+    assert "No space left" in capsys.readouterr().err
+    with pytest.raises(DataError, match=r"checkpoint\.pt could not be written \(the disk is full"):
+        training.train(loaded, tiny_disk / "run", PRESETS["tiny"], epochs=1)
+    left = files_below(tiny_disk)
+    assert "run/checkpoint.pt" not in left
+    assert not [name for name in left if name.endswith((".tmp", ".npy"))]
+
+
+def test_four_processes_read_the_same_folder_for_the_first_time(painted_folder, tmp_path):
+    script = "import sys; from hazelnut_ae import dataset; print(dataset.load(sys.argv[1]).fingerprint)"
+    start = [sys.executable, "-c", script, str(painted_folder)]
+    processes = [subprocess.Popen(start, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    answers = [process.communicate(timeout=60)[0] for process in processes]
+    assert len(set(answers)) == 1
+    assert len(answers[0].strip()) == 64
+    assert sorted(Path(name).name for name in files_below(tmp_path / "cache")) == [
+        "images.npy",
+        "masks.npy",
+        "set.json",
+    ]
