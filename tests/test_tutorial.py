@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from hazelnut_ae import dataset, detection, presets, runs, synthetic, training, tutorial
+from hazelnut_ae import dataset, detection, presets, results, runs, synthetic, training, tutorial
 from hazelnut_ae.files import DataError
 
 
@@ -200,3 +200,21 @@ def test_bars_show_themselves_where_there_is_no_terminal(capsys):
         for _ in tqdm(range(2), disable=None):
             pass
     assert "2/2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["mvtec_hazelnut_128", "hazelnut_toy", "transistor"])
+def test_numbers_of_real_images_are_what_evaluate_writes(name, tiny_lesson):
+    shipped = tutorial.measured(name)
+    fresh = results.evaluate("article", tiny_lesson.maps, tiny_lesson.dataset.test, tiny_lesson.held_out_maps, True)
+    assert shipped["data"] == name
+    assert shipped.keys() == fresh.keys()
+    assert shipped["pixels"].keys() == fresh["pixels"].keys()
+    assert shipped["images"].keys() == fresh["images"].keys()
+
+
+def test_the_latent_study_is_read_where_it_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(tutorial, "SHIPPED", tmp_path)
+    assert tutorial.latent_study() is None
+    assert tutorial.measured("mvtec_hazelnut_128") is None
+    (tmp_path / "latent_sizes.csv").write_text("latent,residual_good,residual_defective,f1_cut\n16,0.05,0.2,0.3\n")
+    assert list(tutorial.latent_study().columns) == ["latent", "residual_good", "residual_defective", "f1_cut"]

@@ -302,28 +302,22 @@ plt.show()
 # %% [markdown]
 # ## The deep network at other sizes, measured
 #
-# For the article's own network there is no shortcut: each size is a training run of its own. This course did them once, with
-# the same data, seed and number of epochs, and ships the numbers.
+# For the article's own network there is no shortcut: each size is a training run of its own, on the same data, with the same
+# seed and number of steps. Where such runs come with the course, these are their numbers:
 
 # %%
 study = tutorial.latent_study()
 if study is None:
-    print("No measured runs at other latent sizes come with this version.")
+    print("This version of the course comes without runs at other latent sizes.")
 else:
     display(study.style.format(precision=3).hide())
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.4))
-    axes[0].plot(study["latent"], study["residual_good"], color="0.4", marker="o", label="good pixels")
-    axes[0].plot(
-        study["latent"],
-        study["residual_defective"],
-        color="#D55E00",
-        marker="s",
-        linestyle="--",
-        label="defective pixels",
-    )
-    for name in [column for column in study if column.startswith("f1_")]:
-        defect_name = name.removeprefix("f1_")
-        axes[1].plot(study["latent"], study[name], label=defect_name, **figures.styles([defect_name])[defect_name])
+    latent = study["latent"]
+    axes[0].plot(latent, study["residual_good"], color="0.4", marker="o", label="good pixels")
+    axes[0].plot(latent, study["residual_defective"], "s--", color="#D55E00", label="defective pixels")
+    f1_columns = {name.removeprefix("f1_"): study[name] for name in study if name.startswith("f1_")}
+    for name, style in figures.styles(list(f1_columns)).items():
+        axes[1].plot(latent, f1_columns[name], label=name, **style)
     axes[0].set(ylabel="mean residual", ylim=(0, None))
     axes[1].set(ylabel="F1 at the printed τ", ylim=(0, 1))
     for ax in axes:

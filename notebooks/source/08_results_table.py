@@ -300,9 +300,9 @@ print(f"{name}: 95 % interval {np.quantile(f1, 0.025):.2f} to {np.quantile(f1, 0
 # %% [markdown]
 # ## In practice
 #
-# * Recompute every derived number of a paper before you build on it. It takes minutes, and one in a few tables has a slip.
+# * Recompute every derived number of a paper before you build on it. It takes minutes.
 # * When a borrowed number looks odd, go to its source and ask: what was counted, at which threshold, on which images?
-# * Report errors kindly and with the proof. The author of a table is usually the first to be glad.
+# * Report errors kindly, and with the proof.
 #
 # ## Further reading
 #
