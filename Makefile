@@ -22,7 +22,7 @@ lab: .venv/installed
 	$(BIN)/jupyter lab notebooks
 
 test: lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 lint: .venv/installed
 	$(BIN)/ruff check .
