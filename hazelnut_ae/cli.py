@@ -101,6 +101,8 @@ def parser():
     c.add_argument("--run", type=Path, help="the folder of the run that the notebooks share (default: a cache)")
     c.add_argument("--out", type=Path, default=Path("tutorial"), help="default: tutorial")
 
+    c.add_argument("--only", type=words, help="the numbers of those to execute, such as 01,06 (default: all)")
+
     c = command("bench", bench, "measure how fast this machine trains and loads, as ratios")
     c.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
     return top
@@ -240,7 +242,7 @@ def compare(arguments):
 def tutorial(arguments):
     from hazelnut_ae import tutorial as notebooks
 
-    for path in notebooks.run(arguments.preset, arguments.data, arguments.out, arguments.run):
+    for path in notebooks.run(arguments.preset, arguments.data, arguments.out, arguments.run, only=arguments.only):
         print(path)
 
 

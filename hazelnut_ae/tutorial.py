@@ -232,11 +232,12 @@ def notebooks_folder():
     raise DataError("There is no folder notebooks/ here; run this in a clone of the repository.")
 
 
-def run(preset="quick", data=None, out="tutorial", run_folder=None, solutions=False):
+def run(preset="quick", data=None, out="tutorial", run_folder=None, solutions=False, only=None):
     """Executes every notebook and writes the executed copies to `out` and the figures to `out`/figures.
 
     preset: a name; data: a folder in MVTec layout, or None for painted hazelnuts; run_folder: where the trained run is
-    kept (None: the cache); solutions: execute those notebooks too. Returns the written paths.
+    kept (None: the cache); solutions: execute those notebooks too; only: the numbers of
+    those to execute, such as ["01", "06"]. Returns the written paths.
     Raises: DataError for a problem with the data, or when a notebook stops with an error; it is written up to there.
     """
     import nbformat
@@ -255,6 +256,10 @@ def run(preset="quick", data=None, out="tutorial", run_folder=None, solutions=Fa
         environment["HAZELNUT_RUN"] = str(Path(run_folder).resolve())
     paths = sorted(source.glob("[0-9][0-9]_*.ipynb"))
     paths += sorted(source.glob("solutions/[0-9][0-9]_*.ipynb")) if solutions else []
+    if only is not None:
+        if unknown := set(only) - {path.name[:2] for path in paths}:
+            raise DataError(f"There is no notebook {', '.join(sorted(unknown))}; name them by number, such as 01,06.")
+        paths = [path for path in paths if path.name[:2] in only]
     books = [nbformat.read(path, as_version=4) for path in paths]
     written = []
     with tqdm(total=sum(len(book.cells) for book in books), unit="cell", disable=None) as bar:
