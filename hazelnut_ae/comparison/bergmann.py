@@ -8,10 +8,14 @@ The same network twice. With the L2 loss it is blamed for every wrong pixel. Wit
 the brightness, contrast or structure of an 11×11 window differs, and the anomaly map measures the same.
 
 Not printed, and chosen here: latent size 500 for 256-pixel objects (100 is printed for 128-pixel textures), the
-placement of the added layer (first in the encoder, last in the decoder), colour for L2 (SSIM is on grey), and a sigmoid
-at the output, as in the article: with a linear output the SSIM loss climbs to 1 within 20 steps and stays there, since
-an output far outside [0, 1] has an SSIM of 0 and no slope that would lead it back.
+placement of the added layer (first in the encoder, last in the decoder), colour for L2 (SSIM is on grey), and two
+things that decide whether 1000 steps are enough. A sigmoid at the output, as in the article: with a linear one,
+PyTorch's own initial weights and the SSIM loss, the loss rose to 1 within 40 steps and stayed there. And He's initial
+weights: from PyTorch's own, without BatchNorm, the network painted one and the same mean image of all transistors even
+after 1000 steps of 16 (mean squared error 0.0104); from He's it was at 0.0050 after 140.
 """
+
+import math
 
 import numpy as np
 import torch
@@ -37,6 +41,20 @@ ENCODER = [
 ]
 
 
+def he_weights(network: nn.Module) -> None:
+    """Weights after He et al. (2015), so that the signal neither fades nor grows on its way through 20 layers.
+
+    Its variance stays if a weight's is 2 / ((1 + 0.2²) n), where n is how many inputs meet in one output number.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            meet = layer.in_channels * layer.kernel_size[0] ** 2
+            if isinstance(layer, nn.ConvTranspose2d):  # the kernel's places are shared out among stride² outputs
+                meet = layer.in_channels if layer.kernel_size[0] == 8 else meet / layer.stride[0] ** 2
+            nn.init.normal_(layer.weight, 0, math.sqrt(2 / (1 + 0.2**2) / meet))
+            nn.init.zeros_(layer.bias)
+
+
 class BergmannNetwork(nn.Module):
     """float32 [N, C, 256, 256] -> the same. LeakyReLU(0.2), but none at the latent vector; a sigmoid ends it."""
 
@@ -55,6 +73,7 @@ class BergmannNetwork(nn.Module):
             layers += [nn.ConvTranspose2d(width, out, kernel, stride, padding=1), nn.LeakyReLU(0.2)]
             width = out
         self.decoder = nn.Sequential(*layers[:-1], nn.Sigmoid())
+        he_weights(self)
 
     def forward(self, x: Tensor) -> Tensor:
         z = self.encoder(x)  # [N, 500, 1, 1]

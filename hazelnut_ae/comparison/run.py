@@ -20,6 +20,8 @@ from hazelnut_ae.detection import AutoencoderDetector
 from hazelnut_ae.files import DataError, atomic_path
 from hazelnut_ae.training import split_good
 
+CODE = 2  # counts up with each change of a system that changes its weights: what is kept of an older one is not taken
+
 
 def compare(dataset, run_folder, systems=None, setting="quick", augment="turn", seed=None, device="cpu"):
     """Fits and evaluates `systems` (names of `SYSTEMS`, and "article" for the run itself; default all) on a `Dataset`.
@@ -100,7 +102,14 @@ def fit(dataset, folder, name, setting="quick", augment="turn", seed=0, device="
     trained = name != "dictionary"  # the dictionary's features come trained
     augment = augment if trained else "none"
     # the key names all that decides the weights; other data or other options are another fit, never mixed up
-    wanted = {"data": dataset.fingerprint, "system": name, "seed": seed, "augment": augment, **SETTINGS[setting][name]}
+    wanted = {
+        "code": CODE,
+        "data": dataset.fingerprint,
+        "system": name,
+        "seed": seed,
+        "augment": augment,
+        **SETTINGS[setting][name],
+    }
     if trained:
         checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), json.dumps(wanted, sort_keys=True))
     detector = build(name, setting, augment, seed, device, checkpoint)
