@@ -7,16 +7,13 @@ import sys
 from pathlib import Path
 
 import hazelnut_ae
-from hazelnut_ae.augmentation import AUGMENTATIONS
-from hazelnut_ae.files import DataError
+from hazelnut_ae.files import DataError, Interrupted
 from hazelnut_ae.presets import PRESETS, find_preset
 
 
 def main(arguments=None):
     """Runs one command; returns 0 on success, 1 on a problem with the user's data, 2 on wrong usage."""
     arguments = parser().parse_args(arguments)
-    from hazelnut_ae.training import Interrupted  # torch takes seconds to import: not for --help
-
     try:
         return arguments.run_command(arguments) or 0
     except (DataError, Interrupted) as message:
@@ -28,6 +25,9 @@ def main(arguments=None):
     except BrokenPipeError:  # the reader of a pipe, head for one, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # what no reader or writer foresaw: a disk that went away, a folder that was closed
+        print(f"hazelnut-ae: {error.filename or 'a file'} cannot be used ({error.strerror or error}).", file=sys.stderr)
+        return 1
 
 
 def parser():
@@ -135,6 +135,8 @@ def positive(text):
 
 def augmentations(text):
     """A list such as rotation,noise, for argparse."""
+    from hazelnut_ae.augmentation import AUGMENTATIONS  # torch takes seconds to import: not for --help
+
     kinds = tuple(kind for kind in text.split(",") if kind)
     if unknown := set(kinds) - set(AUGMENTATIONS):
         raise argparse.ArgumentTypeError(f"no such augmentation: {', '.join(sorted(unknown))}")

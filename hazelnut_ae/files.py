@@ -1,4 +1,4 @@
-"""Two small things every module that touches the disk shares: an error for the user, and writing atomically."""
+"""What all that touches the disk shares: two exceptions with a sentence for the user, and writing atomically."""
 
 import contextlib
 import os
@@ -19,6 +19,10 @@ class DataError(Exception):
 def printable(text):
     """The text with everything escaped that no terminal should get: file names may hold line ends and worse."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+class Interrupted(Exception):
+    """Long work was asked to stop and has saved; the message says how to go on."""
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from hazelnut_ae import metrics, runs, speed
 from hazelnut_ae.augmentation import AugmentedSet
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.detection import AutoencoderDetector
-from hazelnut_ae.files import DataError
+from hazelnut_ae.files import DataError, Interrupted
 from hazelnut_ae.parallel import first_process_first, join_processes, mean_over_processes, stop_signals
 from hazelnut_ae.presets import steps_per_epoch
 from hazelnut_ae.thresholds import printed_tau
@@ -132,10 +132,6 @@ def train(
             if stopping and not done:
                 raise Interrupted(f"Stopped in epoch {epoch + 1} of {epochs} and saved; go on with --resume.")
     return runs.load_run(run_folder) if rank == 0 else None
-
-
-class Interrupted(Exception):
-    """Training was asked to stop and has saved; the message says how to go on."""
 
 
 def open_run(folder, config, resume):
