@@ -134,7 +134,7 @@ figures.panels(
 
 # %% [markdown]
 # Nuts lie in any direction and come in many sizes, so the average is a brown cloud. White letters stand out from it; a dark
-# crack does not, while the nut's own outline and scar do. We need something that knows what a nut can look like, and rebuilds
+# crack hardly does, while the nut's own outline and scar do. We need something that knows what a nut can look like, and rebuilds
 # *this* nut without its defect. (Where all parts are photographed in one position, the average is a surprisingly strong
 # baseline. Try it on your own data first!)
 
@@ -144,7 +144,7 @@ figures.panels(
 # | data | licence | how to get it |
 # |---|---|---|
 # | painted hazelnuts | MIT, like this course | painted on first use, or `hazelnut-ae synthesize DIR` |
-# | MVTec AD hazelnut (real) | CC BY-NC-SA 4.0: name the authors, no commercial use, share alike | download it from MVTec; unpack it anywhere |
+# | MVTec AD hazelnut (real) | CC BY-NC-SA 4.0: name the authors, no commercial use, share alike | `hazelnut-ae download DIR`, or by hand from MVTec's page |
 # | your own | yours | a folder in the layout above |
 #
 # To use a folder, set `HAZELNUT_DATA` to it before starting Jupyter, and run any notebook again:
@@ -152,7 +152,7 @@ figures.panels(
 #     hazelnut-ae check my_parts          # counts the images and lists every problem
 #     HAZELNUT_DATA=my_parts make lab
 #
-# The real photographs may not be sold, and so they do not come with this course. **A trained network remembers its
+# The real photographs may not be used commercially and are large, so they do not come with this course. **A trained network remembers its
 # training images**, so think about the licence of weights, too, before you publish them.
 
 # %% [markdown]
