@@ -75,4 +75,4 @@ def _paint_file(job):
     image, mask = paint(rng, None if group.endswith("good") else group)
     for name, picture in zip(_names(group, number), [image, mask.astype(np.uint8) * 255], strict=False):
         with atomic_path(folder / name) as path:
-            Image.fromarray(picture).save(path, format="PNG")
+            Image.fromarray(picture).save(path, format="PNG", compress_level=1)  # a quarter of the time, a tenth larger
