@@ -8,7 +8,7 @@ import torch
 
 from hazelnut_ae.files import DataError
 
-COMPILE_FROM_STEPS = 5_000  # compiling took 20–60 s and saves some 0.03 s a step on two cores
+COMPILE_FROM_STEPS = 5_000  # compiling takes as long as some hundred steps, and saves a fifth of each (bench)
 
 
 def best_device():
@@ -54,13 +54,13 @@ def keep_memory():
 
 
 def pays_to_compile(steps, device):
-    """Whether a run of that many steps wins back the minute or so that compiling takes: only long ones do."""
+    """Whether a run of that many steps wins back the time that compiling takes: only long ones do."""
     return steps >= COMPILE_FROM_STEPS and torch.device(device).type in ("cpu", "cuda")
 
 
 def compiled(function):
     """`torch.compile` of a loss function; where that cannot work, say without a C++ compiler, the function itself."""
-    print("Compiling the training step; the first one takes about a minute, each of the others is faster for it.")
+    print("Compiling the training step: the first one takes a while, each of the others is faster for it.")
     fast = torch.compile(function, dynamic=False)
 
     def compiled_or_not(*arguments):
