@@ -187,7 +187,7 @@ def test_bins_keep_the_order_of_all_floats():
 def test_pro_against_peers():
     """Values of two independent implementations on the seeded example.
 
-    Both come from the package pyaupro 0.1.11 (PyPI): its `_reference.compute_pro` is the official evaluation code of
+    Both come from the package pyaupro 0.1.11: its `_reference.compute_pro` is the official evaluation code of
     MVTec AD, whose curve, with the point at 30 % interpolated, has the area below; its own torchmetrics
     implementation (`PerRegionOverlap`, `auc_compute(limit=0.3)`) does not interpolate that last point.
     """
