@@ -398,10 +398,8 @@ print("a constant answer:", metrics.image_auroc(np.ones(7), [False] * 4 + [True]
 # NBVAL_CHECK_OUTPUT
 three_of_nine = np.zeros_like(truth)
 three_of_nine[2, 2:5] = True  # three defective pixels and no good one
-block = np.zeros_like(truth)
-block[0:3, 0:8] = block[3, 0:3] = True  # 27 pixels ...
 block = truth.copy()
-block.flat[np.flatnonzero(~truth)[:18]] = True  # ... that hold all nine defective ones
+block.flat[np.flatnonzero(~truth)[:18]] = True  # 27 pixels that hold all nine defective ones
 for name, mask in (("precision 1", three_of_nine), ("recall 1", block)):
     c = metrics.confusion(mask, truth)
     print(f"{name}: precision {metrics.precision(c):.2f}, recall {metrics.recall(c):.2f}, F1 {metrics.f1(c):.2f}")

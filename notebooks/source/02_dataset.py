@@ -102,7 +102,7 @@ plt.show()
 pd.DataFrame({name: pd.Series(s).describe()[["min", "50%", "max"]] for name, s in share.items()}).T.round(2)
 
 # %% [markdown]
-# On the real hazelnuts it is the same picture. Measured on half of MVTec AD's test images (the even-numbered ones, at 128
+# On the real hazelnuts cuts, holes and prints are as small. Measured on half of MVTec AD's test images (the even-numbered ones, at 128
 # pixels; Bergmann et al., CVPR 2019, CC BY-NC-SA 4.0; not the official split):
 #
 # | defect | smallest | median | largest |
@@ -112,7 +112,7 @@ pd.DataFrame({name: pd.Series(s).describe()[["min", "50%", "max"]] for name, s i
 # | hole | 0.6 % | 1.4 % | 3.0 % |
 # | print | 1.9 % | 2.8 % | 4.6 % |
 #
-# Defects are needles in haystacks. A cut of 0.8 % covers 500 of 65,536 pixels; a detector that raises a false alarm on
+# But for an open shell, defects are needles in haystacks. A cut of 0.8 % covers 500 of 65,536 pixels; a detector that raises a false alarm on
 # just 1 % of the good pixels already marks more good ones than bad.
 
 # %% [markdown]

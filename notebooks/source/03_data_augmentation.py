@@ -121,7 +121,8 @@ print(f"2000 / {batch} = {2000 / batch} steps per epoch")
 
 # %% [markdown]
 # Training goes through the augmented images in *batches*; the weights change once per batch, which is one **step**. The
-# article does not print its batch size, but it prints 63 steps per epoch, and 2000 / 32 = 62.5. So the batch was 32.
+# article does not print its batch size, but it prints 63 steps per epoch, and 2000 / 32 = 62.5. So the batch must have
+# been 32, and "about 2000" a round number: with 1955 images it would be 61.
 #
 # (This course keeps a tenth of the good photographs out of training, to choose a threshold with in
 # [notebook 7](07_threshold_and_latent_size.ipynb). 391 photographs thus give 352 × 5 / 32 = 55 steps.)

@@ -164,8 +164,8 @@ for place, wanted in enumerate(mirror):
 #     CONVTRANSPOSE2D 32 32 4 2
 #
 # (with its `BATCHNORM2D, LEAKYRELU 32`) fell out before `CONVTRANSPOSE2D 32 3 4 2`. The sizes say the same: without it
-# the decoder doubles four times, 8 → 128; with it five times, 8 → 256. (A third witness: the author's own code, which works
-# on 128 pixels, has the row.) The picture shows the side of the feature maps at
+# the decoder doubles four times, 8 → 128; with it five times, 8 → 256. (A third witness: the author's own code, a
+# smaller variant for 128-pixel images, has the row.) The picture shows the side of the feature maps at
 # each convolution, encoder down and decoder up:
 
 
@@ -232,8 +232,8 @@ ax.set_ylabel("parameters")
 plt.show()
 
 # %% [markdown]
-# Three quarters of all parameters sit in the two layers around the latent vector. The outer layers, which do most of the
-# *computing* because their images are large, have next to none.
+# Three quarters of all parameters sit in the two layers around the latent vector. The outermost layers,
+# whose images are the largest, have next to none.
 
 # %% [markdown]
 # ## An untrained network

@@ -218,7 +218,8 @@ table.astype(float).round(2)
 # * You **may** look at them to see that training works, and to tell others afterwards how it went.
 # * You **may not** choose by them: neither the epoch to stop at, nor the threshold, nor the size of the network. Whoever
 #   picks the best epoch of such a curve and reports its F<sub>1</sub> *on the same images* reports luck as skill. The column
-#   *best − last* shows how much luck there is to pick up.
+#   *best − last* shows how much luck there was to pick up here: next to none while a short run still rises, more on the
+#   long, jagged curve of many epochs (exercise 4).
 #
 # Since no defective image may be used for choosing, the long run simply stops at a number of epochs fixed beforehand. And
 # the threshold? [Notebook 7](07_threshold_and_latent_size.ipynb) chooses it from good images alone.
@@ -274,7 +275,6 @@ print(f"loss {one_losses[0]:.3f} -> {one_losses[-1]:.4f}")
 # %% tags=["solution"]
 figure, ax = plt.subplots(figsize=(7, 2.8))
 batch = torch.from_numpy(np.array(images[:4]))  # uint8 [4, 3, 256, 256]
-steps = 8 if lesson.preset.name == "tiny" else 25
 steps = 8 if lesson.preset.name == "tiny" else 25
 for rate, line in ((1e-5, ":"), (1e-3, "-"), (1e-1, "--")):
     torch.manual_seed(0)

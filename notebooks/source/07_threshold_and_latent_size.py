@@ -58,7 +58,8 @@ for tau in (0.1, 0.2, 0.7):
 pd.DataFrame(table).T.round(2)
 
 # %% [markdown]
-# **Why does 0.1 flood?** Because no copy is exact. A loss of 0.003 means a typical error of √0.003 = 0.055 in each colour,
+# **Why does 0.1 flood?** Because no copy is exact. The article's loss of 0.003 means a typical error of √0.003 = 0.055 in each
+# colour (a lower loss, a smaller one: 0.001 means 0.032),
 # and the detector takes the *largest* of three colours. Errors of 0.1 on good pixels, at every edge and grain of texture,
 # are therefore quite ordinary; and good pixels outnumber defective ones by thirty to fifty to one. So a small share of the good ones
 # is enough to drown the defect. At 0.7 hardly anything is left, since even white letters on a brown nut differ by no more
@@ -189,7 +190,7 @@ print(f"held-out good pixels above τ: {share:.2f} %")
 
 # %% [markdown]
 # Where the grey bars stand above the line, *about exponentially* is a rough word, and more than one good pixel in a thousand
-# gets through. The rule's merit is another one: with a handful of images it does not jump.
+# gets through: the share printed above. The rule's merit is another one: with a handful of images it does not jump.
 
 # %% [markdown]
 # How good is it? Beside the printed τ and the best one that somebody with all masks could have picked:
@@ -238,8 +239,8 @@ for tau in (0.3, 0.1):
     print(f"τ = {tau}: found {c.tp} of {c.tp + c.fn}, false alarms {c.fp}, F1 {metrics.f1(c):.2f}")
 
 # %% [markdown]
-# At τ = 0.3 it finds nothing, with the very same scores and the very same AUROC. This is no curiosity. For AE(SSIM) on
-# hazelnuts the MVTec AD paper reports a pixel AUROC of **0.97**, better than the 0.95 of AE(L2), and at the paper's
+# At τ = 0.3 it finds nothing, with the very same scores and the very same AUROC. This is no curiosity. For AE(SSIM),
+# an autoencoder that compares structure instead of colours ([notebook 8](08_results_table.ipynb) brings its row), on hazelnuts the MVTec AD paper reports a pixel AUROC of **0.97**, better than the 0.95 of AE(L2), its twin with the L2 loss, and at the paper's
 # label-free threshold an overlap of predicted and true regions of **0.00**, against 0.41 (Bergmann et al., CVPR 2019,
 # Table 3, as quoted in *Few-Shot Fast-Adaptive Anomaly Detection*). The ranking was there; the threshold, set so that good
 # images stay quiet, lay above nearly every defective pixel.
@@ -380,8 +381,8 @@ for area in (2, 10, 100, 1000):
 
 # %% [markdown] tags=["solution"]
 # The rule needs a number that somebody has to choose (the paper prints none), and a single unlucky good image decides.
-# Any rule needs a number from somebody; the exponential one, too, has its "one in a thousand". But that number is a promise
-# one can explain to the owner of the factory.
+# Any rule needs a number from somebody; the exponential one, too, has its "one in a thousand". That number can be explained to
+# the owner of the factory; that it was kept must be measured, as above, and here it was not kept to the letter.
 
 # %% [markdown] tags=["exercise"]
 # **4 (hard).** How sure is the label-free τ? Draw the held-out images with replacement a hundred times (a *bootstrap*),
