@@ -4,14 +4,20 @@
 others combine all three.
 """
 
+import os
+import shutil
+import tempfile
+
 import numpy as np
 import torch
 from torchvision.transforms.v2 import functional as F
 from tqdm import tqdm
 
+from hazelnut_ae import cache
+
 AUGMENTATIONS = ("rotation", "flip", "noise")
 NOISE_STD = 0.02  # of the grey range [0, 1]; the article does not print its own
-MEMORY_BUDGET = 1_000_000_000  # bytes; a larger augmented set is computed batch by batch instead of being held
+MEMORY_BUDGET = 1_000_000_000  # bytes; a larger augmented set lies on the disk instead
 
 
 def rotate(image, degrees):
@@ -56,34 +62,59 @@ def augment(image, copy, seed, kinds=AUGMENTATIONS):
     return image
 
 
+def disk_tensor(shape):
+    """A tensor uint8 of that shape whose bytes lie in a file of the cache folder; None where the disk lacks the room.
+
+    The file has no name: it is gone with the process, however that ends.
+    """
+    size = int(np.prod(shape))
+    folder = cache.cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(folder).free < 2 * size:  # never take the last of somebody's disk
+            return None
+        with tempfile.TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)  # else a disk that fills up would crash a mapped write
+            return torch.from_numpy(np.memmap(file, np.uint8, "w+", shape=tuple(shape)))
+    except OSError:
+        return None
+
+
 class AugmentedSet:
     """The augmented training set: `copies` of every image uint8 [N, 3, H, W], numbered 0 … copies × N - 1.
 
-    Held in memory while it fits in `MEMORY_BUDGET`, else made batch by batch from images that may lie on the disk.
+    rows: the numbers of the images to use, all by default; `images` may be a memory map, of which nothing is copied.
+    Made once, and held in memory while it fits in `MEMORY_BUDGET`, else on the disk, where reading costs next to
+    nothing beside a training step; where the disk lacks the room, made anew batch by batch.
     """
 
-    def __init__(self, images, copies, seed=0, kinds=AUGMENTATIONS):
+    def __init__(self, images, copies, seed=0, kinds=AUGMENTATIONS, rows=None):
         self.images, self.copies, self.seed, self.kinds = images, copies, seed, kinds
-        self.held = None
-        if len(self) * int(np.prod(images.shape[1:])) <= MEMORY_BUDGET:
-            numbers = tqdm(range(len(self)), desc="augmenting", unit="image", disable=None, leave=False)
-            self.held = torch.empty(len(self), *images.shape[1:], dtype=torch.uint8)  # [copies·N, 3, H, W]
-            for index in numbers:
+        self.rows = np.arange(len(images)) if rows is None else np.asarray(rows)
+        shape = (len(self), *images.shape[1:])  # [copies·N, 3, H, W]
+        self.in_memory = int(np.prod(shape)) <= MEMORY_BUDGET
+        self.held = torch.empty(shape, dtype=torch.uint8) if self.in_memory else disk_tensor(shape)
+        if not self.in_memory:
+            where = "on the disk, in the cache" if self.held is not None else "nowhere: each batch is made anew"
+            print(f"The augmented set of {len(self)} images takes {np.prod(shape) / 1e9:.1f} GB; it is kept {where}.")
+        if self.held is not None:
+            for index in tqdm(range(len(self)), desc="augmenting", unit="image", disable=None, leave=False):
                 self.held[index] = self.make(index)
 
     def __len__(self):
-        return self.copies * len(self.images)
+        return self.copies * len(self.rows)
 
     def to(self, device):
         """Moves what is held in memory to a device, whole: uint8 is a quarter of what float32 would take there."""
-        if self.held is not None:
+        if self.in_memory:
             self.held = self.held.to(device)
         return self
 
     def make(self, index):
         """Image number `index` of the augmented set, uint8 [3, H, W]."""
-        copy, source = divmod(int(index), len(self.images))
-        image = torch.from_numpy(np.array(self.images[source]))
+        copy, source = divmod(int(index), len(self.rows))
+        image = torch.from_numpy(np.array(self.images[self.rows[source]]))
         return augment(image, copy, seed=self.seed + source * 7919, kinds=self.kinds)
 
     def batch(self, indices):

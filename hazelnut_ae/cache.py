@@ -29,21 +29,33 @@ def place(folder, signature):
 
 
 def read(folder, signature):
-    """The set of that signature as (images, masks, fingerprint), or None where the cache has none that is whole."""
+    """The set of that signature as (images, bits, fingerprint), or None where the cache has none that is whole.
+
+    bits: the masks as `pack` makes them; `unpack` the rows that are wanted.
+    """
     path = place(folder, signature)
     try:
         header = json.loads((path / "set.json").read_text())
         images = np.load(path / "images.npy", mmap_mode="r")  # uint8 [N, 3, H, W]
         bits = np.load(path / "masks.npy")  # uint8 [N, H·W / 8]
         n, _, height, width = images.shape
-        masks = np.unpackbits(bits, axis=1, count=height * width).reshape(n, height, width).astype(bool)
-        if n != header["images"] or images.dtype != np.uint8:
+        if n != header["images"] or images.dtype != np.uint8 or bits.shape != (n, -(-height * width // 8)):
             return None
         if images.nbytes <= HOLD_IN_MEMORY:
             images = np.array(images)
-        return images, masks, header["fingerprint"]
+        return images, bits, header["fingerprint"]
     except (OSError, ValueError, KeyError, EOFError):
         return None  # nothing there, or cut short: it is built again
+
+
+def pack(mask):
+    """A mask bool [H, W] as bits, uint8 [H·W / 8]."""
+    return np.packbits(mask)
+
+
+def unpack(bits, size):
+    """Masks bool [N, size, size] from bits uint8 [N, size² / 8]."""
+    return np.unpackbits(bits, axis=1, count=size * size).reshape(len(bits), size, size).astype(bool)
 
 
 def write(folder, signature, count, size, pairs):
@@ -68,18 +80,18 @@ def write(folder, signature, count, size, pairs):
             shutil.rmtree(building, ignore_errors=True)
         building, images = None, np.empty((count, 3, size, size), dtype=np.uint8)
     try:
-        masks = np.zeros((count, size, size), dtype=bool)
+        bits = np.zeros((count, -(-size * size // 8)), dtype=np.uint8)
         digest = hashlib.sha256()
         for row, (image, mask) in enumerate(pairs):
-            images[row], masks[row] = image, mask
+            images[row], bits[row] = image, pack(mask)
             digest.update(image.tobytes())
-            digest.update(np.packbits(mask).tobytes())
+            digest.update(bits[row].tobytes())
         fingerprint = digest.hexdigest()
         if building is None:
-            return images, masks, fingerprint
+            return images, bits, fingerprint
         try:
             images.flush()
-            np.save(building / "masks.npy", np.packbits(masks.reshape(count, -1), axis=1))
+            np.save(building / "masks.npy", bits)
             (building / "set.json").write_text(json.dumps({"images": count, "fingerprint": fingerprint}))
             for old in final.parent.iterdir():  # sets of sources that have changed since
                 if not old.name.startswith(".building-") and old != final:
@@ -87,8 +99,8 @@ def write(folder, signature, count, size, pairs):
             os.rename(building, final)
         except OSError:  # the disk is full, or another process was first with the same set
             stored = read(folder, signature)
-            return stored or (np.array(images), masks, fingerprint)
+            return stored or (np.array(images), bits, fingerprint)
     finally:
         if building is not None:
             shutil.rmtree(building, ignore_errors=True)
-    return read(folder, signature) or (images, masks, fingerprint)
+    return read(folder, signature) or (images, bits, fingerprint)

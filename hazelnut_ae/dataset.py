@@ -279,16 +279,19 @@ def load(folder, size=SIZE):
     stored = cache.read(folder, signature)
     if stored is None:
         stored = cache.write(folder, signature, len(entries), size, decoded(entries, size, folder.name))
-    images, masks, fingerprint = stored
+    images, bits, fingerprint = stored
     train = [i for i, entry in enumerate(entries) if entry.split == "train"]
     test = [i for i, entry in enumerate(entries) if entry.split == "test"]
 
-    def image_set(rows):  # both splits are runs of neighbouring rows, so that slices of a memory map stay one
+    def image_set(rows, masks_of):  # both splits are runs of neighbouring rows, so that slices of a memory map stay one
         rows_slice = slice(rows[0], rows[-1] + 1) if rows else slice(0, 0)
         names = [str(entries[i].path.relative_to(folder)) for i in rows]
-        return ImageSet(images[rows_slice], masks[rows_slice], [entries[i].defect for i in rows], names)
+        return ImageSet(images[rows_slice], masks_of(rows_slice), [entries[i].defect for i in rows], names)
 
-    return Dataset(image_set(train), image_set(test), folder.resolve().name, fingerprint, read_license(folder))
+    empty = np.broadcast_to(np.zeros((size, size), dtype=bool), (len(train), size, size))  # takes no memory per image
+    train_set = image_set(train, lambda _: empty)
+    test_set = image_set(test, lambda rows: cache.unpack(bits[rows], size))
+    return Dataset(train_set, test_set, folder.resolve().name, fingerprint, read_license(folder))
 
 
 def decoded(entries, size, name):

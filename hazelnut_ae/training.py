@@ -81,18 +81,20 @@ def train(
     device = speed.find_device(device)
     precision = speed.best_precision(device)
     train_rows, _ = split_good(len(dataset.train), seed)
-    images = dataset.train.images[train_rows]  # uint8 [N, 3, 256, 256]
-    preset = replace(preset, copies=preset.copies_for(len(images)))
-    epochs = epochs or preset.epochs_for(preset.copies * len(images))
-    per_epoch = steps_per_epoch(preset.copies * len(images), preset.batch_size)
+    preset = replace(preset, copies=preset.copies_for(len(train_rows)))
+    epochs = epochs or preset.epochs_for(preset.copies * len(train_rows))
+    per_epoch = steps_per_epoch(preset.copies * len(train_rows), preset.batch_size)
     compiled = world == 1 and speed.pays_to_compile(epochs * per_epoch, device)
     config = runs.make_config(preset, dataset.name, dataset.fingerprint, seed, latent_dim, epochs, precision, compiled)
     with first_process_first(rank, world):
         state = open_run(Path(run_folder), config, resume or rank > 0)
     precision = config["precision"]
-    loss_function = speed.compiled(l2_loss) if config["compiled"] else l2_loss
+    loss_function = speed.folded_l2_loss if speed.pays_to_fold(device, precision, world) else l2_loss
+    if config["compiled"]:
+        loss_function = speed.compiled(loss_function)
 
-    augmented = AugmentedSet(images, preset.copies, seed, preset.augmentations).to(device)
+    images = dataset.train.images  # uint8 [N, 3, 256, 256]
+    augmented = AugmentedSet(images, preset.copies, seed, preset.augmentations, train_rows).to(device)
     torch.manual_seed(seed)
     model = Autoencoder(latent_dim).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), preset.learning_rate, fused=True)

@@ -52,8 +52,7 @@ def test_same_seed_same_bytes_and_other_seed_other_bytes():
 
 def test_391_images_make_1955_and_about_63_steps():
     images = np.zeros((391, 3, 4, 4), np.uint8)
-    augmented = AugmentedSet.__new__(AugmentedSet)  # only its length matters here
-    augmented.images, augmented.copies = images, 5
+    augmented = AugmentedSet(images, 5, kinds=())
     assert len(augmented) == 1955
     assert 60 <= len(augmented) // 32 <= 63
 
@@ -66,12 +65,25 @@ def test_orientation_can_be_kept():
         assert changed.abs().max() > 0
 
 
-def test_a_set_beyond_the_memory_budget_gives_the_same_batches(monkeypatch):
-    images = torch.stack([picture(i) for i in range(3)]).numpy()
-    held = AugmentedSet(images, 6, seed=3)
+def test_a_set_beyond_the_memory_budget_gives_the_same_batches(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path / "cache"))
+    images = torch.stack([picture(i) for i in range(4)]).numpy()
+    used = [3, 0, 2]
+    held = AugmentedSet(images, 6, seed=3, rows=used)
     monkeypatch.setattr(augmentation, "MEMORY_BUDGET", 0)
-    on_the_fly = AugmentedSet(images, 6, seed=3)
-    assert held.held is not None
-    assert on_the_fly.held is None
+    on_disk = AugmentedSet(images, 6, seed=3, rows=used).to("cpu")
+    monkeypatch.setattr(augmentation, "disk_tensor", lambda shape: None)
+    made_anew = AugmentedSet(images, 6, seed=3, rows=used).to("cpu")
+    assert "on the disk" in capsys.readouterr().out
+    assert made_anew.held is None
+    assert list((tmp_path / "cache").iterdir()) == []  # the file has no name that could be left behind
     rows = torch.tensor([0, 17, 4, 9, 16])
-    assert torch.equal(held.batch(rows), on_the_fly.batch(rows))
+    assert torch.equal(held.batch(rows), on_disk.batch(rows))
+    assert torch.equal(held.batch(rows), made_anew.batch(rows))
+    assert torch.equal(held.batch(torch.arange(3)), torch.from_numpy(images[used]))
+
+
+def test_a_disk_without_room_is_left_alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path))
+    assert augmentation.disk_tensor((2**50,)) is None
+    assert list(tmp_path.iterdir()) == []

@@ -5,13 +5,14 @@ import dataclasses
 import json
 import os
 import signal
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from hazelnut_ae import runs, training
+from hazelnut_ae import runs, speed, training
 from hazelnut_ae.files import DataError
 from hazelnut_ae.presets import PRESETS, Preset, find_preset, steps_per_epoch
 
@@ -223,12 +224,15 @@ def test_bfloat16_follows_float32(painted):
     """The loss of the first steps is the same within a few percent, whichever arithmetic computes it."""
     curves = []
     batch = torch.from_numpy(painted.train.images[:4])  # uint8 [4, 3, 256, 256]
-    for precision in ("float32", "bfloat16"):
+    ways = (("float32", training.l2_loss), ("bfloat16", training.l2_loss), ("bfloat16", speed.folded_l2_loss))
+    for precision, loss_function in ways:
         torch.manual_seed(0)
         model = training.Autoencoder(16)
         optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-        curves.append([float(training.train_step(model, optimizer, batch, precision)) for _ in range(8)])
-    np.testing.assert_allclose(curves[0], curves[1], rtol=0.05)
+        step = partial(training.train_step, model, optimizer, batch, precision, loss_function)
+        curves.append([float(step()) for _ in range(8)])
+    np.testing.assert_allclose(curves[1], curves[0], rtol=0.05)
+    np.testing.assert_allclose(curves[2], curves[0], rtol=0.05)
 
 
 def test_preset_names_every_number():
