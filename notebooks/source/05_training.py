@@ -200,6 +200,22 @@ for number, names in figures.f1_groups(list(run.f1)).items():
     figure = figures.f1_by_epoch(run.f1, names, f"F1 at the printed τ, on the test images. {lesson.caption}")
     display(lesson.show(figure, f"figure_{number:02d}_f1_{'_'.join(names)}"))
 
+# %% [markdown]
+# The same in numbers, at a few epochs: the loss (median of the epoch's steps) and the F<sub>1</sub> of each defect.
+
+# %%
+marks = {}
+for epoch in (1, 10, 100, 500, 1000):
+    losses_of_epoch = [value for _, of_epoch, value in run.history if of_epoch == epoch]
+    if losses_of_epoch:
+        f1_then = {f"F1 {name}": dict(points).get(epoch) for name, points in run.f1.items()}
+        marks[f"epoch {epoch}"] = {"loss": np.median(losses_of_epoch)} | f1_then
+pd.DataFrame(marks).T.astype(float).style.format("{:.2f}", na_rep="").format("{:.4f}", subset=["loss"])
+
+# %% [markdown]
+# The article's curves, read off its figures: the loss falls from 0.10 at the start to about 0.003 at the end; F<sub>1</sub> rises from
+# 0.15 to 0.35 (crack), 0.15 to 0.75 (cut), 0.12 to 0.56 (hole) and 0.09 to 0.35 (print).
+
 # %%
 article_end = {"crack": 0.35, "cut": 0.75, "hole": 0.56, "print": 0.35}  # read off its Figures 6 and 7
 table = pd.DataFrame(

@@ -169,7 +169,7 @@ if "dictionary" in systems:
 # ## All of them, under one ruler
 #
 # The same images to learn from, the same test images, the same metrics, and the same way to choose a threshold without
-# labels (the value that 99.9 % of the pixels of held-out good images do not exceed).
+# labels ([notebook 7](07_threshold_and_latent_size.ipynb)'s: from the mean of held-out good maps).
 
 # %%
 found = {

@@ -1,0 +1,27 @@
+import pandas as pd
+
+from hazelnut_ae import studies
+
+
+def test_latent_sizes_measures_each_size_and_keeps_its_runs(painted_folder, tmp_path, capsys):
+    out = tmp_path / "sizes.csv"
+    command = ["latent", str(painted_folder), "--runs", str(tmp_path / "runs"), "--sizes", "4,16", "--epochs", "1"]
+    assert studies.main([*command, "--out", str(out)]) == 0
+    table = pd.read_csv(out)
+    assert table["latent"].tolist() == [4, 16]
+    assert {"residual_good", "residual_defective", "f1_crack", "f1_max", "pixel_auroc", "loss"} <= set(table)
+    assert table.drop(columns="latent").notna().all().all()
+    assert studies.main([*command, "--out", str(tmp_path / "again.csv")]) == 0  # the runs are there: only measured
+    assert (tmp_path / "again.csv").read_bytes() == out.read_bytes()
+
+
+def test_latent_sizes_without_data_is_one_sentence(tmp_path, capsys):
+    assert studies.main(["latent", str(tmp_path / "nothing"), "--out", str(tmp_path / "sizes.csv")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_one_epoch_of_a_set_of_any_size():
+    row = studies.one_epoch(40)
+    assert row["images"] == 40
+    assert row["epoch_s"] > 0
+    assert abs(row["per_image_ms"] - 1000 * row["epoch_s"] / 40) < 1e-6
