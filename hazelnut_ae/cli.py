@@ -74,11 +74,11 @@ def parser():
     c.add_argument("--resume", action="store_true", help="go on where the run in the folder stopped")
 
     c = command("evaluate", evaluate, "measure a run on the test images and print the results table")
-    add_data_and_run(c)
+    add_data_and_run(c, required=False)
     c.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
 
     c = command("figures", figures, "draw figures 3–7 and 9–14 of the article from a run")
-    add_data_and_run(c)
+    add_data_and_run(c, required=False)
     c.add_argument(
         "--out", type=Path, default=None, help="folder for the pictures (default: HAZELNUT_FIGURES or figures)"
     )
@@ -112,9 +112,10 @@ def add_preset(command):
     command.add_argument("--preset", default="quick", choices=list(PRESETS), help="default: quick")
 
 
-def add_data_and_run(command):
+def add_data_and_run(command, required=True):
+    default = "" if required else " (default: the one in the package that learnt from synthetic hazelnuts)"
     command.add_argument("folder", metavar="DIR", type=Path)
-    command.add_argument("--run", required=True, type=Path, help="the folder of the run")
+    command.add_argument("--run", required=required, type=Path, help=f"the folder of the run{default}")
 
 
 def natural(text):
@@ -190,7 +191,8 @@ def train(arguments):
 def evaluate(arguments):
     from hazelnut_ae import dataset, results, runs, workflow
 
-    result = workflow.evaluate(dataset.load(arguments.folder), runs.load_run(arguments.run))
+    data = dataset.load(arguments.folder)
+    result = workflow.evaluate(data, workflow.run_for(data, arguments.run))
     print(terminal_table(results.table(result, category=None)))
     images, everything = result["images"], result["pixels"]
     print(f"Pixel AUROC {show(everything['auroc'])}, image AUROC {show(images['auroc'])}.")
@@ -212,10 +214,11 @@ def show(number):
 
 
 def figures(arguments):
-    from hazelnut_ae import dataset, runs, workflow
+    from hazelnut_ae import dataset, workflow
 
     out = arguments.out or Path(os.environ.get("HAZELNUT_FIGURES") or "figures")
-    for path in workflow.figures(dataset.load(arguments.folder), runs.load_run(arguments.run), out):
+    data = dataset.load(arguments.folder)
+    for path in workflow.figures(data, workflow.run_for(data, arguments.run), out):
         print(path)
 
 

@@ -20,11 +20,11 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock
 
-from hazelnut_ae import cache, dataset, detection, figures, presets, runs, synthetic, training
+from hazelnut_ae import cache, dataset, detection, figures, presets, runs, synthetic, training, workflow
 from hazelnut_ae.files import DataError, atomic_path
+from hazelnut_ae.workflow import SHIPPED
 
 SEED = 0
-SHIPPED = Path(__file__).parent / "shipped"
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Lesson:
             run = runs.load_run(folder)
             if run.config["data"] == self.dataset.fingerprint and run.history[-1][1] >= run.config["epochs"]:
                 return run
-        return None if self.preset.name == "tiny" else shipped_run(self.dataset)
+        return None if self.preset.name == "tiny" else workflow.shipped_run(self.dataset)
 
     def _run_folder(self):
         key = f"{self.preset.name}-{self.dataset.fingerprint[:12]}"
@@ -93,13 +93,7 @@ class Lesson:
     @cached_property
     def held_out_maps(self):
         """The anomaly maps of the good training images that the run kept out of its training, float32 [M, 256, 256]."""
-        count = len(self.dataset.train)
-        if (
-            self.run.config["data"] != self.dataset.fingerprint
-        ):  # shipped: trained on a longer row of the same paintings
-            count = presets.PRESETS[self.run.config["preset"]].counts["train/good"]
-        rows = training.split_good(count, self.run.config["seed"])[1]
-        images = self.dataset.train.images[rows[rows < len(self.dataset.train)]]
+        images = workflow.held_out(self.dataset, self.run)
         return detection.residual(images, detection.reconstruct(self.run.model, images))
 
     def show(self, figure, name):
@@ -177,16 +171,6 @@ def painted(preset):
             finally:
                 shutil.rmtree(building, ignore_errors=True)
     return folder
-
-
-def shipped_run(data):
-    """The run in the package that learnt from this Dataset, or from painted hazelnuts where these are; else None."""
-    for config in sorted(SHIPPED.glob("*/config.json")):
-        run = runs.load_run(config.parent)
-        painted_both = run.config["data_name"].startswith("synthetic") and data.license.startswith("synthetic")
-        if run.config["data"] == data.fingerprint or painted_both:
-            return run
-    return None
 
 
 def latent_study():

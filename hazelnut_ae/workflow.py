@@ -1,19 +1,52 @@
 """From a data folder and a run to numbers and pictures: what `evaluate`, `figures` and the notebooks have in common."""
 
 import sys
+from pathlib import Path
 
 from hazelnut_ae import figures as drawing
 from hazelnut_ae import results, runs
 from hazelnut_ae.detection import AutoencoderDetector, reconstruct, residual
 from hazelnut_ae.files import DataError
+from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.thresholds import printed_tau
 from hazelnut_ae.training import split_good
+
+SHIPPED = Path(__file__).parent / "shipped"
+
+
+def shipped_run(dataset):
+    """The run in the package that learnt from this Dataset, or from synthetic hazelnuts where these are; else None."""
+    for config in sorted(SHIPPED.glob("*/config.json")):
+        run = runs.load_run(config.parent)
+        if run.config["data"] == dataset.fingerprint or both_synthetic(dataset, run):
+            return run
+    return None
+
+
+def run_for(dataset, folder=None):
+    """The `Run` in a folder, or where no folder is named the shipped one that fits. Raises: DataError without one."""
+    if folder is not None:
+        return runs.load_run(folder)
+    run = shipped_run(dataset)
+    if run is None:
+        raise DataError(
+            f"No run comes with the package for {dataset.name}; train one (hazelnut-ae train) and name it with --run."
+        )
+    return run
+
+
+def both_synthetic(dataset, run):
+    """Whether the run and the dataset are synthetic hazelnuts, and so perhaps shorter or longer rows of the same."""
+    return run.config["data_name"].startswith("synthetic") and dataset.license.startswith("synthetic")
 
 
 def held_out(dataset, run):
     """The good training images that the run never saw, uint8 [M, 3, 256, 256]; the same ones as in training."""
-    _, rows = split_good(len(dataset.train), run.config["seed"])
-    return dataset.train.images[rows]
+    count = len(dataset.train)
+    if run.config["data"] != dataset.fingerprint and both_synthetic(dataset, run):
+        count = PRESETS[run.config["preset"]].counts["train/good"]  # of which it kept its own tenth
+    _, rows = split_good(count, run.config["seed"])
+    return dataset.train.images[rows[rows < len(dataset.train)]]
 
 
 def evaluate(dataset, run):
@@ -35,7 +68,7 @@ def evaluate(dataset, run):
         tau_printed=True,
         data=dataset.name,
     )
-    if same:
+    if same and SHIPPED not in run.folder.parents:
         runs.write_json(run.folder / "results.json", result)
     return result
 
@@ -50,7 +83,7 @@ def note_other_data(dataset, run):
 
 def figures(dataset, run, out):
     """Draws figures 3–7 and 9–14 and the picture of defects found into the folder `out`; returns the paths."""
-    note_other_data(dataset, run)
+    same = note_other_data(dataset, run)
     test = dataset.test
     reconstructions = reconstruct(run.model, test.images)  # float32 [N, 3, 256, 256]
     return drawing.write_all(
@@ -60,7 +93,7 @@ def figures(dataset, run, out):
         reconstructions,
         residual(test.images, reconstructions),  # float32 [N, 256, 256]
         run.history,
-        run.f1 if run.config["data"] == dataset.fingerprint else {},
+        run.f1 if same or both_synthetic(dataset, run) else {},
         {name: printed_tau(name) for name in test.defect_names},
         caption(dataset, run),
     )

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from hazelnut_ae import dataset, detection, presets, results, runs, synthetic, training, tutorial
+from hazelnut_ae import dataset, detection, presets, results, runs, synthetic, training, tutorial, workflow
 from hazelnut_ae.files import DataError
 
 
@@ -111,10 +111,26 @@ def test_a_shipped_run_is_used_where_it_fits(data_name, fingerprint, license, fi
     (tmp_path / "article").mkdir()
     (tmp_path / "article" / "config.json").touch()
     run = runs.Run(tmp_path / "article", {"data": "the same", "data_name": data_name})
-    monkeypatch.setattr(tutorial, "SHIPPED", tmp_path)
+    monkeypatch.setattr(workflow, "SHIPPED", tmp_path)
     monkeypatch.setattr(runs, "load_run", lambda folder: run)
     data = dataset.Dataset(None, None, "any", fingerprint, license)
-    assert (tutorial.shipped_run(data) is run) == fits
+    assert (workflow.shipped_run(data) is run) == fits
+    if fits:
+        assert workflow.run_for(data) is run
+    else:
+        with pytest.raises(DataError, match="name it with --run"):
+            workflow.run_for(data)
+
+
+def test_held_out_images_of_a_shipped_run_are_those_it_kept_out_of_its_longer_row(painted):
+    """Of 391 paintings it kept 39; a set that shows only the first of them has some of these, and no trained ones."""
+    config = {"data": "another", "data_name": "synthetic_hazelnuts", "preset": "article", "seed": 0}
+    kept = set(training.split_good(391, 0)[1].tolist())
+    images = np.arange(120).reshape(120, 1)
+    data = dataset.Dataset(dataset.ImageSet(images, None, [], []), None, "any", "this", "synthetic hazelnuts")
+    found = workflow.held_out(data, runs.Run(None, config))[:, 0].tolist()
+    assert found == sorted(row for row in kept if row < 120)
+    assert len(found) >= 5
 
 
 def test_hazelnuts_are_painted_once(own_cache, monkeypatch):
