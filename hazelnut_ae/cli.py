@@ -89,9 +89,8 @@ def parser():
     c.add_argument("--setting", default="quick", choices=["tiny", "quick", "paper"], help="default: quick")
     c.add_argument(
         "--augment",
-        default="turn",
         choices=["turn", "upright", "none"],
-        help="upright keeps the orientation of images that were all taken in one (default: turn)",
+        help="upright keeps the orientation of images that were all taken in one (default: as the run was trained)",
     )
     c.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
 

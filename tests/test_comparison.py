@@ -7,15 +7,18 @@ from PIL import Image
 from skimage import data
 from skimage.metrics import structural_similarity
 from torch import nn
+from torch.nn import functional as F
 
-from hazelnut_ae import comparison
+from hazelnut_ae import comparison, speed
 from hazelnut_ae.comparison import AUGMENTATIONS, SETTINGS, SYSTEMS, backbones, build, common
 from hazelnut_ae.comparison.anogan import AnoGAN, Discriminator, Generator
 from hazelnut_ae.comparison.bergmann import BergmannAutoencoder, BergmannNetwork, ssim_map
 from hazelnut_ae.comparison.common import Checkpoint, augment, batch_of
 from hazelnut_ae.comparison.dictionary import FeatureDictionary, patches_of, spread
+from hazelnut_ae.comparison.run import as_the_run
 from hazelnut_ae.dataset import Dataset, ImageSet
 from hazelnut_ae.files import DataError
+from hazelnut_ae.runs import Run
 
 
 def squares(number, seed=0, defective=False, noise=6):
@@ -59,6 +62,21 @@ def test_bergmann_network_has_the_printed_shapes():
     mirrored = [m.out_channels for m in network.decoder if isinstance(m, nn.ConvTranspose2d)]
     assert mirrored == [32, 64, 128, 64, 64, 32, 32, 32, 32, 1]
     assert isinstance(network.decoder[-1], nn.Sigmoid)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_folded_network_is_the_network(channels):
+    network = BergmannNetwork(channels, latent_dim=16).double()
+    x = torch.rand(2, channels, 256, 256, dtype=torch.float64)
+    folded = F.pixel_shuffle(speed.folded_forward(network, speed.fold(x)), 2)
+    torch.testing.assert_close(folded, network(x), rtol=1e-10, atol=1e-12)
+
+
+def test_orientation_follows_the_run():
+    upright = Run(None, {"augmentations": ["noise"], "seed": 3})
+    assert as_the_run(upright) == {"augment": "upright", "seed": 3}
+    assert as_the_run(upright, "turn", 0) == {"augment": "turn", "seed": 0}
+    assert as_the_run(None) == {"augment": "turn", "seed": 0}
 
 
 def test_dcgan_shapes():

@@ -88,7 +88,8 @@ class AnoGAN:
         self.losses: list[tuple[float, float]] = []  # (discriminator, generator)
 
     def noise(self, number: int, seed: int) -> Tensor:
-        z = torch.randn(number, self.latent_dim, 1, 1, generator=torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(500_000_009 + seed)  # other numbers than those that choose the batch
+        z = torch.randn(number, self.latent_dim, 1, 1, generator=generator)
         return z.to(self.device)  # [N, latent, 1, 1]
 
     @staticmethod
@@ -102,8 +103,8 @@ class AnoGAN:
         images = self.prepare(good)
         self.generator.train()
         self.discriminator.train()
-        improve_g = torch.optim.Adam(self.generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
-        improve_d = torch.optim.Adam(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
+        improve_g = torch.optim.Adam(self.generator.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
+        improve_d = torch.optim.Adam(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
         parts = {"g": self.generator, "d": self.discriminator, "improve_g": improve_g, "improve_d": improve_d}
         first = self.checkpoint.resume(**parts) if self.checkpoint else 0
         ones, zeros = torch.ones(self.batch_size, device=self.device), torch.zeros(self.batch_size, device=self.device)
@@ -120,12 +121,14 @@ class AnoGAN:
             loss_d.backward()
             improve_d.step()
 
+            self.discriminator.requires_grad_(False)  # it only passes the gradient on to the generator
             with faster_arithmetic(self.device):
                 says_fake = self.discriminator(fake)  # [B]
             loss_g = real_or_not(says_fake.float(), ones)
             improve_g.zero_grad()
             loss_g.backward()
             improve_g.step()
+            self.discriminator.requires_grad_(True)
 
             if step % 20 == 0:
                 self.losses.append((float(loss_d.detach()), float(loss_g.detach())))
@@ -137,7 +140,7 @@ class AnoGAN:
     def samples(self, number: int = 16) -> np.ndarray:
         """Images from random latent vectors, uint8 [N, 3, 128, 128]: what this GAN believes good images to be."""
         self.generator.eval()
-        images = self.generator(self.noise(number, self.seed + 1))
+        images = self.generator(self.noise(number, -1 - self.seed))
         return ((images.float().cpu() + 1) * 127.5).round().to(torch.uint8).contiguous().numpy()
 
     def search(self, x: Tensor) -> tuple[Tensor, list[float]]:
@@ -147,7 +150,7 @@ class AnoGAN:
         """
         self.generator.eval().requires_grad_(False)
         self.discriminator.eval().requires_grad_(False)
-        z = self.noise(len(x), self.seed + 2).requires_grad_()
+        z = self.noise(len(x), -1_000_003 - self.seed).requires_grad_()
         improve_z = torch.optim.Adam([z], lr=0.02)
         course = []
         with faster_arithmetic(self.device), torch.no_grad():

@@ -1,5 +1,6 @@
 """What the comparison systems share: moving the training images about, resuming a long fit, faster arithmetic."""
 
+import copy
 import math
 import time
 from pathlib import Path
@@ -74,6 +75,7 @@ class Checkpoint:
         """Loads modules and optimizers in place; returns the step to go on from, 0 if there is nothing."""
         if not self.path.exists():
             return 0
+        before = {name: copy.deepcopy(part.state_dict()) for name, part in parts.items()}
         try:
             saved = torch.load(self.path, weights_only=True, map_location="cpu")
             if saved["key"] != self.key:
@@ -81,6 +83,8 @@ class Checkpoint:
             for name, part in parts.items():
                 part.load_state_dict(saved[name])
         except Exception:  # a damaged checkpoint costs time, not the fit
+            for name, part in parts.items():
+                part.load_state_dict(before[name])
             return 0
         self.seconds_before = saved["seconds"]
         return saved["step"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hazelnut_ae.comparison.run import article, fit, predict, run_of
+from hazelnut_ae.comparison.run import article, as_the_run, fit, predict, run_of
 from hazelnut_ae.figures import overlay, panels, save
 
 
@@ -79,8 +79,7 @@ def write_figures(dataset, run_folder, systems, out=None, caption="", **options)
     run_folder = Path(run_folder)
     folder = run_folder / "comparison"
     run = run_of(run_folder, required="article" in systems)
-    if options.get("seed") is None:  # as `compare` does
-        options["seed"] = run.config["seed"] if run is not None else 0
+    options |= as_the_run(run, options.get("augment"), options.get("seed"))  # as `compare` does
     rows = one_of_each(dataset.test)
     columns, written = {}, []
     for name in systems:

@@ -20,14 +20,15 @@ from hazelnut_ae.detection import AutoencoderDetector
 from hazelnut_ae.files import DataError, atomic_path
 from hazelnut_ae.training import split_good
 
-CODE = 2  # counts up with each change of a system that changes its weights: what is kept of an older one is not taken
+CODE = 3  # counts up with each change of a system's weights or maps: what is kept of an older one is not taken
 
 
-def compare(dataset, run_folder, systems=None, setting="quick", augment="turn", seed=None, device="cpu"):
+def compare(dataset, run_folder, systems=None, setting="quick", augment=None, seed=None, device="cpu"):
     """Fits and evaluates `systems` (names of `SYSTEMS`, and "article" for the run itself; default all) on a `Dataset`.
 
     All of them learn from the images that the run learned from; the same held-out good images set their label-free τ.
-    setting: "quick" or "paper"; augment: "turn", "upright" or "none" (see `common.augment`); seed: else the run's.
+    setting: "quick" or "paper"; augment: "turn", "upright" or "none" (see `common.augment`), by default "turn", or
+    "upright" beside a run that was trained without rotation; seed: else the run's.
     Returns one dict per system, as `results.evaluate` makes it, with "setting", "augment", "fit_s" (None for the
     article, whose training was another command), "predict_s" (seconds for the test images) and "peak_gb" (the
     process's largest memory while it fitted and predicted; None where the operating system does not tell).
@@ -43,18 +44,26 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment="turn", 
     run = run_of(run_folder, required="article" in systems)
     if run is not None:
         workflow.note_other_data(dataset, run)
-    if seed is None:
-        seed = run.config["seed"] if run is not None else 0
+    options = dict(setting=setting, device=device) | as_the_run(run, augment, seed)
 
     measured = []
     for name in systems:
         if name == "article":
             found = article(dataset, run)
         else:
-            options = dict(setting=setting, augment=augment, seed=seed, device=device)
             found = predict(dataset, run_folder / "comparison", name, **options)
         measured.append(measure(dataset, found))
     return measured
+
+
+def as_the_run(run, augment=None, seed=None):
+    """{"augment", "seed"} as given, else as a `Run` (or None) was trained: without rotation means "upright"."""
+    config = run.config if run is not None else {}
+    turned = "rotation" in config.get("augmentations", ["rotation"])
+    return {
+        "augment": augment or ("turn" if turned else "upright"),
+        "seed": config.get("seed", 0) if seed is None else seed,
+    }
 
 
 def run_of(run_folder, required=True):
@@ -137,7 +146,7 @@ def predict(dataset, folder, name, **options):
     """
     detector, facts = fit(dataset, folder, name, **options)
     seed, path = options.get("seed", 0), Path(folder) / f"{name}.maps.safetensors"
-    about = {"weights": runs.digest_of(detector.state()), "data": dataset.fingerprint, "seed": seed}
+    about = {"code": CODE, "weights": runs.digest_of(detector.state()), "data": dataset.fingerprint, "seed": seed}
     key = json.dumps(about | {"search": getattr(detector, "search_steps", None)})
     maps, maps_facts = read_tensors(path, key)
     if maps is None:
