@@ -186,6 +186,34 @@ def f1_by_epoch(f1_of, defects=None, caption=""):
     return figure
 
 
+def latent_sizes(study, caption=""):
+    """Mean residual of good and of defective pixels, and F1 of each defect, by latent size.
+
+    study: a DataFrame as `studies.latent_sizes` makes it.
+    """
+    figure, room = blank(900, 320, caption)
+    left, right = (figure.add_axes((x, (room + 46) / (320 + room), 0.4, 236 / (320 + room))) for x in (0.07, 0.57))
+    sizes = study["latent"]
+    left.plot(sizes, study["residual_good"], color="0.4", marker="o", label="good pixels")
+    left.plot(sizes, study["residual_defective"], "s--", color="#D55E00", label="defective pixels")
+    left.set_ylabel("mean residual", fontsize=9)
+    left.set_ylim(0, None)
+    names = [column.removeprefix("f1_") for column in study if column.startswith("f1_") and column != "f1_max"]
+    for name, style in styles(names).items():
+        right.plot(sizes, study[f"f1_{name}"], label=name, **style)
+    right.set_ylabel("F1 at the printed τ", fontsize=9)
+    right.set_ylim(0, 1)
+    for ax in (left, right):
+        ax.set_xscale("log", base=2)
+        ax.set_xticks(sizes, [f"{size:g}" for size in sizes], fontsize=8)
+        ax.minorticks_off()
+        ax.tick_params(labelsize=8)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.set_xlabel("latent numbers", fontsize=9)
+        ax.legend(frameon=False, fontsize=8)
+    return figure
+
+
 def defect_panels(image, reconstruction, predicted, truth, caption=""):
     """Figures 9–12: original, reconstruction, predicted pixels and ground truth side by side."""
     return panels(

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
@@ -17,6 +18,16 @@ def image_set(defects, seed=0):
     images = rng.integers(0, 200, (len(defects), 3, 256, 256), dtype=np.uint8)
     paths = [f"test/{name}/{i:03d}.png" for i, name in enumerate(defects)]
     return ImageSet(images=images, masks=masks, defects=list(defects), paths=paths)
+
+
+def test_latent_sizes_draws_each_defect():
+    study = pd.DataFrame(
+        {"latent": [16, 500], "residual_good": [0.05, 0.03], "residual_defective": [0.2, 0.1], "f1_max": [0.5, 0.6]}
+        | {"f1_cut": [0.3, 0.4], "f1_hole": [0.5, 0.6]}
+    )
+    left, right = figures.latent_sizes(study, "made up").axes
+    assert [line.get_label() for line in right.lines] == ["cut", "hole"]
+    np.testing.assert_allclose(left.lines[1].get_ydata(), [0.2, 0.1])
 
 
 def write_all(folder, defects):

@@ -313,20 +313,8 @@ if study is None:
     print("This version of the course comes without runs at other latent sizes.")
 else:
     display(study.style.format(precision=3).hide())
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.4))
-    latent = study["latent"]
-    axes[0].plot(latent, study["residual_good"], color="0.4", marker="o", label="good pixels")
-    axes[0].plot(latent, study["residual_defective"], "s--", color="#D55E00", label="defective pixels")
-    f1_columns = {name.removeprefix("f1_"): study[name] for name in study if name.startswith("f1_")}
-    for name, style in figures.styles(list(f1_columns)).items():
-        axes[1].plot(latent, f1_columns[name], label=name, **style)
-    axes[0].set(ylabel="mean residual", ylim=(0, None))
-    axes[1].set(ylabel="F1 at the printed τ", ylim=(0, 1))
-    for ax in axes:
-        ax.set_xscale("log", base=2)
-        ax.set_xlabel("latent numbers")
-        ax.legend(fontsize=8)
-    plt.show()
+    note = f"Synthetic hazelnuts, article preset cut to {study['epochs'][0]} epochs per size, seed 0."
+    display(lesson.show(figures.latent_sizes(study, note), "figure_16_latent_sizes"))
 
 # %% [markdown]
 # When you read such a table, ask three things: Does the residual of *defective* pixels fall at the largest size? Is the
