@@ -1,0 +1,62 @@
+"""The run that comes with the package: the article preset on synthetic hazelnuts, all 1000 epochs."""
+
+import json
+
+import numpy as np
+import pytest
+
+from hazelnut_ae import dataset, metrics, runs, synthetic, workflow
+from hazelnut_ae.detection import AutoencoderDetector
+from hazelnut_ae.presets import PRESETS, steps_per_epoch
+
+FOLDER = workflow.SHIPPED / "article"
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return runs.load_run(FOLDER)
+
+
+def test_it_is_the_whole_article_preset(shipped):
+    preset = PRESETS["article"]
+    kept_for_training = preset.counts["train/good"] - 39  # a tenth held out
+    assert shipped.config["preset"] == "article"
+    assert shipped.config["seed"] == 0
+    assert shipped.config["latent_dim"] == 500
+    assert shipped.config["epochs"] == preset.epochs == 1000
+    assert len(shipped.history) == 1000 * steps_per_epoch(preset.copies * kept_for_training, preset.batch_size)
+    for points in shipped.f1.values():
+        assert [epoch for epoch, _ in points] == [1, *range(10, 1001, 10)]
+
+
+def test_it_is_small_and_whole():
+    assert {path.name for path in FOLDER.iterdir()} == {
+        "config.json",
+        "f1.csv",
+        "history.csv",
+        "model.safetensors",
+        "results.json",
+    }
+    assert (FOLDER / "model.safetensors").stat().st_size <= 11e6
+    assert (FOLDER / "history.csv").stat().st_size <= 3e6
+
+
+def test_its_curves_and_its_results_are_of_one_run(shipped):
+    """The F1 of the last epoch was computed while training, results.json afterwards from the saved weights."""
+    result = json.loads((FOLDER / "results.json").read_text(encoding="utf-8"))
+    for name, points in shipped.f1.items():
+        assert points[-1][1] == pytest.approx(result["defects"][name]["f1"], abs=0.005)
+    assert {name: block["images"] for name, block in result["defects"].items()} == {
+        name: count for name, count in PRESETS["article"].counts.items() if "/" not in name
+    }
+
+
+def test_it_finds_defects_in_newly_painted_hazelnuts(shipped, tmp_path):
+    """Seed 1: nuts that no run of the package has seen."""
+    synthetic.write(tmp_path / "nuts", {"train/good": 4, "test/good": 2, "hole": 3, "print": 3}, seed=1)
+    data = dataset.load(tmp_path / "nuts")
+    assert workflow.shipped_run(data).config == shipped.config
+    maps = AutoencoderDetector(shipped.model).anomaly_maps(data.test.images)
+    assert metrics.PixelMetrics().update(maps, data.test.masks).compute()["auroc"] > 0.9
+    good = np.array(data.test.defects) == "good"
+    assert maps[good].mean() < 0.05
