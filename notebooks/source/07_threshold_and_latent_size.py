@@ -317,8 +317,17 @@ else:
     display(lesson.show(figures.latent_sizes(study, note), "figure_16_latent_sizes"))
 
 # %% [markdown]
-# When you read such a table, ask three things: Does the residual of *defective* pixels fall at the largest size? Is the
-# difference between two sizes larger than what another seed would change? And who chose the size, looking at which images?
+# On synthetic hazelnuts, with 20 epochs (1,100 steps) for each size, **neither of the article's two warnings shows.** From 16 to 2000
+# numbers the residual of good pixels stays between 0.034 and 0.037 and that of defective ones between 0.19 and 0.20; no
+# F<sub>1</sub> moves by more than 0.08, and up and down without order. So what happens at latent 2000? On this evidence: nothing. The
+# network does not begin to copy defects.
+#
+# Two facts help to see why. Before the latent vector Table 1 has a layer of 32 × 8 × 8 = 2,048 numbers, so a latent vector of 2000
+# widens no bottleneck. And copying is learnt: however many numbers there are, training never rewarded drawing a crack.
+#
+# How far does the evidence reach? One seed, one kind of object, the beginning of a training. Whether a difference as small as
+# the one between 64 and 100 means anything, only other seeds could tell. And had we to choose a size, we would have
+# to do it without these F<sub>1</sub>: they are from the test images.
 
 # %% [markdown]
 # ## Exercises
