@@ -102,7 +102,7 @@ plt.show()
 pd.DataFrame({name: pd.Series(s).describe()[["min", "50%", "max"]] for name, s in share.items()}).T.round(2)
 
 # %% [markdown]
-# On the real hazelnuts cuts, holes and prints are as small. Measured on half of MVTec AD's test images (the even-numbered ones, at 128
+# On the real hazelnuts cuts, holes and prints are about as small as these. Measured on half of MVTec AD's test images (the even-numbered ones, at 128
 # pixels; Bergmann et al., CVPR 2019, CC BY-NC-SA 4.0; not the official split):
 #
 # | defect | smallest | median | largest |
@@ -112,8 +112,9 @@ pd.DataFrame({name: pd.Series(s).describe()[["min", "50%", "max"]] for name, s i
 # | hole | 0.6 % | 1.4 % | 3.0 % |
 # | print | 1.9 % | 2.8 % | 4.6 % |
 #
-# Cracks are the exception: most real ones are slits, and a few shells gape. The painter aims at the real ones' *mean* area,
-# which those few carry; so its middling cracks are larger than the real median, and in a small set they all may be.
+# Cracks are the exception. Most of the real ones are slits (median 3.0 %), a few shells stand wide open (up to 28 %), and these
+# few lift the mean. The synthetic cracks were made to match that *mean*, so a typical one of them is larger than a typical
+# real one.
 #
 # But for an open shell, defects are needles in haystacks. A cut of 0.8 % covers 500 of 65,536 pixels; a detector that raises a false alarm on
 # just 1 % of the good pixels already marks more good ones than bad.

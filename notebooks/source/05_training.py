@@ -161,7 +161,7 @@ lesson.show(figure, "figure_05_loss")
 # %% [markdown]
 # The grey line is the loss of every step, the black one its running median. The article's Figure 5 has the same shape:
 # from 0.10 to below 0.02 within 2,000 steps, then ever more slowly to about 0.003 at 62,000. The logarithmic axis shows
-# what a linear one hides: most of the steps are spent on the last tenth of the error.
+# what a linear one hides: most of the steps are spent on the last fifth of the error.
 #
 # What does it mean in grey levels? The square root of the loss is a typical error per pixel:
 
@@ -175,7 +175,8 @@ for name, value in ends:
 # %% [markdown]
 # (A thought on the article's 0.003. On the 37 real hazelnuts at hand to us (MVTec AD, Bergmann et al., CVPR 2019,
 # CC BY-NC-SA 4.0; not the official split) the average picture has a loss of 0.0021. The two cannot be compared to the digit,
-# since augmented images carry noise that nobody can copy, and the article does not say how much. But it shows how small the
+# since augmented images carry noise that nobody can copy, and the article does not say how much; so it does not follow that its
+# network is no better than the average. But it shows how small the
 # numbers are in which a good copy differs from a blob.)
 #
 # Now the finished network copies a good training image, a good test image that it never saw, and a defective one:

@@ -322,8 +322,10 @@ else:
 # F<sub>1</sub> moves by more than 0.08, and up and down without order. So what happens at latent 2000? On this evidence: nothing. The
 # network does not begin to copy defects.
 #
-# Two facts help to see why. Before the latent vector Table 1 has a layer of 32 × 8 × 8 = 2,048 numbers, so a latent vector of 2000
-# widens no bottleneck. And copying is learnt: however many numbers there are, training never rewarded drawing a crack.
+# Why not? Two thoughts, neither of them tested here. Before the latent vector Table 1 has a layer of 32 × 8 × 8 = 2,048 numbers; so at
+# any latent size the waist is narrow, beside 196,608 numbers of input. And copying has to be learnt: notebook 1 called the narrow waist the
+# method, and for points in a plane it is, but a network that has only ever drawn good nuts may have no way to draw a crack, however
+# many numbers describe it.
 #
 # How far does the evidence reach? One seed, one kind of object, the beginning of a training. Whether a difference as small as
 # the one between 64 and 100 means anything, only other seeds could tell. And had we to choose a size, we would have
