@@ -35,7 +35,9 @@ def test_colab_installs_this_package_and_shows_defects(colab, monkeypatch, tmp_p
 def test_binder_installs_what_pyproject_asks_for():
     text = (ROOT / ".binder" / "environment.yml").read_text()
     asked = (ROOT / "pyproject.toml").read_text()
-    for floor in re.findall(r"(?:torch|torchvision)>=[\d.]+", text.replace("pytorch-cpu", "torch")):
+    floors = re.findall(r"\b(?:torch|torchvision)>=[\d.]+", text.replace("pytorch-cpu", "torch"))
+    assert len(floors) == 2
+    for floor in floors:
         assert f'"{floor}"' in asked
     post_build = ROOT / ".binder" / "postBuild"
     assert os.access(post_build, os.X_OK)
