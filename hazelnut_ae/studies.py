@@ -1,8 +1,9 @@
-"""Two studies behind the course, as commands: what the latent size does (the article's section 5.2 argues, without a
-measurement), and what an epoch costs when there are many images.
+"""The studies behind the course, as commands: what the latent size does (the article's section 5.2 argues, without a
+measurement), what an epoch costs when there are many images, and which choice moves a comparison system's number.
 
     python -m hazelnut_ae.studies latent DIR --runs runs/latent --out latent_sizes.csv
     python -m hazelnut_ae.studies scale --out scale.csv
+    python -m hazelnut_ae.studies variants DIR --maps runs/variants --out variants.csv
 """
 
 import argparse
@@ -19,6 +20,7 @@ from tqdm import tqdm
 
 from hazelnut_ae import augmentation, cache, dataset, metrics, presets, speed, synthetic, training
 from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.comparison import variants
 from hazelnut_ae.detection import AutoencoderDetector
 from hazelnut_ae.files import DataError, Interrupted, atomic_path
 from hazelnut_ae.thresholds import printed_tau
@@ -99,17 +101,8 @@ def one_epoch(size, copies=5, distinct=16):
         "prepare_s": prepared - start,
         "epoch_s": seconds,
         "per_image_ms": 1000 * seconds / size,
-        "memory_gb": own_memory_gb(),
+        "memory_gb": speed.memory_gb("RssAnon"),
     }
-
-
-def own_memory_gb():
-    """The process's anonymous memory in GB, without mapped files; nan outside Linux."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) * 1024 / 1e9
-    except (OSError, StopIteration):
-        return float("nan")
 
 
 def numbers(text):
@@ -118,7 +111,7 @@ def numbers(text):
 
 
 def main(arguments=None):
-    """The command line of the two studies; returns the exit status."""
+    """The command line of the studies; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m hazelnut_ae.studies", description=__doc__.split("\n\n")[0])
     commands = parser.add_subparsers(dest="study", required=True)
     c = commands.add_parser("latent", help="train and measure the network at several latent sizes")
@@ -130,12 +123,19 @@ def main(arguments=None):
     c = commands.add_parser("scale", help="time an epoch over 2,000, 10,000 and 50,000 images")
     c.add_argument("--sizes", type=numbers, default=SET_SIZES)
     c.add_argument("--out", default="scale.csv", help="the table (default: scale.csv)")
+    c = commands.add_parser("variants", help="fit the comparison systems with one choice changed at a time")
+    c.add_argument("data", metavar="DIR", help="a data folder with test images, all in one orientation")
+    c.add_argument("--maps", default="runs/variants", help="folder of the maps; an interrupted study goes on there")
+    c.add_argument("--only", type=lambda text: text.split(";"), help='some of them, as "AE(L2);AE(L2), grey"')
+    c.add_argument("--out", default="variants.csv", help="the table (default: variants.csv)")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.study == "latent":
             table = latent_sizes(dataset.load(chosen.data), chosen.runs, chosen.sizes, chosen.epochs)
-        else:
+        elif chosen.study == "scale":
             table = scale(chosen.sizes)
+        else:
+            table = variants.variants(dataset.load(chosen.data), Path(chosen.maps), chosen.only)
         with atomic_path(Path(chosen.out)) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g")
     except (DataError, Interrupted) as error:

@@ -6,11 +6,12 @@ import torch
 from PIL import Image
 from skimage import data
 from skimage.metrics import structural_similarity
+from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional as F
 
 from hazelnut_ae import comparison, speed
-from hazelnut_ae.comparison import AUGMENTATIONS, SETTINGS, SYSTEMS, backbones, build, common
+from hazelnut_ae.comparison import AUGMENTATIONS, SETTINGS, SYSTEMS, backbones, build, common, variants
 from hazelnut_ae.comparison.anogan import AnoGAN, Discriminator, Generator
 from hazelnut_ae.comparison.bergmann import BergmannAutoencoder, BergmannNetwork, ssim_map
 from hazelnut_ae.comparison.common import Checkpoint, augment, batch_of
@@ -19,6 +20,7 @@ from hazelnut_ae.comparison.run import as_the_run
 from hazelnut_ae.dataset import Dataset, ImageSet
 from hazelnut_ae.files import DataError
 from hazelnut_ae.runs import Run
+from hazelnut_ae.training import split_good
 
 
 def squares(number, seed=0, defective=False, noise=6):
@@ -314,3 +316,25 @@ def test_every_system_has_every_setting():
         assert set(setting) == set(SYSTEMS)
     assert build("ae-ssim", "tiny").name == "AE(SSIM)"
     assert common.AUGMENTATIONS == AUGMENTATIONS
+
+
+def test_variants_change_one_thing_and_keep_their_maps(dataset, tmp_path, monkeypatch):
+    names = ["AE(L2), grey", "AE(L2), input of 128 pixels", "AE(SSIM), any rotation"]
+    table = variants.variants(dataset, tmp_path, names, setting="tiny")
+    assert table["variant"].tolist() == ["mean image, no learning", *names]
+    assert table.drop(columns="variant").notna().all().all()
+    # the mean image's number, counted by another hand
+    good = dataset.train.images[split_good(len(dataset.train), 0)[0]] / 255
+    far = np.sqrt(((dataset.test.images / 255 - good.mean(axis=0)) ** 2).mean(axis=1))
+    expected = roc_auc_score(dataset.test.masks.ravel(), far.ravel())
+    assert table["pixel_auroc"][0] == pytest.approx(expected, abs=1e-3)
+    monkeypatch.setattr(BergmannAutoencoder, "fit", lambda self, good: pytest.fail("fitted again"))
+    assert variants.variants(dataset, tmp_path, names, setting="tiny").equals(table)
+    with pytest.raises(DataError, match="no variant"):
+        variants.variants(dataset, tmp_path, ["AE(L3)"])
+
+
+def test_every_variant_can_be_built():
+    for system, changes, size in variants.VARIANTS.values():
+        assert SYSTEMS[system](**SETTINGS["tiny"][system] | changes).name
+        assert size in (128, 256)

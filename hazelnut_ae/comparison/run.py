@@ -4,7 +4,6 @@ What is computed is kept in RUN/comparison: the fitted system and its maps as sa
 fit as a checkpoint. A second call computes only what is missing, and returns the same numbers.
 """
 
-import contextlib
 import json
 import time
 from pathlib import Path
@@ -82,7 +81,7 @@ def measure(dataset, found):
 def article(dataset, run):
     """The run's own maps, and what they took."""
     detector = AutoencoderDetector(run.model)
-    reset_peak_memory()
+    speed.forget_largest_memory()
     started = time.monotonic()
     maps = detector.anomaly_maps(dataset.test.images)
     predict_s = time.monotonic() - started
@@ -94,7 +93,7 @@ def article(dataset, run):
         "augment": ", ".join(run.config["augmentations"]),
         "fit_s": None,
         "predict_s": predict_s,
-        "peak_gb": peak_memory_gb(),
+        "peak_gb": speed.memory_gb(),
     }
 
 
@@ -124,7 +123,7 @@ def fit(dataset, folder, name, setting="quick", augment="turn", seed=0, device="
     detector = build(name, setting, augment, seed, device, checkpoint)
     key = json.dumps(wanted | {"name": detector.name}, sort_keys=True)
     speed.keep_memory()
-    reset_peak_memory()
+    speed.forget_largest_memory()
     tensors, facts = read_tensors(path, key)
     if tensors is None:
         train_rows, _ = split_good(len(dataset.train), seed)
@@ -156,7 +155,7 @@ def predict(dataset, folder, name, **options):
         maps_facts = {"predict_s": time.monotonic() - started}
         held_out_maps = detector.anomaly_maps(dataset.train.images[held_out_rows])
         maps = {"maps": torch.from_numpy(test_maps), "held_out_maps": torch.from_numpy(held_out_maps)}
-        maps_facts["peak_gb"] = peak_memory_gb()
+        maps_facts["peak_gb"] = speed.memory_gb()
         write_tensors(path, maps, key, maps_facts)
     return {part: maps[part].numpy() for part in maps} | facts | maps_facts | {"system": detector.name}
 
@@ -178,18 +177,3 @@ def write_tensors(path, tensors, key, facts):
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"key": key, "facts": json.dumps(facts)})
-
-
-def reset_peak_memory():
-    """Linux keeps the process's largest memory since this; elsewhere nothing happens."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_memory_gb():
-    """The process's largest resident memory since `reset_peak_memory`, in GB; None outside Linux."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e9
-    except (OSError, StopIteration):
-        return None
