@@ -1,8 +1,10 @@
 """The studies behind the course, as commands: what the latent size does (the article's section 5.2 argues, without a
-measurement), what an epoch costs when there are many images, and which choice moves a comparison system's number.
+measurement), what an epoch costs when there are many images, whether bfloat16 learns as float32 does, and which choice
+moves a comparison system's number.
 
     python -m hazelnut_ae.studies latent DIR --runs runs/latent --out latent_sizes.csv
     python -m hazelnut_ae.studies scale --out scale.csv
+    python -m hazelnut_ae.studies precision DIR --out precision.csv
     python -m hazelnut_ae.studies variants DIR --maps runs/variants --out variants.csv
 """
 
@@ -92,9 +94,8 @@ def one_epoch(size, copies=5, distinct=16):
         loss_function = speed.folded_l2_loss if speed.pays_to_fold("cpu", precision) else training.l2_loss
         order = training.epoch_order(len(augmented), 0, 0)
         started = time.perf_counter()
-        for first in tqdm(range(0, len(order) - BATCH + 1, BATCH), desc=f"{size} images", disable=None, leave=False):
-            batch = augmented.batch(order[first : first + BATCH])  # uint8 [32, 3, 256, 256]
-            training.train_step(model, optimizer, batch, precision, loss_function)
+        for step in tqdm(range(len(order) // BATCH), desc=f"{size} images", disable=None, leave=False):
+            train_step_on(model, optimizer, augmented, order, step, precision, loss_function)
         seconds = time.perf_counter() - started
     return {
         "images": size,
@@ -103,6 +104,33 @@ def one_epoch(size, copies=5, distinct=16):
         "per_image_ms": 1000 * seconds / size,
         "memory_gb": speed.memory_gb("RssAnon"),
     }
+
+
+def precisions(data, steps=300, seed=0, every=50):
+    """Trains on a Dataset from the same weights with the same batches, in float32 and in bfloat16 (folded, as a run).
+
+    Returns a DataFrame with a row per `every` steps: step, and the median loss of those steps, "float32", "bfloat16".
+    """
+    augmented = augmentation.AugmentedSet(data.train.images, copies=5, seed=seed)
+    epochs = -(-steps * BATCH // len(augmented)) + 1
+    order = torch.cat([training.epoch_order(len(augmented), seed, epoch) for epoch in range(epochs)])
+    losses = {}
+    for precision, loss_function in (("float32", training.l2_loss), ("bfloat16", speed.folded_l2_loss)):
+        torch.manual_seed(seed)
+        model = Autoencoder().to(memory_format=torch.channels_last)
+        optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
+        losses[precision] = [
+            float(train_step_on(model, optimizer, augmented, order, step, precision, loss_function))
+            for step in tqdm(range(steps), desc=precision, disable=None, leave=False)
+        ]
+    table = pd.DataFrame(losses).groupby(np.arange(steps) // every).median()
+    return table.reset_index(drop=True).assign(step=lambda t: (t.index + 1) * every)[["step", *losses]]
+
+
+def train_step_on(model, optimizer, augmented, order, step, precision, loss_function):
+    """Step number `step` over images in this order; returns the loss."""
+    batch = augmented.batch(order[step * BATCH : (step + 1) * BATCH])  # uint8 [32, 3, 256, 256]
+    return training.train_step(model, optimizer, batch, precision, loss_function)
 
 
 def numbers(text):
@@ -123,6 +151,10 @@ def main(arguments=None):
     c = commands.add_parser("scale", help="time an epoch over 2,000, 10,000 and 50,000 images")
     c.add_argument("--sizes", type=numbers, default=SET_SIZES)
     c.add_argument("--out", default="scale.csv", help="the table (default: scale.csv)")
+    c = commands.add_parser("precision", help="train in float32 and in bfloat16 and set the losses side by side")
+    c.add_argument("data", metavar="DIR", help="a data folder")
+    c.add_argument("--steps", type=int, default=300)
+    c.add_argument("--out", default="precision.csv", help="the table (default: precision.csv)")
     c = commands.add_parser("variants", help="fit the comparison systems with one choice changed at a time")
     c.add_argument("data", metavar="DIR", help="a data folder with test images, all in one orientation")
     c.add_argument("--maps", default="runs/variants", help="folder of the maps; an interrupted study goes on there")
@@ -134,6 +166,8 @@ def main(arguments=None):
             table = latent_sizes(dataset.load(chosen.data), chosen.runs, chosen.sizes, chosen.epochs)
         elif chosen.study == "scale":
             table = scale(chosen.sizes)
+        elif chosen.study == "precision":
+            table = precisions(dataset.load(chosen.data), chosen.steps)
         else:
             table = variants.variants(dataset.load(chosen.data), Path(chosen.maps), chosen.only)
         with atomic_path(Path(chosen.out)) as temporary:

@@ -182,10 +182,17 @@ def latent_study():
     return pd.read_csv(path) if path.is_file() else None
 
 
+def variants_study():
+    """`comparison.variants` on MVTec AD's transistor as a DataFrame, or None where the package ships none."""
+    path = SHIPPED / "measured" / "transistor_variants.csv"
+    return pd.read_csv(path) if path.is_file() else None
+
+
 def measured(name):
     """A result of `evaluate` on a real data set that the package ships as numbers, or None.
 
-    name: "mvtec_hazelnut_128", "hazelnut_toy" or "transistor".
+    name: "mvtec_hazelnut_128", "hazelnut_toy" or "transistor"; with "comparison_" before it, the list of results that
+    `comparison.compare` returned.
     """
     path = SHIPPED / "measured" / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

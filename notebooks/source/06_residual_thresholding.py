@@ -178,7 +178,7 @@ plt.show()
 
 # %% [markdown]
 # Edges light up, and fine texture: the outline of the nut, the border of its scar. A copy that is a pixel off or a little
-# soft differs most where brightness changes abruptly. A real crack of one pixel's width has to stand out from that.
+# soft differs most where brightness changes abruptly. The thin end of a crack has to stand out from that.
 #
 # So this detector finds what is **large and of another colour** (white print, pale flesh), and misses what is **thin or as
 # dark as a shadow**. No threshold cures that; it is what the *pixel-wise difference* can and cannot see. Comparing small
