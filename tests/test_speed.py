@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -36,3 +39,20 @@ def test_folded_loss_and_its_gradients_are_those_of_the_plain_loss(batch, latent
 def test_fold_puts_each_square_of_pixels_into_channels():
     x = torch.arange(16).view(1, 1, 4, 4)
     assert speed.fold(x)[0, :, 0, 0].tolist() == [0, 1, 4, 5]
+
+
+@pytest.mark.skipif(speed.memory_gb() is None, reason="only Linux tells")
+def test_largest_memory_is_that_since_it_was_forgotten():
+    """In a process of its own, which keeps freed memory as a training process does."""
+    code = """
+import torch
+from hazelnut_ae import speed
+speed.keep_memory()
+speed.forget_largest_memory()
+before = speed.memory_gb()
+torch.ones(75_000_000)
+assert 0.2 < speed.memory_gb() - before < 0.4
+speed.forget_largest_memory()
+assert speed.memory_gb() - before < 0.1
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

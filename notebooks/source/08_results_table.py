@@ -200,7 +200,7 @@ credits = {
     "mvtec_hazelnut_128": f"Hazelnut of MVTec AD ({mvtec}), 37 good training images, 41 test images, "
     "128 pixels; not the official split.",
     "hazelnut_toy": "Hazelnut toy of the anomalib project (Intel, CC BY 4.0), 28 good training images, 23 to test.",
-    "transistor": f"Transistor of MVTec AD ({mvtec}), 213 good training images, 100 to test.",
+    "transistor": f"Transistor of MVTec AD ({mvtec}), 213 good training images, 100 to test; orientation kept.",
 }
 for name, credit in credits.items():
     real = tutorial.measured(name)
