@@ -39,6 +39,8 @@ def latent_sizes(data, folder, sizes=LATENT_SIZES, epochs=30, seed=0):
     last 50 steps), residual_good and residual_defective (mean residual of those pixels of the test images),
     pixel_auroc, f1_max (at the best τ of all pixels), and f1_<defect> (at the article's τ).
     """
+    if not len(data.test):
+        raise DataError(f"{data.name} has no test images; put some into test/good and test/<defect> to measure on.")
     rows = []
     for size in sizes:
         run_folder = Path(folder) / f"latent-{size}"
@@ -50,7 +52,7 @@ def latent_sizes(data, folder, sizes=LATENT_SIZES, epochs=30, seed=0):
         rows.append(
             {
                 "latent": size,
-                "epochs": epochs,
+                "epochs": run.history[-1][1],
                 "loss": np.median([value for _, _, value in run.history[-50:]]),
                 "residual_good": maps[~masks].mean(),
                 "residual_defective": maps[masks].mean(),
@@ -101,7 +103,7 @@ def one_epoch(size, copies=5, distinct=16):
         "images": size,
         "prepare_s": prepared - start,
         "epoch_s": seconds,
-        "per_image_ms": 1000 * seconds / size,
+        "per_image_ms": 1000 * seconds / (len(order) // BATCH * BATCH),
         "memory_gb": speed.memory_gb("RssAnon"),
     }
 
@@ -123,8 +125,9 @@ def precisions(data, steps=300, seed=0, every=50):
             float(train_step_on(model, optimizer, augmented, order, step, precision, loss_function))
             for step in tqdm(range(steps), desc=precision, disable=None, leave=False)
         ]
-    table = pd.DataFrame(losses).groupby(np.arange(steps) // every).median()
-    return table.reset_index(drop=True).assign(step=lambda t: (t.index + 1) * every)[["step", *losses]]
+    table = pd.DataFrame(losses).groupby(np.arange(steps) // every).median().reset_index(drop=True)
+    table.insert(0, "step", np.minimum((table.index + 1) * every, steps))
+    return table
 
 
 def train_step_on(model, optimizer, augmented, order, step, precision, loss_function):

@@ -59,22 +59,39 @@ class Lesson:
         """The trained `Run`: one that was shipped where it fits, else the preset's, trained on first use."""
         run = self.finished_run()
         if run is None:
-            folder = self._run_folder()
             print(f"Training the {self.preset.name} preset once; the other notebooks will find it.", flush=True)
-            folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder.with_name(folder.name + ".lock")), _progress_shown():
-                resume = (folder / "checkpoint.pt").exists()
-                run = training.train(self.dataset, folder, self.preset, seed=SEED, resume=resume)
+            run = self._train(self._run_folder())
+        return run
+
+    @cached_property
+    def own_run(self):
+        """The preset's `Run` on this very dataset, trained on first use, also where a shipped one fits."""
+        if self.run.config["data"] == self.dataset.fingerprint:
+            return self.run
+        folder = cache.cache_folder() / "runs" / f"own-{self.preset.name}-{self.dataset.fingerprint[:12]}"
+        run = self._finished(folder)
+        if run is None:
+            print(f"Training the {self.preset.name} preset on these very images, once.", flush=True)
+            run = self._train(folder)
         return run
 
     def finished_run(self):
         """The run if there is one already, else None."""
-        folder = self._run_folder()
+        run = self._finished(self._run_folder())
+        return run if run or self.preset.name == "tiny" else workflow.shipped_run(self.dataset)
+
+    def _finished(self, folder):
         with contextlib.suppress(DataError):
             run = runs.load_run(folder)
             if run.config["data"] == self.dataset.fingerprint and run.history[-1][1] >= run.config["epochs"]:
                 return run
-        return None if self.preset.name == "tiny" else workflow.shipped_run(self.dataset)
+        return None
+
+    def _train(self, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(folder.name + ".lock")), _progress_shown():
+            resume = (folder / "checkpoint.pt").exists()
+            return training.train(self.dataset, folder, self.preset, seed=SEED, resume=resume)
 
     def _run_folder(self):
         key = f"{self.preset.name}-{self.dataset.fingerprint[:12]}"

@@ -24,12 +24,12 @@ def test_one_epoch_of_a_set_of_any_size():
     row = studies.one_epoch(40)
     assert row["images"] == 40
     assert row["epoch_s"] > 0
-    assert abs(row["per_image_ms"] - 1000 * row["epoch_s"] / 40) < 1e-6
+    assert abs(row["per_image_ms"] - 1000 * row["epoch_s"] / 32) < 1e-6  # the last, incomplete batch is left out
 
 
 def test_precisions_start_from_the_same_weights_and_see_the_same_batches(painted_folder, tmp_path):
     out = tmp_path / "precision.csv"
     assert studies.main(["precision", str(painted_folder), "--steps", "2", "--out", str(out)]) == 0
     table = pd.read_csv(out)
-    assert table["step"].tolist() == [50]
+    assert table["step"].tolist() == [2]
     assert abs(table["bfloat16"][0] / table["float32"][0] - 1) < 0.02

@@ -6,13 +6,14 @@ same images and measured by the same code as the article's own network: `compare
 
 from hazelnut_ae.comparison.common import AUGMENTATIONS
 from hazelnut_ae.comparison.figure import maps_figure, one_of_each, samples_figure, table, write_figures
-from hazelnut_ae.comparison.run import compare, fit, measure, predict
+from hazelnut_ae.comparison.run import article, compare, fit, measure, predict
 from hazelnut_ae.comparison.systems import SETTINGS, SYSTEMS, build
 
 __all__ = [
     "AUGMENTATIONS",
     "SETTINGS",
     "SYSTEMS",
+    "article",
     "build",
     "compare",
     "fit",

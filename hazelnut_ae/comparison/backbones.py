@@ -129,7 +129,7 @@ def imagenet_backbone(name: str | None = None) -> Backbone:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return known[candidate]()
-        except (OSError, ImportError):  # no network, or no such package
+        except (OSError, ImportError, RuntimeError):  # no network, no such package, not the file it should be
             continue
     raise DataError(
         f"the feature dictionary found no ImageNet weights of {name or 'ResNet-18'}: connect to the network once, or "

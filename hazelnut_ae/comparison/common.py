@@ -95,7 +95,10 @@ class Checkpoint:
             return
         state = {name: part.state_dict() for name, part in parts.items()}
         with atomic_path(self.path) as temporary:
-            torch.save(state | {"key": self.key, "step": step, "seconds": self.seconds}, temporary)
+            try:
+                torch.save(state | {"key": self.key, "step": step, "seconds": self.seconds}, temporary)
+            except RuntimeError as error:  # how torch says that the disk is full
+                raise OSError("the disk is full or fails") from error
         self.saved = time.monotonic()
 
     def remove(self) -> None:

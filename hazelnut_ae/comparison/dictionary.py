@@ -6,8 +6,9 @@ stride 4, PCA that keeps 95 % of the variance, K-means with 10 centres. No train
 left them. From Napoletano et al.: patches are enlarged to the size the network was made for, the vector of the average
 pooling is used, divided by its sum of absolute values, and a patch is as abnormal as it is far from the dictionary.
 
-Not printed for MVTec AD, and chosen here: the distance to the one nearest centre, a pixel's score as the mean over all
-patches that cover it, and how many patches the dictionary is built from.
+Chosen here: the centres themselves are the dictionary (not the real patches nearest to them), the distance is that to
+the one nearest centre, a pixel's score is the mean over all patches that cover it, and how many patches the centres
+are made from.
 """
 
 import numpy as np

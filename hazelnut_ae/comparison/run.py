@@ -1,7 +1,8 @@
 """`compare`: fits each system to the run's own training images and measures it as the run itself is measured.
 
-What is computed is kept in RUN/comparison: the fitted system and its maps as safetensors, the place of an unfinished
-fit as a checkpoint. A second call computes only what is missing, and returns the same numbers.
+What is computed is kept in RUN/comparison, under a name for each setting: the fitted system and its maps as
+safetensors, the place of an unfinished fit as a checkpoint. A second call computes only what is missing, and returns
+the same numbers.
 """
 
 import json
@@ -25,12 +26,14 @@ CODE = 3  # counts up with each change of a system's weights or maps: what is ke
 def compare(dataset, run_folder, systems=None, setting="quick", augment=None, seed=None, device="cpu"):
     """Fits and evaluates `systems` (names of `SYSTEMS`, and "article" for the run itself; default all) on a `Dataset`.
 
-    All of them learn from the images that the run learned from; the same held-out good images set their label-free τ.
+    If the run was trained on this dataset, and with this seed, all of them learn from the images that it learned from,
+    and the same held-out good images set their label-free τ.
     setting: "quick" or "paper"; augment: "turn", "upright" or "none" (see `common.augment`), by default "turn", or
     "upright" beside a run that was trained without rotation; seed: else the run's.
     Returns one dict per system, as `results.evaluate` makes it, with "setting", "augment", "fit_s" (None for the
     article, whose training was another command), "predict_s" (seconds for the test images) and "peak_gb" (the
-    process's largest memory while it fitted and predicted; None where the operating system does not tell).
+    process's largest memory while it fitted and predicted, for the article while it predicted; None where the
+    operating system does not tell).
     Raises: DataError for an unknown name, no test images, or a dictionary without ImageNet weights.
     """
     run_folder = Path(run_folder)
@@ -45,6 +48,8 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment=None, se
         workflow.note_other_data(dataset, run)
     options = dict(setting=setting, device=device) | as_the_run(run, augment, seed)
 
+    if "dictionary" in systems:
+        build("dictionary", setting, device=device)  # that its weights cannot be had is better known before long fits
     measured = []
     for name in systems:
         if name == "article":
@@ -106,9 +111,9 @@ def fit(dataset, folder, name, setting="quick", augment="turn", seed=0, device="
         raise DataError(f"there is no setting {setting!r}; choose from {', '.join(SETTINGS)}.")
     if augment not in AUGMENTATIONS:
         raise DataError(f"there is no augmentation {augment!r}; choose from {', '.join(AUGMENTATIONS)}.")
-    path, checkpoint = Path(folder) / f"{name}.safetensors", None
     trained = name != "dictionary"  # the dictionary's features come trained
     augment = augment if trained else "none"
+    path, checkpoint = file_of(folder, name, setting, augment, seed), None
     # the key names all that decides the weights; other data or other options are another fit, never mixed up
     wanted = {
         "code": CODE,
@@ -130,6 +135,7 @@ def fit(dataset, folder, name, setting="quick", augment="turn", seed=0, device="
         started = time.monotonic()
         detector.fit(dataset.train.images[train_rows])
         facts = {"fit_s": checkpoint.seconds if checkpoint else time.monotonic() - started}
+        facts["peak_gb"] = speed.memory_gb()
         tensors = detector.state()
         write_tensors(path, tensors, key, facts)
         if checkpoint:
@@ -138,13 +144,19 @@ def fit(dataset, folder, name, setting="quick", augment="turn", seed=0, device="
     return detector, facts | {"setting": setting, "augment": augment}
 
 
+def file_of(folder, name, setting, augment, seed):
+    """Where a fitted system is kept: a quick fit must not take the place of one that took days."""
+    return Path(folder) / f"{name}-{setting}-{augment}-{seed}.safetensors"
+
+
 def predict(dataset, folder, name, **options):
     """One system's "maps" of the test images and "held_out_maps", float32 [N, H, W], with `fit`'s facts and its own.
 
     `options` are those of `fit`. Taken from `folder` where they are there, else computed and put there.
     """
     detector, facts = fit(dataset, folder, name, **options)
-    seed, path = options.get("seed", 0), Path(folder) / f"{name}.maps.safetensors"
+    seed = options.get("seed", 0)
+    path = file_of(folder, name, facts["setting"], facts["augment"], seed).with_suffix(".maps.safetensors")
     about = {"code": CODE, "weights": runs.digest_of(detector.state()), "data": dataset.fingerprint, "seed": seed}
     key = json.dumps(about | {"search": getattr(detector, "search_steps", None)})
     maps, maps_facts = read_tensors(path, key)
@@ -155,7 +167,8 @@ def predict(dataset, folder, name, **options):
         maps_facts = {"predict_s": time.monotonic() - started}
         held_out_maps = detector.anomaly_maps(dataset.train.images[held_out_rows])
         maps = {"maps": torch.from_numpy(test_maps), "held_out_maps": torch.from_numpy(held_out_maps)}
-        maps_facts["peak_gb"] = speed.memory_gb()
+        peaks = [peak for peak in (facts.get("peak_gb"), speed.memory_gb()) if peak is not None]
+        maps_facts["peak_gb"] = max(peaks, default=None)
         write_tensors(path, maps, key, maps_facts)
     return {part: maps[part].numpy() for part in maps} | facts | maps_facts | {"system": detector.name}
 

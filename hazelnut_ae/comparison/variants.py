@@ -1,9 +1,9 @@
-"""Why a number measured here is not the published one: each choice that the papers leave open, changed alone.
+"""Why a number measured here is not the published one: choices, of which the papers leave some open, one at a time.
 
     python -m hazelnut_ae.studies variants DIR --maps runs/variants --out variants.csv
 
 Written for MVTec AD's transistor, all of whose photographs are shot in one orientation, and whose defect "misplaced"
-makes up nine tenths of the defective pixels.
+makes up most of the defective pixels.
 """
 
 import numpy as np
@@ -14,14 +14,14 @@ from torch.nn import functional as F
 
 from hazelnut_ae import metrics
 from hazelnut_ae.comparison.common import Checkpoint
-from hazelnut_ae.comparison.run import read_tensors, write_tensors
+from hazelnut_ae.comparison.run import CODE, read_tensors, write_tensors
 from hazelnut_ae.comparison.systems import SETTINGS, SYSTEMS
 from hazelnut_ae.files import DataError
 from hazelnut_ae.training import split_good
 
 SMOOTHING = 4  # pixels, of the Gaussian in the column pixel_auroc_smoothed; PaDiM and PatchCore use the same
 
-# system, what is different from its setting with augment="upright", input size in pixels
+# system, what is different from its setting with augment="upright", the detail kept, in pixels a side
 VARIANTS = {
     "AE(L2)": ("ae-l2", {}, 256),
     "AE(L2), any rotation": ("ae-l2", {"augment": "turn"}, 256),
@@ -29,7 +29,7 @@ VARIANTS = {
     "AE(L2), latent size 100": ("ae-l2", {"latent_dim": 100}, 256),
     "AE(L2), latent size 16": ("ae-l2", {"latent_dim": 16}, 256),
     "AE(L2), grey": ("ae-l2", {"grey": True}, 256),
-    "AE(L2), input of 128 pixels": ("ae-l2", {}, 128),
+    "AE(L2), detail of 128 pixels": ("ae-l2", {}, 128),
     "AE(L2), 300 steps": ("ae-l2", {"steps": 300}, 256),
     "AE(L2), 3000 steps": ("ae-l2", {"steps": 3000}, 256),
     "AE(SSIM)": ("ae-ssim", {}, 256),
@@ -74,6 +74,8 @@ def variants(data, folder, names=None, seed=0, setting="quick"):
     for name in names or ():
         if name not in VARIANTS:
             raise DataError(f"there is no variant {name!r}; choose from {'; '.join(VARIANTS)}.")
+    if not len(data.test):
+        raise DataError(f"{data.name} has no test images; put some into test/good and test/<defect> to compare on.")
     train_rows, _ = split_good(len(data.train), seed)
     good, test = data.train.images[train_rows], data.test
     mean_image = MeanImage()
@@ -83,7 +85,7 @@ def variants(data, folder, names=None, seed=0, setting="quick"):
         system, changes, size = VARIANTS[name]
         options = dict(augment="upright", seed=seed) | SETTINGS[setting][system] | changes
         path = folder / (name.replace(", ", "_").replace(" ", "-") + ".safetensors")
-        key = f"{data.fingerprint} {system} {sorted(options.items())} {size}"
+        key = f"{CODE} {data.fingerprint} {system} {sorted(options.items())} {size}"
         maps = read_tensors(path, key)[0]
         if maps is None:
             checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), key)
