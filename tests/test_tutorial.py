@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from hazelnut_ae import dataset, detection, presets, results, runs, synthetic, training, tutorial, workflow
+from hazelnut_ae import comparison, dataset, detection, presets, results, runs, synthetic, training, tutorial, workflow
 from hazelnut_ae.files import DataError
 
 
@@ -226,6 +226,33 @@ def test_numbers_of_real_images_are_what_evaluate_writes(name, tiny_lesson):
     assert shipped.keys() == fresh.keys()
     assert shipped["pixels"].keys() == fresh["pixels"].keys()
     assert shipped["images"].keys() == fresh["images"].keys()
+
+
+@pytest.mark.parametrize("name", ["mvtec_hazelnut_128", "hazelnut_toy", "transistor"])
+def test_all_five_systems_were_measured_on_real_images(name):
+    compared = tutorial.measured(f"comparison_{name}")
+    assert [one["system"].split(" (E")[0] for one in compared] == [
+        "article",
+        "AE(L2)",
+        "AE(SSIM)",
+        "AnoGAN",
+        "CNN feature dictionary",
+    ]
+    assert compared[0]["pixels"] == tutorial.measured(name)["pixels"]  # one and the same run
+    assert all(one["data"] == name and one["setting"] == "quick" for one in compared)
+    assert len(comparison.table(compared)) == 5
+
+
+def test_own_run_is_of_the_lesson_s_own_images(tiny_lesson, monkeypatch):
+    assert tiny_lesson.own_run is tiny_lesson.run
+    lesson = tutorial.Lesson(tiny_lesson.preset, tiny_lesson.data_folder, None, None)
+    monkeypatch.setattr(tutorial.Lesson, "run", runs.load_run(tutorial.SHIPPED / "article"))
+    assert lesson.own_run.config["data"] == lesson.dataset.fingerprint
+    trained = lesson.own_run.model
+    again = tutorial.Lesson(tiny_lesson.preset, tiny_lesson.data_folder, None, None)
+    monkeypatch.setattr(tutorial.training, "train", lambda *_, **__: pytest.fail("trained again"))
+    assert again.own_run.history == lesson.own_run.history
+    assert trained is lesson.own_run.model
 
 
 def test_the_latent_study_is_read_where_it_is(monkeypatch, tmp_path):

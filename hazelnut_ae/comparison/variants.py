@@ -39,7 +39,7 @@ VARIANTS = {
     "AE(SSIM), 3000 steps": ("ae-ssim", {"steps": 3000}, 256),
     "AnoGAN": ("anogan", {}, 256),
     "AnoGAN, any rotation": ("anogan", {"augment": "turn"}, 256),
-    "AnoGAN, 2400 steps": ("anogan", {"steps": 2400}, 256),
+    "AnoGAN, 1600 steps": ("anogan", {"steps": 1600}, 256),
 }
 
 
