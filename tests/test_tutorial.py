@@ -244,6 +244,14 @@ def test_all_five_systems_were_measured_on_real_images(name):
     assert len(comparison.table(compared)) == 5
 
 
+def test_the_variants_start_from_the_quick_fits():
+    """The study's unchanged systems are those of the comparison on the same images."""
+    study = tutorial.variants_study().set_index("variant")["pixel_auroc"]
+    for one in tutorial.measured("comparison_transistor")[1:4]:
+        assert study[one["system"]] == pytest.approx(one["pixels"]["auroc"], abs=1e-4)
+    assert set(study.index) - set(comparison.VARIANTS) == {"mean image, no learning"}
+
+
 def test_own_run_is_of_the_lesson_s_own_images(tiny_lesson, monkeypatch):
     assert tiny_lesson.own_run is tiny_lesson.run
     lesson = tutorial.Lesson(tiny_lesson.preset, tiny_lesson.data_folder, None, None)
