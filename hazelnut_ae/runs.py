@@ -132,16 +132,21 @@ def digest_of(state):
     return digest.hexdigest()
 
 
+def torch_save(content, path):
+    """torch.save, but a full disk is the OSError that it is; torch reports it as a RuntimeError."""
+    try:
+        torch.save(content, path)
+    except RuntimeError as error:
+        raise OSError("the disk is full or fails") from error
+
+
 def save_checkpoint(folder, state):
     """Writes checkpoint.pt; the one before it stays as checkpoint.previous.pt. Raises: DataError on a full disk."""
     folder = Path(folder)
     current, previous = folder / "checkpoint.pt", folder / "checkpoint.previous.pt"
     try:
         with atomic_path(current) as temporary:
-            try:
-                torch.save({**state, "digest": digest_of(state)}, temporary)
-            except RuntimeError as error:  # how torch says that the disk is full
-                raise OSError("the disk is full or fails") from error
+            torch_save({**state, "digest": digest_of(state)}, temporary)
             if current.exists():
                 keep = folder / ".keep.tmp"
                 keep.unlink(missing_ok=True)

@@ -179,6 +179,20 @@ def test_a_stopped_fit_resumes_to_the_same_weights(tmp_path):
     assert Checkpoint(path, "ae").resume(network=rest.network) == 0
 
 
+def test_a_full_disk_costs_no_earlier_checkpoint(tmp_path, monkeypatch):
+    checkpoint = Checkpoint(tmp_path / "ae.checkpoint.pt", "ae", every_seconds=0)
+    checkpoint.save(3, layer=nn.Linear(2, 2))
+
+    def disk_is_full(content, path):
+        raise RuntimeError("unexpected pos 64 vs 0")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", disk_is_full)
+        with pytest.raises(DataError, match="ae.checkpoint.pt could not be written"):
+            checkpoint.save(4, layer=nn.Linear(2, 2))
+    assert checkpoint.resume(layer=nn.Linear(2, 2)) == 3
+
+
 def test_the_latent_search_finds_an_image_the_generator_can_paint():
     gan = AnoGAN(steps=0, width=4, search_steps=60, seed=1)
     for step in range(40):  # an untrained generator paints grey until its batch normalization knows its scale

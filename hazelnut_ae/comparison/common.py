@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hazelnut_ae import speed
+from hazelnut_ae import runs, speed
 from hazelnut_ae.files import atomic_path
 
 AUGMENTATIONS = ("turn", "upright", "none")
@@ -95,10 +95,7 @@ class Checkpoint:
             return
         state = {name: part.state_dict() for name, part in parts.items()}
         with atomic_path(self.path) as temporary:
-            try:
-                torch.save(state | {"key": self.key, "step": step, "seconds": self.seconds}, temporary)
-            except RuntimeError as error:  # how torch says that the disk is full
-                raise OSError("the disk is full or fails") from error
+            runs.torch_save(state | {"key": self.key, "step": step, "seconds": self.seconds}, temporary)
         self.saved = time.monotonic()
 
     def remove(self) -> None:
