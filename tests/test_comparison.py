@@ -188,7 +188,7 @@ def test_a_full_disk_costs_no_earlier_checkpoint(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", disk_is_full)
-        with pytest.raises(DataError, match="ae.checkpoint.pt could not be written"):
+        with pytest.raises(DataError, match="could not be written"):
             checkpoint.save(4, layer=nn.Linear(2, 2))
     assert checkpoint.resume(layer=nn.Linear(2, 2)) == 3
 
