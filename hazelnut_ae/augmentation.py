@@ -13,7 +13,7 @@ import torch
 from torchvision.transforms.v2 import functional as F
 from tqdm import tqdm
 
-from hazelnut_ae import cache
+from hazelnut_ae.engine import cache
 
 AUGMENTATIONS = ("rotation", "flip", "noise")
 NOISE_STD = 0.02  # of the grey range [0, 1]; the article does not print its own

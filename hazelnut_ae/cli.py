@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import hazelnut_ae
-from hazelnut_ae.files import DataError, Interrupted
+from hazelnut_ae.engine.files import DataError, Interrupted
 from hazelnut_ae.presets import PRESETS, find_preset
 
 
@@ -188,7 +188,8 @@ def train(arguments):
 
 
 def evaluate(arguments):
-    from hazelnut_ae import dataset, results, runs, workflow
+    from hazelnut_ae import dataset, results
+    from hazelnut_ae.engine import runs, workflow
 
     data = dataset.load(arguments.folder)
     result = workflow.evaluate(data, workflow.run_for(data, arguments.run))
@@ -213,7 +214,8 @@ def show(number):
 
 
 def figures(arguments):
-    from hazelnut_ae import dataset, workflow
+    from hazelnut_ae import dataset
+    from hazelnut_ae.engine import workflow
 
     out = arguments.out or Path(os.environ.get("HAZELNUT_FIGURES") or "figures")
     data = dataset.load(arguments.folder)
@@ -222,14 +224,15 @@ def figures(arguments):
 
 
 def download(arguments):
-    from hazelnut_ae.download import download as fetch
+    from hazelnut_ae.download.download import download as fetch
 
     options = {name: getattr(arguments, name) for name in ("category", "url", "sha256", "archive", "accept_license")}
     print(fetch(arguments.folder, **options))
 
 
 def compare(arguments):
-    from hazelnut_ae import comparison, dataset, runs, workflow
+    from hazelnut_ae import comparison, dataset
+    from hazelnut_ae.engine import runs, workflow
 
     data = dataset.load(arguments.folder)
     options = {"setting": arguments.setting, "augment": arguments.augment}
@@ -244,15 +247,15 @@ def compare(arguments):
 
 
 def tutorial(arguments):
-    from hazelnut_ae import tutorial as notebooks
+    from hazelnut_ae.course import tutorial as notebooks
 
     for path in notebooks.run(arguments.preset, arguments.data, arguments.out, arguments.run, only=arguments.only):
         print(path)
 
 
 def bench(arguments):
-    from hazelnut_ae import bench as speeds
-    from hazelnut_ae import runs
+    from hazelnut_ae.engine import runs
+    from hazelnut_ae.studies import bench as speeds
 
     result = speeds.measure()
     for name, value in result.items():

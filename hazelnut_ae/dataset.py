@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from hazelnut_ae import cache
-from hazelnut_ae.files import DataError, printable
+from hazelnut_ae.engine import cache
+from hazelnut_ae.engine.files import DataError, printable
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 MAX_PIXELS = 100_000_000  # a photograph beyond this is refused from its header, before it fills the memory

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from hazelnut_ae import metrics, published, thresholds, uncertainty
+from hazelnut_ae import metrics, published, thresholds
+from hazelnut_ae.engine import bootstrap
 from hazelnut_ae.metrics import PixelMetrics
 
 
@@ -27,8 +28,8 @@ def evaluate(detector_name, maps, test, held_out_maps, tau_printed, data="", see
 
     by_kind = {str(name): PixelMetrics().update(maps[defects == name], masks[defects == name]) for name in set(defects)}
     everything = sum(by_kind.values(), PixelMetrics())
-    weights = uncertainty.draw_weights(defects, seed=seed)
-    histograms = uncertainty.ImageHistograms(maps, masks, everything)
+    weights = bootstrap.draw_weights(defects, seed=seed)
+    histograms = bootstrap.ImageHistograms(maps, masks, everything)
 
     blocks = {}
     for name in sorted(set(by_kind) - {"good"}):
@@ -86,7 +87,7 @@ def _pixel_block(maps, masks, curves, tau, tau_free, weights, intervals):
             "f1": metrics.f1(c),
             "accuracy": metrics.accuracy(c),
         }
-        found["f1"] = uncertainty.f1_interval(maps > np.float32(tau), masks, weights)
+        found["f1"] = bootstrap.f1_interval(maps > np.float32(tau), masks, weights)
     if tau_free is not None:
         c = metrics.pixel_confusion(maps, masks, tau_free)
         block |= {
@@ -94,7 +95,7 @@ def _pixel_block(maps, masks, curves, tau, tau_free, weights, intervals):
             "recall_label_free": metrics.recall(c),
             "f1_label_free": metrics.f1(c),
         }
-        found["f1_label_free"] = uncertainty.f1_interval(maps > np.float32(tau_free), masks, weights)
+        found["f1_label_free"] = bootstrap.f1_interval(maps > np.float32(tau_free), masks, weights)
     return block | {"intervals": found}
 
 
@@ -113,13 +114,13 @@ def _image_block(maps, is_defective, held_out_maps, weights):
         "f1_all_defective": metrics.f1(everything_defective),
         "precision_all_defective": metrics.precision(everything_defective),
     }
-    intervals = {"auroc": uncertainty.image_auroc_interval(scores, is_defective, weights)}
+    intervals = {"auroc": bootstrap.image_auroc_interval(scores, is_defective, weights)}
     tau = None
     if held_out_maps is not None:
         tau = thresholds.tau_images_label_free(metrics.image_scores(held_out_maps))
     if tau is not None and not math.isnan(tau):
         block |= {"tau": tau} | metrics.image_rates(scores, is_defective, tau)
-        intervals["f1"] = uncertainty.f1_interval(scores > tau, is_defective, weights)
+        intervals["f1"] = bootstrap.f1_interval(scores > tau, is_defective, weights)
     return block | {"intervals": intervals}
 
 

@@ -11,12 +11,13 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from hazelnut_ae import metrics, runs, speed
+from hazelnut_ae import metrics
 from hazelnut_ae.augmentation import AugmentedSet
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.detection import AutoencoderDetector
-from hazelnut_ae.files import DataError, Interrupted
-from hazelnut_ae.parallel import first_process_first, join_processes, mean_over_processes, stop_signals
+from hazelnut_ae.engine import runs, speed
+from hazelnut_ae.engine.files import DataError, Interrupted
+from hazelnut_ae.engine.parallel import first_process_first, join_processes, mean_over_processes, stop_signals
 from hazelnut_ae.presets import steps_per_epoch
 from hazelnut_ae.thresholds import printed_tau
 

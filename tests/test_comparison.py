@@ -10,16 +10,18 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional as F
 
-from hazelnut_ae import comparison, speed
-from hazelnut_ae.comparison import AUGMENTATIONS, SETTINGS, SYSTEMS, backbones, build, common, variants
+from hazelnut_ae import comparison
+from hazelnut_ae.comparison import AUGMENTATIONS, SETTINGS, SYSTEMS, backbones, build, common
 from hazelnut_ae.comparison.anogan import AnoGAN, Discriminator, Generator
 from hazelnut_ae.comparison.bergmann import BergmannAutoencoder, BergmannNetwork, ssim_map
 from hazelnut_ae.comparison.common import Checkpoint, augment, batch_of
+from hazelnut_ae.comparison.compare import as_the_run
 from hazelnut_ae.comparison.dictionary import FeatureDictionary, patches_of, spread
-from hazelnut_ae.comparison.run import as_the_run
 from hazelnut_ae.dataset import Dataset, ImageSet
-from hazelnut_ae.files import DataError
-from hazelnut_ae.runs import Run
+from hazelnut_ae.engine import speed
+from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.engine.runs import Run
+from hazelnut_ae.studies import variants
 from hazelnut_ae.training import split_good
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hazelnut_ae import cache, dataset
-from hazelnut_ae.files import DataError
+from hazelnut_ae import dataset
+from hazelnut_ae.engine import cache
+from hazelnut_ae.engine.files import DataError
 
 
 def save(path, array, **options):

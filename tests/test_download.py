@@ -18,8 +18,10 @@ import numpy as np
 import pytest
 from archives import SMALL, category_files, files_below, get, png, refused, sha256, write_tar
 
-from hazelnut_ae import cache, cli, dataset, download, transfer
-from hazelnut_ae.files import DataError
+from hazelnut_ae import cli, dataset
+from hazelnut_ae.download import download, transfer
+from hazelnut_ae.engine import cache
+from hazelnut_ae.engine.files import DataError
 
 EXACT = {
     "train/good": 391,
@@ -638,9 +640,9 @@ def test_a_kill_leaves_nothing_that_the_next_call_does_not_mend(moment, server, 
     options = {"url": f"{server.address}/{'trickle' if moment == 'fetching' else 'ranges'}/a.tar.xz"}
     options["sha256"] = sha256(small_archive)
     if moment == "unpacking":
-        import hazelnut_ae.unpack
+        import hazelnut_ae.download.unpack
 
-        monkeypatch.setattr(hazelnut_ae.unpack, "count_images", lambda folder: time.sleep(60))
+        monkeypatch.setattr(hazelnut_ae.download.unpack, "count_images", lambda folder: time.sleep(60))
     context = multiprocessing.get_context("fork")
     process = context.Process(target=call, args=(context.Queue(), tmp_path / "data", tmp_path / "cache", options))
     process.start()

@@ -6,7 +6,7 @@ from PIL import Image
 
 from hazelnut_ae import diagrams, figures
 from hazelnut_ae.dataset import ImageSet
-from hazelnut_ae.files import DataError
+from hazelnut_ae.engine.files import DataError
 
 
 def image_set(defects, seed=0):

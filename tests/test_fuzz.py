@@ -25,9 +25,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hazelnut_ae import dataset, runs, unpack
+from hazelnut_ae import dataset
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.files import DataError
+from hazelnut_ae.download import unpack
+from hazelnut_ae.engine import runs
+from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.presets import PRESETS
 
 CASES = int(os.environ.get("HAZELNUT_FUZZ") or 30)

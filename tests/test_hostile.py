@@ -24,8 +24,10 @@ import torch
 from archives import SMALL, add, category_files, files_below, get, png, refused, write_tar
 from PIL import Image
 
-from hazelnut_ae import cli, dataset, download, runs, training, unpack
-from hazelnut_ae.files import DataError
+from hazelnut_ae import cli, dataset, training
+from hazelnut_ae.download import download, unpack
+from hazelnut_ae.engine import runs
+from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.presets import PRESETS
 
 GOOD = category_files("hazelnut", SMALL)
@@ -233,8 +235,8 @@ def test_bombs_take_neither_disk_nor_memory(tmp_path):
     script = """
         import sys
         from pathlib import Path
-        from hazelnut_ae import download
-        from hazelnut_ae.files import DataError
+        from hazelnut_ae.download import download
+        from hazelnut_ae.engine.files import DataError
         before = peak()
         for path in sys.argv[1:]:
             try:
@@ -640,7 +642,7 @@ NONSENSE = ["nonsense", "/dev/null", "/proc/self/mem", "\x01", "a" * 5000, "~nob
 @pytest.mark.parametrize("variable", ["HAZELNUT_DATA", "HAZELNUT_PRESET", "HAZELNUT_FIGURES", "HAZELNUT_RUN"])
 @pytest.mark.parametrize("value", NONSENSE)
 def test_notebook_variables_that_are_nonsense(variable, value, painted_folder, tmp_path, monkeypatch):
-    from hazelnut_ae import tutorial
+    from hazelnut_ae.course import tutorial
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HAZELNUT_PRESET", "tiny")

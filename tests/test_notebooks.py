@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from hazelnut_ae import notebook_source
+from hazelnut_ae.course import build
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 SOURCES = sorted((FOLDER / "source").glob("[0-9][0-9]_*.py"))
@@ -26,10 +26,10 @@ def read(path):
 
 @pytest.mark.parametrize("source", SOURCES, ids=by_name)
 def test_notebook_and_solutions_are_built_from_their_source(source):
-    for built, path in zip(notebook_source.build(source), (FOLDER, FOLDER / "solutions"), strict=True):
+    for built, path in zip(build.build(source), (FOLDER, FOLDER / "solutions"), strict=True):
         path = path / f"{source.stem}.ipynb"
-        remedy = f"{path.name} is not what its source says; run python -m hazelnut_ae.notebook_source"
-        assert notebook_source.same_text(read(path), built), remedy
+        remedy = f"{path.name} is not what its source says; run python -m hazelnut_ae.course.build"
+        assert build.same_text(read(path), built), remedy
 
 
 def test_every_notebook_has_a_source():
@@ -38,8 +38,8 @@ def test_every_notebook_has_a_source():
 
 @pytest.mark.parametrize("source", [s for s in SOURCES if s.stem[:2] < "09"], ids=by_name)
 def test_three_to_five_exercises_each_with_its_solution(source):
-    _, solutions = notebook_source.build(source)
-    kinds = [(notebook_source.tags(cell) & {"exercise", "solution"}, cell) for cell in solutions.cells]
+    _, solutions = build.build(source)
+    kinds = [(build.tags(cell) & {"exercise", "solution"}, cell) for cell in solutions.cells]
     kinds = [next(iter(kind)) for kind, _ in kinds if kind]
     assert 3 <= kinds.count("exercise") <= 5
     for kind, following in zip(kinds, [*kinds[1:], "end"], strict=True):
@@ -49,7 +49,7 @@ def test_three_to_five_exercises_each_with_its_solution(source):
 
 @pytest.mark.parametrize("source", [s for s in SOURCES if s.stem[:2] < "09"], ids=by_name)
 def test_a_lesson_says_what_it_is_and_where_to_go(source):
-    book, _ = notebook_source.build(source)
+    book, _ = build.build(source)
     first, last = book.cells[0].source, book.cells[-1].source
     assert all(words in first for words in ("What you'll do", "What you'll learn", "What you'll need"))
     assert all(words in last for words in ("In practice", "Further reading", "Next", "Solutions"))
@@ -106,15 +106,15 @@ def test_outputs_of_unchanged_cells_survive_a_rebuild(tmp_path):
     (tmp_path / "source").mkdir()
     source = tmp_path / "source" / "01_one.py"
     source.write_text('# %% [markdown]\n# # One\n\n# %%\n1 + 1\n\n# %%\n2 + 2\n\n# %% tags=["solution"]\n3 + 3\n')
-    assert len(notebook_source.write(tmp_path)) == 2
+    assert len(build.write(tmp_path)) == 2
     path = tmp_path / "01_one.ipynb"
     book = read(path)
     assert [cell.source for cell in book.cells] == ["# One", "1 + 1", "2 + 2"]
     for cell in book.cells[1:]:
         cell.outputs = [nbformat.v4.new_output("stream", text=cell.source)]
     nbformat.write(book, path)
-    assert notebook_source.write(tmp_path) == []
+    assert build.write(tmp_path) == []
     source.write_text(source.read_text().replace("2 + 2", "2 * 2"))
-    assert notebook_source.write(tmp_path) == [path]
+    assert build.write(tmp_path) == [path]
     assert [len(cell.outputs) for cell in read(path).cells[1:]] == [1, 0]
     assert [cell.source for cell in read(tmp_path / "solutions" / "01_one.ipynb").cells[1:]] == ["3 + 3"]

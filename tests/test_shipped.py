@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from hazelnut_ae import dataset, metrics, runs, synthetic, workflow
+from hazelnut_ae import dataset, metrics, synthetic
 from hazelnut_ae.detection import AutoencoderDetector
+from hazelnut_ae.engine import runs, workflow
 from hazelnut_ae.presets import PRESETS, steps_per_epoch
 
 FOLDER = workflow.SHIPPED / "article"

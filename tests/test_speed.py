@@ -4,8 +4,8 @@ import sys
 import pytest
 import torch
 
-from hazelnut_ae import speed
 from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.engine import speed
 from hazelnut_ae.training import l2_loss
 
 
@@ -46,7 +46,7 @@ def test_largest_memory_is_that_since_it_was_forgotten():
     """In a process of its own, which keeps freed memory as a training process does."""
     code = """
 import torch
-from hazelnut_ae import speed
+from hazelnut_ae.engine import speed
 speed.keep_memory()
 speed.forget_largest_memory()
 before = speed.memory_gb()

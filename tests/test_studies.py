@@ -1,6 +1,6 @@
 import pandas as pd
 
-from hazelnut_ae import studies
+from hazelnut_ae.studies import __main__ as studies
 
 
 def test_latent_sizes_measures_each_size_and_keeps_its_runs(painted_folder, tmp_path, capsys):

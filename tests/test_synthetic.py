@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hazelnut_ae.files import DataError
+from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.synthetic import paint, stages, write
 
 DEFECTS = ("crack", "cut", "hole", "print")

@@ -12,8 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hazelnut_ae import runs, speed, training
-from hazelnut_ae.files import DataError
+from hazelnut_ae import training
+from hazelnut_ae.engine import runs, speed
+from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.presets import PRESETS, Preset, find_preset, steps_per_epoch
 
 TINY = PRESETS["tiny"]

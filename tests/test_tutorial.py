@@ -3,8 +3,11 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from hazelnut_ae import comparison, dataset, detection, presets, results, runs, synthetic, training, tutorial, workflow
-from hazelnut_ae.files import DataError
+from hazelnut_ae import comparison, dataset, detection, presets, results, synthetic, training
+from hazelnut_ae.course import tutorial
+from hazelnut_ae.engine import runs, workflow
+from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.studies import variants
 
 
 @pytest.fixture(autouse=True)
@@ -180,7 +183,9 @@ def test_a_notebook_that_fails_is_named_and_kept(bookshelf, tmp_path):
 
 def test_a_problem_with_the_data_stays_one_sentence(bookshelf, tmp_path):
     bookshelf(
-        "01_one.ipynb", "from hazelnut_ae.files import DataError", "raise DataError('a.png is cut short; replace it.')"
+        "01_one.ipynb",
+        "from hazelnut_ae.engine.files import DataError",
+        "raise DataError('a.png is cut short; replace it.')",
     )
     with pytest.raises(DataError) as error:
         tutorial.run("tiny", out=tmp_path / "out")
@@ -249,7 +254,7 @@ def test_the_variants_start_from_the_quick_fits():
     study = tutorial.variants_study().set_index("variant")["pixel_auroc"]
     for one in tutorial.measured("comparison_transistor")[1:4]:
         assert study[one["system"]] == pytest.approx(one["pixels"]["auroc"], abs=1e-4)
-    assert set(study.index) - set(comparison.VARIANTS) == {"mean image, no learning"}
+    assert set(study.index) - set(variants.VARIANTS) == {"mean image, no learning"}
 
 
 def test_own_run_is_of_the_lesson_s_own_images(tiny_lesson, monkeypatch):

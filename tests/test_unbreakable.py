@@ -15,7 +15,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hazelnut_ae import runs, training
+from hazelnut_ae import training
+from hazelnut_ae.engine import runs
 from hazelnut_ae.presets import PRESETS
 
 KILLS = 20

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from hazelnut_ae import metrics, uncertainty
+from hazelnut_ae import metrics
+from hazelnut_ae.engine import bootstrap
 from hazelnut_ae.metrics import PixelMetrics
 
 
@@ -16,43 +17,43 @@ def some_images(n=12, seed=0):
 
 def test_draws_keep_the_size_of_each_group():
     groups = np.array(["good"] * 5 + ["crack"] * 3)
-    weights = uncertainty.draw_weights(groups)
+    weights = bootstrap.draw_weights(groups)
     assert (weights[:, :5].sum(1) == 5).all()
     assert (weights[:, 5:].sum(1) == 3).all()
-    np.testing.assert_array_equal(weights, uncertainty.draw_weights(groups))
+    np.testing.assert_array_equal(weights, bootstrap.draw_weights(groups))
 
 
 def test_weighing_histograms_equals_drawing_the_images_again():
     maps, masks = some_images()
-    histograms = uncertainty.ImageHistograms(maps, masks, PixelMetrics().update(maps, masks))
-    weights = uncertainty.draw_weights(np.zeros(len(maps)), draws=40)
+    histograms = bootstrap.ImageHistograms(maps, masks, PixelMetrics().update(maps, masks))
+    weights = bootstrap.draw_weights(np.zeros(len(maps)), draws=40)
     drawn = []
     for one in weights:
         chosen = np.repeat(np.arange(len(maps)), one.astype(int))
         drawn.append(PixelMetrics().update(maps[chosen], masks[chosen]).compute())
     found = histograms.intervals(weights, np.ones(len(maps), bool))
     for name in ("auroc", "average_precision", "f1_max", "pro"):
-        assert found[name] == pytest.approx(uncertainty.interval([one[name] for one in drawn]), abs=2e-3), name
+        assert found[name] == pytest.approx(bootstrap.interval([one[name] for one in drawn]), abs=2e-3), name
 
 
 def test_f1_interval_equals_drawing_the_images_again():
     maps, masks = some_images()
-    weights = uncertainty.draw_weights(np.zeros(len(maps)), draws=40)
+    weights = bootstrap.draw_weights(np.zeros(len(maps)), draws=40)
     drawn = []
     for one in weights:
         chosen = np.repeat(np.arange(len(maps)), one.astype(int))
         drawn.append(metrics.f1(metrics.confusion(maps[chosen] > 0.9, masks[chosen])))
-    assert uncertainty.f1_interval(maps > 0.9, masks, weights) == pytest.approx(uncertainty.interval(drawn), abs=1e-9)
+    assert bootstrap.f1_interval(maps > 0.9, masks, weights) == pytest.approx(bootstrap.interval(drawn), abs=1e-9)
 
 
 def test_image_auroc_interval_equals_drawing_the_images_again():
     rng = np.random.default_rng(3)
     truth = np.arange(30) >= 12
     scores = rng.integers(0, 8, 30) + 2 * truth
-    weights = uncertainty.draw_weights(truth, draws=50)
+    weights = bootstrap.draw_weights(truth, draws=50)
     drawn = [metrics.image_auroc(np.repeat(scores, w.astype(int)), np.repeat(truth, w.astype(int))) for w in weights]
-    found = uncertainty.image_auroc_interval(scores, truth, weights)
-    assert found == pytest.approx(uncertainty.interval(drawn), abs=1e-6)
+    found = bootstrap.image_auroc_interval(scores, truth, weights)
+    assert found == pytest.approx(bootstrap.interval(drawn), abs=1e-6)
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
@@ -62,15 +63,15 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
         rng = np.random.default_rng(seed)
         truth = np.arange(60) >= 30
         scores = rng.standard_normal(60) + truth
-        low, high = uncertainty.image_auroc_interval(scores, truth, uncertainty.draw_weights(truth, draws=300))
+        low, high = bootstrap.image_auroc_interval(scores, truth, bootstrap.draw_weights(truth, draws=300))
         covered += low <= 0.7602 <= high
     assert 0.88 < covered / 200 <= 0.99
 
 
 def test_too_few_images_have_no_interval():
     maps, masks = some_images(1)
-    weights = uncertainty.draw_weights(["crack"])
-    histograms = uncertainty.ImageHistograms(maps, masks, PixelMetrics().update(maps, masks))
+    weights = bootstrap.draw_weights(["crack"])
+    histograms = bootstrap.ImageHistograms(maps, masks, PixelMetrics().update(maps, masks))
     assert set(histograms.intervals(weights, np.ones(1, bool)).values()) == {None}
-    assert uncertainty.f1_interval(maps > 0.5, masks, weights) is None
-    assert uncertainty.image_auroc_interval([0.1, 0.2], [False, True], np.ones((5, 2))) is None
+    assert bootstrap.f1_interval(maps > 0.5, masks, weights) is None
+    assert bootstrap.image_auroc_interval([0.1, 0.2], [False, True], np.ones((5, 2))) is None

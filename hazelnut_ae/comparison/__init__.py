@@ -5,16 +5,14 @@ same images and measured by the same code as the article's own network: `compare
 """
 
 from hazelnut_ae.comparison.common import AUGMENTATIONS
+from hazelnut_ae.comparison.compare import article, compare, fit, measure, predict
 from hazelnut_ae.comparison.figure import maps_figure, one_of_each, samples_figure, table, write_figures
-from hazelnut_ae.comparison.run import article, compare, fit, measure, predict
 from hazelnut_ae.comparison.systems import SETTINGS, SYSTEMS, build
-from hazelnut_ae.comparison.variants import VARIANTS
 
 __all__ = [
     "AUGMENTATIONS",
     "SETTINGS",
     "SYSTEMS",
-    "VARIANTS",
     "article",
     "build",
     "compare",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hazelnut_ae.files import DataError
+from hazelnut_ae.engine.files import DataError
 
 
 @dataclass

@@ -25,8 +25,8 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from torchvision.transforms.functional import rgb_to_grayscale
 from tqdm import tqdm
 
-from hazelnut_ae import speed
 from hazelnut_ae.comparison.common import Checkpoint, batch_of, faster_arithmetic
+from hazelnut_ae.engine import speed
 
 # (channels, kernel, stride); padding 1. The first row is the one added for 256 pixels.
 ENCODER = [

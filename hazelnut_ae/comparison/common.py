@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hazelnut_ae import runs, speed
-from hazelnut_ae.files import atomic_path
+from hazelnut_ae.engine import runs, speed
+from hazelnut_ae.engine.files import atomic_path
 
 AUGMENTATIONS = ("turn", "upright", "none")
 

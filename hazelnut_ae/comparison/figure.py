@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hazelnut_ae.comparison.run import article, as_the_run, fit, predict, run_of
+from hazelnut_ae.comparison.compare import article, as_the_run, fit, predict, run_of
 from hazelnut_ae.figures import overlay, panels, save
 
 

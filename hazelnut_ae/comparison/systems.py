@@ -4,7 +4,7 @@ from hazelnut_ae.comparison.anogan import AnoGAN
 from hazelnut_ae.comparison.bergmann import BergmannAutoencoder
 from hazelnut_ae.comparison.common import Checkpoint
 from hazelnut_ae.comparison.dictionary import FeatureDictionary
-from hazelnut_ae.files import DataError
+from hazelnut_ae.engine.files import DataError
 
 SYSTEMS = {
     "ae-l2": BergmannAutoencoder,

@@ -6,8 +6,8 @@ stages(rng, "hole")                     # the pictures on the way to one
 write("hazelnuts", {"train/good": 40, "test/good": 10, "crack": 5})
 """
 
-from .catalogue import catalogue
-from .painting import paint, stages
-from .writing import write
+from hazelnut_ae.synthetic.catalogue import catalogue
+from hazelnut_ae.synthetic.painting import paint, stages
+from hazelnut_ae.synthetic.writing import write
 
 __all__ = ["catalogue", "paint", "stages", "write"]

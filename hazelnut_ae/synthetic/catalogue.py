@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import ndimage
 
-from .defects import DEFECTS
-from .painting import paint
+from hazelnut_ae.synthetic.defects import DEFECTS
+from hazelnut_ae.synthetic.painting import paint
 
 
 def catalogue(good=40, each=10, seed=0, size=128):

@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .noise import cloud, look_up, mix, smoothstep
+from hazelnut_ae.synthetic.noise import cloud, look_up, mix, smoothstep
 
 DARK = np.array([26, 20, 20])  # inside of the shell, seen through an opening
 TURN = 2 * np.pi

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from . import photograph, texture
-from .defects import DEFECTS
-from .noise import mix
-from .shape import body, look_at, pose
+from hazelnut_ae.synthetic import photograph, texture
+from hazelnut_ae.synthetic.defects import DEFECTS
+from hazelnut_ae.synthetic.noise import mix
+from hazelnut_ae.synthetic.shape import body, look_at, pose
 
 SIZE = 512  # of the render; the photograph is half as large
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from .noise import cloud, enlarge, length, smoothstep
+from hazelnut_ae.synthetic.noise import cloud, enlarge, length, smoothstep
 
 
 def relief(surface, height, size):

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
-from .noise import cloud, length, look_up
+from hazelnut_ae.synthetic.noise import cloud, length, look_up
 
 ROWS, COLUMNS = 128, 256  # of the tables over colatitude and longitude
 TURN = 2 * np.pi

@@ -6,7 +6,7 @@ heights are in nut radii.
 
 import numpy as np
 
-from .noise import cloud, length, look_up, mix, smoothstep
+from hazelnut_ae.synthetic.noise import cloud, length, look_up, mix, smoothstep
 
 TURN = 2 * np.pi
 

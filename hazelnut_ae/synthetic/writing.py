@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ..files import DataError, atomic_path
-from .painting import paint
+from hazelnut_ae.engine.files import DataError, atomic_path
+from hazelnut_ae.synthetic.painting import paint
 
 LICENSE = """\
 These are synthetic hazelnuts: computer-painted pictures, not photographs.

@@ -5,7 +5,8 @@ import time
 import numpy as np
 from scipy import ndimage
 
-from hazelnut_ae import curves, metrics
+from hazelnut_ae import metrics
+from hazelnut_ae.engine import histograms
 
 
 def example(images=110, seed=0):
@@ -34,7 +35,7 @@ def reference(maps, masks, thresholds=50):
 
     scores, truth = maps.ravel(), masks.ravel()
     precision, recall, _ = sk.precision_recall_curve(truth, scores)
-    taus = np.quantile(maps[~masks], np.linspace(1, 1 - curves.PRO_LIMIT - 0.02, thresholds))
+    taus = np.quantile(maps[~masks], np.linspace(1, 1 - histograms.PRO_LIMIT - 0.02, thresholds))
     image_scores = np.array([np.sort(one.ravel())[-metrics.IMAGE_SCORE_PIXELS :].mean(dtype=float) for one in maps])
     is_defective = masks.any((1, 2))
     called = image_scores > np.median(image_scores)
@@ -49,7 +50,7 @@ def reference(maps, masks, thresholds=50):
     }
 
 
-def pro_by_regions(maps, masks, taus, limit=curves.PRO_LIMIT):
+def pro_by_regions(maps, masks, taus, limit=histograms.PRO_LIMIT):
     """PRO as its definition reads: at each falling τ, each region's overlap and the false-positive rate."""
     regions = []
     for one, mask in zip(maps, masks, strict=True):

@@ -20,11 +20,12 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from hazelnut_ae import augmentation, cache, dataset, metrics, presets, speed, synthetic, training
+from hazelnut_ae import augmentation, dataset, metrics, presets, synthetic, training
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.comparison import variants
 from hazelnut_ae.detection import AutoencoderDetector
-from hazelnut_ae.files import DataError, Interrupted, atomic_path
+from hazelnut_ae.engine import cache, speed
+from hazelnut_ae.engine.files import DataError, Interrupted, atomic_path
+from hazelnut_ae.studies import variants
 from hazelnut_ae.thresholds import printed_tau
 
 LATENT_SIZES = (16, 64, 100, 500, 2000)

@@ -19,9 +19,11 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from hazelnut_ae import bench_metrics, dataset, speed, synthetic
+from hazelnut_ae import dataset, synthetic
 from hazelnut_ae.augmentation import AugmentedSet, augment
 from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.engine import speed
+from hazelnut_ae.studies import bench_metrics
 from hazelnut_ae.training import l2_loss, train_step
 
 STEP_GFLOP = 26.1  # 136.0 M multiply-adds per image, ×2 operations, ×32 images, ×3 for forward and both gradients

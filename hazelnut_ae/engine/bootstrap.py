@@ -7,7 +7,8 @@ Measuring again is only adding up the images' histograms with other weights.
 
 import numpy as np
 
-from hazelnut_ae import curves, metrics
+from hazelnut_ae import metrics
+from hazelnut_ae.engine import histograms
 
 DRAWS = 1000
 COARSE_BINS = 500
@@ -46,10 +47,10 @@ class ImageHistograms:
         self.regions = np.zeros((n, COARSE_BINS), np.float32)
         self.counts = np.zeros(n, np.float32)
         for i in range(n):
-            bins, mask = coarse[curves.score_bins(maps[i])], masks[i]
+            bins, mask = coarse[histograms.score_bins(maps[i])], masks[i]
             self.negatives[i] = np.bincount(bins.ravel(), minlength=COARSE_BINS)
             if mask.any():
-                weights, count = curves.region_weights(mask[None])
+                weights, count = histograms.region_weights(mask[None])
                 self.positives[i] = np.bincount(bins[mask], minlength=COARSE_BINS)
                 self.regions[i] = np.bincount(bins[mask], weights[0][mask], minlength=COARSE_BINS)
                 self.negatives[i] -= self.positives[i]
@@ -63,10 +64,10 @@ class ImageHistograms:
         negatives, positives = weights @ self.negatives[chosen], weights @ self.positives[chosen]  # [draws, bins]
         regions, counts = weights @ self.regions[chosen], weights @ self.counts[chosen]
         return {
-            "auroc": interval(curves.auroc(negatives, positives)),
-            "average_precision": interval(curves.average_precision(negatives, positives)),
-            "f1_max": interval(curves.f1_max(negatives, positives)[0]),
-            "pro": interval(curves.pro(negatives, regions, counts)),
+            "auroc": interval(histograms.auroc(negatives, positives)),
+            "average_precision": interval(histograms.average_precision(negatives, positives)),
+            "f1_max": interval(histograms.f1_max(negatives, positives)[0]),
+            "pro": interval(histograms.pro(negatives, regions, counts)),
         }
 
 
@@ -78,7 +79,7 @@ def f1_interval(predicted, truth, weights):
     flat = lambda a: np.asarray(a).reshape(n, -1)  # noqa: E731
     counts = [metrics.confusion(p, t) for p, t in zip(flat(predicted), flat(truth), strict=True)]
     tp, fp, fn, _ = (weights.astype(float) @ np.array(counts, float)).T  # each [draws]
-    return interval(np.where(tp + fn > 0, curves.divide(2 * tp, 2 * tp + fp + fn), np.nan))
+    return interval(np.where(tp + fn > 0, histograms.divide(2 * tp, 2 * tp + fp + fn), np.nan))
 
 
 def image_auroc_interval(scores, is_defective, weights):
@@ -89,7 +90,7 @@ def image_auroc_interval(scores, is_defective, weights):
     values, bins = np.unique(np.asarray(scores, float), return_inverse=True)
     one_hot = np.eye(len(values), dtype=np.float32)[bins]  # [N, different scores]
     return interval(
-        curves.auroc(
+        histograms.auroc(
             weights[:, ~is_defective] @ one_hot[~is_defective], weights[:, is_defective] @ one_hot[is_defective]
         )
     )

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 
 import hazelnut_ae
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.files import DataError, atomic_path
+from hazelnut_ae.engine.files import DataError, atomic_path
 
 FORMAT = 1  # of checkpoint.pt
 MUST_AGREE = (

@@ -21,7 +21,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hazelnut_ae.dataset import IMAGE_SUFFIXES
-from hazelnut_ae.files import DataError
+from hazelnut_ae.engine.files import DataError
 
 TEXTS = {"license", "license.txt", "licence.txt", "readme", "readme.txt"}
 RECEIPT = "download.json"  # lies in the data folder: what it is, where it came from, how many images it must have

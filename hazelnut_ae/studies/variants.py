@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from hazelnut_ae import metrics
 from hazelnut_ae.comparison.common import Checkpoint
-from hazelnut_ae.comparison.run import CODE, read_tensors, write_tensors
+from hazelnut_ae.comparison.compare import CODE, read_tensors, write_tensors
 from hazelnut_ae.comparison.systems import SETTINGS, SYSTEMS
-from hazelnut_ae.files import DataError
+from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.training import split_good
 
 SMOOTHING = 4  # pixels, of the Gaussian in the column pixel_auroc_smoothed; PaDiM and PatchCore use the same

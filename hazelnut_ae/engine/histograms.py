@@ -7,7 +7,7 @@ of keeping and sorting all the pixels, we count them into bins. A histogram of s
 import numpy as np
 from scipy import ndimage
 
-from hazelnut_ae.files import DataError
+from hazelnut_ae.engine.files import DataError
 
 # A bin is what the first 19 bits of a float32 can tell apart: sign, exponent and 10 bits of mantissa. That is 1024 bins
 # from 0.1 to 0.2 and as many from 100 to 200, so maps of any range fit and a threshold is right to 0.1 %.

@@ -4,14 +4,15 @@ import sys
 from pathlib import Path
 
 from hazelnut_ae import figures as drawing
-from hazelnut_ae import results, runs
+from hazelnut_ae import results
 from hazelnut_ae.detection import AutoencoderDetector, reconstruct, residual
-from hazelnut_ae.files import DataError
+from hazelnut_ae.engine import runs
+from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.thresholds import printed_tau
 from hazelnut_ae.training import split_good
 
-SHIPPED = Path(__file__).parent / "shipped"
+SHIPPED = Path(__file__).parents[1] / "shipped"
 
 
 def shipped_run(dataset):

@@ -1,6 +1,6 @@
 """Each notebook has one source, notebooks/source/NN_name.py, from which the notebook and its solutions are built.
 
-`python -m hazelnut_ae.notebook_source` builds them all; outputs of cells that did not change are kept. The sources are
+`python -m hazelnut_ae.course.build` builds them all; outputs of cells that did not change are kept. The sources are
 jupytext's percent format. Tags say where a cell goes:
 
     (none)       the notebook alone                 setup      both
@@ -15,7 +15,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 
-from hazelnut_ae.files import atomic_path
+from hazelnut_ae.engine.files import atomic_path
 
 IN_SOLUTIONS = {"setup", "exercise", "solution"}
 METADATA = {
@@ -89,7 +89,7 @@ def write(folder):
 
 
 if __name__ == "__main__":
-    from hazelnut_ae.tutorial import notebooks_folder
+    from hazelnut_ae.course.tutorial import notebooks_folder
 
     for path in write(sys.argv[1] if len(sys.argv) > 1 else notebooks_folder()):
         print(path)

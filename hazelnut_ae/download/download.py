@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 import filelock
 import pooch
 
-from hazelnut_ae.cache import cache_folder
-from hazelnut_ae.files import DataError, atomic_path
-from hazelnut_ae.transfer import Unavailable, fetch, forget, host, say
-from hazelnut_ae.unpack import RECEIPT, count_images, unpack
+from hazelnut_ae.download.transfer import Unavailable, fetch, forget, host, say
+from hazelnut_ae.download.unpack import RECEIPT, count_images, unpack
+from hazelnut_ae.engine.cache import cache_folder
+from hazelnut_ae.engine.files import DataError, atomic_path
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hazelnut_ae.files import DataError
+from hazelnut_ae.engine.files import DataError
 
 COMPILE_FROM_STEPS = 5_000  # compiling takes as long as some hundred steps, and saves a fifth of each (bench)
 

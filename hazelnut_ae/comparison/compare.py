@@ -13,11 +13,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from hazelnut_ae import results, runs, speed, workflow
+from hazelnut_ae import results
 from hazelnut_ae.comparison.common import AUGMENTATIONS, Checkpoint
 from hazelnut_ae.comparison.systems import SETTINGS, SYSTEMS, build
 from hazelnut_ae.detection import AutoencoderDetector
-from hazelnut_ae.files import DataError, atomic_path
+from hazelnut_ae.engine import runs, speed, workflow
+from hazelnut_ae.engine.files import DataError, atomic_path
 from hazelnut_ae.training import split_good
 
 CODE = 3  # counts up with each change of a system's weights or maps: what is kept of an older one is not taken

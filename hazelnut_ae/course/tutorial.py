@@ -1,0 +1,315 @@
+"""What the notebooks share: their data, their preset, one trained run; and the command that executes them all.
+
+A notebook begins with `lesson = tutorial.setup()`. Environment variables steer it: HAZELNUT_DATA (a folder in MVTec
+layout; unset: hazelnuts are painted into the cache on first use), HAZELNUT_PRESET (quick), HAZELNUT_FIGURES (figures/
+beside notebooks/) and HAZELNUT_RUN (where the run is kept; unset: the cache).
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock
+
+from hazelnut_ae import dataset, detection, figures, presets, synthetic, training
+from hazelnut_ae.engine import cache, runs, workflow
+from hazelnut_ae.engine.files import DataError, atomic_path
+from hazelnut_ae.engine.workflow import SHIPPED
+
+SEED = 0
+
+
+@dataclass
+class Lesson:
+    """The data and the run that a notebook works with; each part is made when it is first asked for, and cached."""
+
+    preset: presets.Preset
+    data_folder: Path | None  # None: painted hazelnuts
+    figures_folder: Path | None  # None: figures are shown but not saved
+    run_folder: Path | None  # None: in the cache
+
+    @cached_property
+    def dataset(self):
+        """The Dataset of HAZELNUT_DATA, or painted hazelnuts."""
+        with _progress_shown():
+            return dataset.load(self.data_folder or painted(self.preset))
+
+    @property
+    def data_words(self):
+        """The data in a few words, with their licence, for captions."""
+        if self.data_folder is None:
+            return "Synthetic hazelnuts (painted, MIT)"
+        return f"{self.dataset.name} ({self.dataset.license or 'licence not stated in the folder'})"
+
+    @property
+    def caption(self):
+        """The data and the run in a few words, for the line under a figure."""
+        return f"{self.data_words}; run: {self.run.caption}."
+
+    @cached_property
+    def run(self):
+        """The trained `Run`: one that was shipped where it fits, else the preset's, trained on first use."""
+        run = self.finished_run()
+        if run is None:
+            print(f"Training the {self.preset.name} preset once; the other notebooks will find it.", flush=True)
+            run = self._train(self._run_folder())
+        return run
+
+    @cached_property
+    def own_run(self):
+        """The preset's `Run` on this very dataset, trained on first use, also where a shipped one fits."""
+        if self.run.config["data"] == self.dataset.fingerprint:
+            return self.run
+        folder = cache.cache_folder() / "runs" / f"own-{self.preset.name}-{self.dataset.fingerprint[:12]}"
+        run = self._finished(folder)
+        if run is None:
+            print(f"Training the {self.preset.name} preset on these very images, once.", flush=True)
+            run = self._train(folder)
+        return run
+
+    def finished_run(self):
+        """The run if there is one already, else None."""
+        run = self._finished(self._run_folder())
+        return run if run or self.preset.name == "tiny" else workflow.shipped_run(self.dataset)
+
+    def _finished(self, folder):
+        with contextlib.suppress(DataError):
+            run = runs.load_run(folder)
+            if run.config["data"] == self.dataset.fingerprint and run.history[-1][1] >= run.config["epochs"]:
+                return run
+        return None
+
+    def _train(self, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(folder.name + ".lock")), _progress_shown():
+            resume = (folder / "checkpoint.pt").exists()
+            return training.train(self.dataset, folder, self.preset, seed=SEED, resume=resume)
+
+    def _run_folder(self):
+        key = f"{self.preset.name}-{self.dataset.fingerprint[:12]}"
+        return self.run_folder or cache.cache_folder() / "runs" / key
+
+    @cached_property
+    def reconstructions(self):
+        """What the run's network makes of the test images, float32 [N, 3, 256, 256] in [0, 1]."""
+        return detection.reconstruct(self.run.model, self.dataset.test.images)
+
+    @cached_property
+    def maps(self):
+        """The anomaly maps of the test images, float32 [N, 256, 256] in [0, 1]."""
+        return detection.residual(self.dataset.test.images, self.reconstructions)
+
+    @cached_property
+    def held_out_maps(self):
+        """The anomaly maps of the good training images that the run kept out of its training, float32 [M, 256, 256]."""
+        images = workflow.held_out(self.dataset, self.run)
+        return detection.residual(images, detection.reconstruct(self.run.model, images))
+
+    def show(self, figure, name):
+        """Saves a figure under its name where figures go, and returns it, so that the notebook shows it."""
+        if self.figures_folder is not None:
+            figures.save(figure, self.figures_folder, name)
+        return figure
+
+
+def setup():
+    """Reads the HAZELNUT_* variables, prints in one line what the notebook works with, and returns the Lesson.
+
+    Raises: DataError for a variable that cannot be used.
+    """
+    from IPython import get_ipython
+
+    if get_ipython() is not None:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        get_ipython().run_line_magic("matplotlib", "inline")
+        set_matplotlib_formats("jpeg", pil_kwargs={"quality": 90, "subsampling": 0})  # a quarter of the size of PNG
+    name = os.environ.get("HAZELNUT_PRESET") or "quick"
+    if name not in presets.PRESETS:
+        raise DataError(f"HAZELNUT_PRESET is {name!r}; set it to one of {', '.join(presets.PRESETS)}, or unset it.")
+    data = _folder_variable("HAZELNUT_DATA")
+    if data is not None and not data.is_dir():
+        raise DataError(
+            f"HAZELNUT_DATA names {data}, which is not a folder; set it to a folder in MVTec layout, or unset it for "
+            "painted hazelnuts."
+        )
+    figures_folder = _folder_variable("HAZELNUT_FIGURES")
+    if figures_folder is None and name != "tiny":  # a test run must not draw over the figures of a real one
+        figures_folder = _root() / "figures"
+    for variable, folder in (("HAZELNUT_FIGURES", figures_folder), ("HAZELNUT_RUN", _folder_variable("HAZELNUT_RUN"))):
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise DataError(f"{variable} names {folder}, which is a file; set it to a folder, or unset it.")
+    lesson = Lesson(presets.PRESETS[name], data, figures_folder, _folder_variable("HAZELNUT_RUN"))
+    train, test = lesson.dataset.train, lesson.dataset.test
+    print(f"Data: {lesson.data_words}; {len(train)} good images to train on, {len(test)} to test on. Preset: {name}.")
+    return lesson
+
+
+def _root():
+    """The folder that holds notebooks/, or the working folder."""
+    here = Path.cwd()
+    return next((folder.parent for folder in (here, *here.parents) if folder.name == "notebooks"), here)
+
+
+def _folder_variable(name):
+    """The folder an environment variable names, as seen from here or from the folder above notebooks/."""
+    value = os.environ.get(name)
+    if not value:
+        return None
+    try:
+        path = Path(value).expanduser()
+        return path if path.exists() or path.is_absolute() else _root() / path
+    except (OSError, RuntimeError) as error:  # too long, a folder that is closed to us, a user who does not exist
+        raise DataError(f"{name} names no folder ({error}); set it to a folder, or unset it.") from error
+
+
+def painted(preset):
+    """The folder of the preset's painted hazelnuts, in the cache; painted on first use.
+
+    Another painter (another version of `synthetic`) paints anew.
+    """
+    source = b"".join(path.read_bytes() for path in sorted(Path(synthetic.__file__).parent.glob("*.py")))
+    folder = cache.cache_folder() / "painted" / f"{preset.name}-{zlib.crc32(source):08x}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(folder.name + ".lock")):
+        if not folder.is_dir():
+            building = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".painting-"))
+            try:
+                synthetic.write(building, preset.counts, seed=SEED)
+                os.rename(building, folder)
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
+    return folder
+
+
+def latent_study():
+    """The measured runs at other latent sizes as a DataFrame, or None where the package ships none.
+
+    Columns: latent, residual_good and residual_defective (mean residual of those test pixels), f1_<defect>.
+    """
+    path = SHIPPED / "latent_sizes.csv"
+    return pd.read_csv(path) if path.is_file() else None
+
+
+def variants_study():
+    """`comparison.variants` on MVTec AD's transistor as a DataFrame, or None where the package ships none."""
+    path = SHIPPED / "measured" / "transistor_variants.csv"
+    return pd.read_csv(path) if path.is_file() else None
+
+
+def measured(name):
+    """A result of `evaluate` on a real data set that the package ships as numbers, or None.
+
+    name: "mvtec_hazelnut_128", "hazelnut_toy" or "transistor"; with "comparison_" before it, the list of results that
+    `comparison.compare` returned.
+    """
+    path = SHIPPED / "measured" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+class _LikeTerminal:
+    """A notebook's error stream that calls itself a terminal, so that progress bars show themselves."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+    def isatty(self):
+        return True
+
+
+def _progress_shown():
+    return contextlib.redirect_stderr(_LikeTerminal(sys.stderr))
+
+
+def notebooks_folder():
+    """The notebooks of the repository. Raises: DataError where only the package is installed."""
+    for folder in (Path.cwd() / "notebooks", Path(__file__).resolve().parents[2] / "notebooks"):
+        if list(folder.glob("[0-9][0-9]_*.ipynb")):
+            return folder
+    raise DataError("There is no folder notebooks/ here; run this in a clone of the repository.")
+
+
+def run(preset="quick", data=None, out="tutorial", run_folder=None, solutions=False, only=None):
+    """Executes every notebook and writes the executed copies to `out` and the figures to `out`/figures.
+
+    preset: a name; data: a folder in MVTec layout, or None for painted hazelnuts; run_folder: where the trained run is
+    kept (None: the cache); solutions: execute those notebooks too; only: the numbers of
+    those to execute, such as ["01", "06"]. Returns the written paths.
+    Raises: DataError for a problem with the data, or when a notebook stops with an error; it is written up to there.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    from tqdm import tqdm
+
+    presets.find_preset(preset)
+    out, source = Path(out).resolve(), notebooks_folder()
+    environment = {**os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(out / "figures")}
+    environment.pop("HAZELNUT_DATA", None)
+    if data is not None:
+        dataset.load(data)  # problems with the data are told before the first kernel starts
+        environment["HAZELNUT_DATA"] = str(Path(data).resolve())
+    if run_folder is not None:
+        environment["HAZELNUT_RUN"] = str(Path(run_folder).resolve())
+    paths = sorted(source.glob("[0-9][0-9]_*.ipynb"))
+    paths += sorted(source.glob("solutions/[0-9][0-9]_*.ipynb")) if solutions else []
+    if only is not None:
+        if unknown := set(only) - {path.name[:2] for path in paths}:
+            raise DataError(f"There is no notebook {', '.join(sorted(unknown))}; name them by number, such as 01,06.")
+        paths = [path for path in paths if path.name[:2] in only]
+    books = [nbformat.read(path, as_version=4) for path in paths]
+    written = []
+    with tqdm(total=sum(len(book.cells) for book in books), unit="cell", disable=None) as bar:
+        for path, book in zip(paths, books, strict=True):
+            bar.set_description(path.stem)
+            client = NotebookClient(
+                book,
+                timeout=None,
+                kernel_name="python3",
+                resources={"metadata": {"path": str(path.parent)}},
+                on_cell_complete=lambda **_: bar.update(),
+            )
+            target = out / path.relative_to(source)
+            try:
+                client.execute(env=environment)
+            except CellExecutionError as error:
+                if error.ename == "DataError":
+                    raise DataError(error.evalue) from error
+                what = f"{error.ename}: {error.evalue}".splitlines()[0]
+                raise DataError(f"{path.name} stopped with {what}; open {target} to see where.") from error
+            finally:
+                _tidy(book)
+                with atomic_path(target) as temporary:
+                    nbformat.write(book, temporary)
+            written.append(target)
+    figure_paths = sorted((out / "figures").glob("*.png"))
+    return written + figure_paths
+
+
+def _tidy(book):
+    """Leaves of a progress bar its last state, and of each cell no timestamps, so that a rerun differs little."""
+    for cell in book.cells:
+        cell.metadata.pop("execution", None)
+        outputs = []
+        for output in cell.get("outputs", []):
+            if outputs and output.output_type == "stream" and output.get("name") == outputs[-1].get("name"):
+                outputs[-1].text += output.text
+            else:
+                outputs.append(output)
+        for output in outputs:
+            if output.output_type == "stream":
+                output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in outputs if output.get("text", "x").strip()]

@@ -1,0 +1,59 @@
+"""What all that touches the disk shares: two exceptions with a sentence for the user, and writing atomically."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+
+class DataError(Exception):
+    """A problem with the user's data or disk, as one plain sentence that names the file and the remedy.
+
+    The command line prints the sentence and exits with 1.
+    """
+
+    def __str__(self):
+        return printable(super().__str__())
+
+
+def printable(text):
+    """The text with everything escaped that no terminal should get: file names may hold line ends and worse."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+class Interrupted(Exception):
+    """Long work was asked to stop and has saved; the message says how to go on."""
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Yields a temporary path beside `path`; on success it takes the place of `path` in one step.
+
+    A kill or a full disk at any moment leaves either the old file or the new one, never half of one.
+    Raises: DataError if the file cannot be written.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(handle)
+        yield Path(temporary)
+        with open(temporary, "rb") as file:  # the bytes must be on the disk before the name is
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(
+            f"{path} could not be written ({error.strerror or error}); free some space or choose another folder, "
+            "what was there before is untouched."
+        ) from error
+    finally:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
