@@ -4,10 +4,6 @@
 others combine all three.
 """
 
-import os
-import shutil
-import tempfile
-
 import numpy as np
 import torch
 from torchvision.transforms.v2 import functional as F
@@ -62,25 +58,6 @@ def augment(image, copy, seed, kinds=AUGMENTATIONS):
     return image
 
 
-def disk_tensor(shape):
-    """A tensor uint8 of that shape whose bytes lie in a file of the cache folder; None where the disk lacks the room.
-
-    The file has no name: it is gone with the process, however that ends.
-    """
-    size = int(np.prod(shape))
-    folder = cache.cache_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(folder).free < 2 * size:  # never take the last of somebody's disk
-            return None
-        with tempfile.TemporaryFile(dir=folder) as file:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)  # else a disk that fills up would crash a mapped write
-            return torch.from_numpy(np.memmap(file, np.uint8, "w+", shape=tuple(shape)))
-    except OSError:
-        return None
-
-
 class AugmentedSet:
     """The augmented training set: `copies` of every image uint8 [N, 3, H, W], numbered 0 … copies × N - 1.
 
@@ -94,7 +71,8 @@ class AugmentedSet:
         self.rows = np.arange(len(images)) if rows is None else np.asarray(rows)
         shape = (len(self), *images.shape[1:])  # [copies·N, 3, H, W]
         self.in_memory = int(np.prod(shape)) <= MEMORY_BUDGET
-        self.held = torch.empty(shape, dtype=torch.uint8) if self.in_memory else disk_tensor(shape)
+        held = np.empty(shape, np.uint8) if self.in_memory else cache.disk_array(shape)
+        self.held = None if held is None else torch.from_numpy(held)
         if not self.in_memory:
             where = "on the disk, in the cache" if self.held is not None else "nowhere: each batch is made anew"
             print(f"The augmented set of {len(self)} images takes {np.prod(shape) / 1e9:.1f} GB; it is kept {where}.")

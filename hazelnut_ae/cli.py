@@ -247,9 +247,9 @@ def compare(arguments):
 
 
 def tutorial(arguments):
-    from hazelnut_ae.course import tutorial as notebooks
+    from hazelnut_ae.course import execute
 
-    for path in notebooks.run(arguments.preset, arguments.data, arguments.out, arguments.run, only=arguments.only):
+    for path in execute.execute(arguments.preset, arguments.data, arguments.out, arguments.run, only=arguments.only):
         print(path)
 
 

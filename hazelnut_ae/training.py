@@ -15,7 +15,7 @@ from hazelnut_ae import metrics
 from hazelnut_ae.augmentation import AugmentedSet
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.detection import AutoencoderDetector
-from hazelnut_ae.engine import runs, speed
+from hazelnut_ae.engine import folding, memory, runs, speed
 from hazelnut_ae.engine.files import DataError, Interrupted
 from hazelnut_ae.engine.parallel import first_process_first, join_processes, mean_over_processes, stop_signals
 from hazelnut_ae.presets import steps_per_epoch
@@ -90,7 +90,7 @@ def train(
     with first_process_first(rank, world):
         state = open_run(Path(run_folder), config, resume or rank > 0)
     precision = config["precision"]
-    loss_function = speed.folded_l2_loss if speed.pays_to_fold(device, precision, world) else l2_loss
+    loss_function = folding.folded_l2_loss if speed.pays_to_fold(device, precision, world) else l2_loss
     if config["compiled"]:
         loss_function = speed.compiled(loss_function)
 
@@ -112,7 +112,7 @@ def train(
 
     saved = time.monotonic()
     bar = tqdm(total=epochs * per_epoch, initial=len(losses), unit="step", disable=None if rank == 0 else True)
-    speed.keep_memory()
+    memory.keep_memory()
     with stop_signals() as stop, bar:
         for step in range(len(losses), epochs * per_epoch):
             epoch, position = divmod(step, per_epoch)

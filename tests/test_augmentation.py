@@ -5,6 +5,7 @@ import torch
 
 from hazelnut_ae import augmentation
 from hazelnut_ae.augmentation import AugmentedSet, augment, rotate
+from hazelnut_ae.engine import cache
 
 
 def picture(seed=0, low=60, high=200):
@@ -72,7 +73,7 @@ def test_a_set_beyond_the_memory_budget_gives_the_same_batches(monkeypatch, tmp_
     held = AugmentedSet(images, 6, seed=3, rows=used)
     monkeypatch.setattr(augmentation, "MEMORY_BUDGET", 0)
     on_disk = AugmentedSet(images, 6, seed=3, rows=used).to("cpu")
-    monkeypatch.setattr(augmentation, "disk_tensor", lambda shape: None)
+    monkeypatch.setattr(cache, "disk_array", lambda shape: None)
     made_anew = AugmentedSet(images, 6, seed=3, rows=used).to("cpu")
     assert "on the disk" in capsys.readouterr().out
     assert made_anew.held is None
@@ -85,5 +86,5 @@ def test_a_set_beyond_the_memory_budget_gives_the_same_batches(monkeypatch, tmp_
 
 def test_a_disk_without_room_is_left_alone(monkeypatch, tmp_path):
     monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path))
-    assert augmentation.disk_tensor((2**50,)) is None
+    assert cache.disk_array((2**50,)) is None
     assert list(tmp_path.iterdir()) == []

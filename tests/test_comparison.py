@@ -18,7 +18,7 @@ from hazelnut_ae.comparison.common import Checkpoint, augment, batch_of
 from hazelnut_ae.comparison.compare import as_the_run
 from hazelnut_ae.comparison.dictionary import FeatureDictionary, patches_of, spread
 from hazelnut_ae.dataset import Dataset, ImageSet
-from hazelnut_ae.engine import speed
+from hazelnut_ae.engine import folding
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.engine.runs import Run
 from hazelnut_ae.studies import variants
@@ -72,7 +72,7 @@ def test_bergmann_network_has_the_printed_shapes():
 def test_folded_network_is_the_network(channels):
     network = BergmannNetwork(channels, latent_dim=16).double()
     x = torch.rand(2, channels, 256, 256, dtype=torch.float64)
-    folded = F.pixel_shuffle(speed.folded_forward(network, speed.fold(x)), 2)
+    folded = F.pixel_shuffle(folding.folded_forward(network, folding.fold(x)), 2)
     torch.testing.assert_close(folded, network(x), rtol=1e-10, atol=1e-12)
 
 

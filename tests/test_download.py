@@ -19,14 +19,14 @@ import pytest
 from archives import SMALL, category_files, files_below, get, png, refused, sha256, write_tar
 
 from hazelnut_ae import cli, dataset
-from hazelnut_ae.download import download, transfer
+from hazelnut_ae.download import download, sources, transfer
 from hazelnut_ae.engine import cache
 from hazelnut_ae.engine.files import DataError
 
 EXACT = {
     "train/good": 391,
     "test/good": 40,
-    **{f"{split}/{name}": n for split in ("test", "ground_truth") for name, n in download.DEFECTS.items()},
+    **{f"{split}/{name}": n for split in ("test", "ground_truth") for name, n in sources.DEFECTS.items()},
 }
 
 
@@ -174,7 +174,7 @@ def test_hazelnut_has_its_exact_counts_and_passes_check(exact_archive, server, t
         "test/print": 17,
     }
     assert problems == []
-    assert download.count_images(target) == download.HAZELNUT_COUNTS
+    assert download.count_images(target) == sources.HAZELNUT_COUNTS
     assert "not all of MVTec" not in report
     assert dataset.read_license(target).startswith("MVTec AD")
     assert all(
@@ -252,8 +252,8 @@ def test_hazelnut_toy_is_put_into_the_layout(server, tmp_path, monkeypatch):
         whole.writestr("hazelnut_toy/LICENSE", "Attribution 4.0 International")
         whole.writestr("__MACOSX/hazelnut_toy/._good", "")
     server.content = buffer.getvalue()
-    toy = download.Source("Toy", "CC BY 4.0", "page", None, (f"{server.address}/404", f"{server.address}/ranges/t.zip"))
-    monkeypatch.setitem(download.SOURCES, "hazelnut_toy", toy)
+    toy = sources.Source("Toy", "CC BY 4.0", "page", None, (f"{server.address}/404", f"{server.address}/ranges/t.zip"))
+    monkeypatch.setitem(sources.SOURCES, "hazelnut_toy", toy)
     report = get(tmp_path / "toy", category="hazelnut_toy")
     assert download.count_images(tmp_path / "toy") == {
         "ground_truth/colour": 17,
@@ -269,8 +269,8 @@ def test_hazelnut_toy_is_put_into_the_layout(server, tmp_path, monkeypatch):
 
 def test_an_address_that_fails_gives_way_to_the_next(server, small_archive, tmp_path, monkeypatch, capsys):
     addresses = tuple(f"{server.address}/{manner}/x.tar.xz" for manner in ("404", "403", "html", "ranges"))
-    source = download.Source("Set", "CC0: do as you like", "page", sha256(small_archive), addresses)
-    monkeypatch.setitem(download.SOURCES, "hazelnut", source)
+    source = sources.Source("Set", "CC0: do as you like", "page", sha256(small_archive), addresses)
+    monkeypatch.setitem(sources.SOURCES, "hazelnut", source)
     get(tmp_path / "data")
     assert [manner for manner, _ in server.requests] == ["404", "403", "html", "ranges"]
     assert "answers 404" in capsys.readouterr().err
@@ -328,12 +328,12 @@ def test_the_licence_on_a_terminal(answer, accepted, monkeypatch):
     monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True})())
     monkeypatch.setattr("builtins.input", reply)
     if accepted:
-        download.ask_license(download.MVTEC_AD)
+        download.ask_license(sources.MVTEC_AD)
         monkeypatch.setattr("builtins.input", lambda question: pytest.fail("asked twice"))
-        download.ask_license(download.MVTEC_AD)
+        download.ask_license(sources.MVTEC_AD)
     else:
         with pytest.raises(DataError, match="not accepted"):
-            download.ask_license(download.MVTEC_AD)
+            download.ask_license(sources.MVTEC_AD)
     path = cache.cache_folder() / "accepted_licenses.json"
     assert path.exists() == accepted
 
@@ -343,8 +343,8 @@ def test_a_damaged_list_of_licences_is_asked_anew(damage, monkeypatch):
     path = cache.cache_folder() / "accepted_licenses.json"
     path.parent.mkdir(parents=True)
     path.write_text(damage)
-    download.ask_license(download.MVTEC_AD, accept=True)
-    assert json.loads(path.read_text()) == [download.MVTEC_AD.name]
+    download.ask_license(sources.MVTEC_AD, accept=True)
+    assert json.loads(path.read_text()) == [sources.MVTEC_AD.name]
 
 
 # --- the transfer -------------------------------------------------------------------------------------------------
@@ -454,7 +454,7 @@ def test_a_wrong_hash_is_refused_before_unpacking(server, small_archive, tmp_pat
     refused(tmp_path / "data", str(small_archive), wrong, archive=small_archive, sha256=wrong)
     official = tmp_path / "mvtec_anomaly_detection (1).tar.xz"
     shutil.copy(small_archive, official)  # a file that calls itself the official one has to be it
-    refused(tmp_path / "data", download.MVTEC_AD.sha256, archive=official)
+    refused(tmp_path / "data", sources.MVTEC_AD.sha256, archive=official)
 
 
 # --- what may go wrong on this side -------------------------------------------------------------------------------

@@ -434,7 +434,8 @@ def test_image_bombs_stay_under_two_gigabytes(tmp_path):
     script = """
         import sys
         from hazelnut_ae import dataset
-        dataset.MAX_PIXELS //= int(sys.argv[2])
+        from hazelnut_ae.engine import images
+        images.MAX_PIXELS //= int(sys.argv[2])
         print(len(dataset.load(sys.argv[1]).train), "images")
         print(peak())
     """
@@ -642,7 +643,7 @@ NONSENSE = ["nonsense", "/dev/null", "/proc/self/mem", "\x01", "a" * 5000, "~nob
 @pytest.mark.parametrize("variable", ["HAZELNUT_DATA", "HAZELNUT_PRESET", "HAZELNUT_FIGURES", "HAZELNUT_RUN"])
 @pytest.mark.parametrize("value", NONSENSE)
 def test_notebook_variables_that_are_nonsense(variable, value, painted_folder, tmp_path, monkeypatch):
-    from hazelnut_ae.course import tutorial
+    from hazelnut_ae.course import lesson as tutorial
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HAZELNUT_PRESET", "tiny")

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from hazelnut_ae import dataset, metrics, synthetic
+from hazelnut_ae import shipped as shipped_files
 from hazelnut_ae.detection import AutoencoderDetector
 from hazelnut_ae.engine import runs, workflow
 from hazelnut_ae.presets import PRESETS, steps_per_epoch
 
-FOLDER = workflow.SHIPPED / "article"
+FOLDER = shipped_files.FOLDER / "article"
 
 
 @pytest.fixture(scope="module")

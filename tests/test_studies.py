@@ -1,6 +1,7 @@
 import pandas as pd
 
 from hazelnut_ae.studies import __main__ as studies
+from hazelnut_ae.studies import scale
 
 
 def test_latent_sizes_measures_each_size_and_keeps_its_runs(painted_folder, tmp_path, capsys):
@@ -21,7 +22,7 @@ def test_latent_sizes_without_data_is_one_sentence(tmp_path, capsys):
 
 
 def test_one_epoch_of_a_set_of_any_size():
-    row = studies.one_epoch(40)
+    row = scale.one_epoch(40)
     assert row["images"] == 40
     assert row["epoch_s"] > 0
     assert abs(row["per_image_ms"] - 1000 * row["epoch_s"] / 32) < 1e-6  # the last, incomplete batch is left out

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from hazelnut_ae import training
-from hazelnut_ae.engine import runs, speed
+from hazelnut_ae.engine import folding, runs
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.presets import PRESETS, Preset, find_preset, steps_per_epoch
 
@@ -225,7 +225,7 @@ def test_bfloat16_follows_float32(painted):
     """The loss of the first steps is the same within a few percent, whichever arithmetic computes it."""
     curves = []
     batch = torch.from_numpy(painted.train.images[:4])  # uint8 [4, 3, 256, 256]
-    ways = (("float32", training.l2_loss), ("bfloat16", training.l2_loss), ("bfloat16", speed.folded_l2_loss))
+    ways = (("float32", training.l2_loss), ("bfloat16", training.l2_loss), ("bfloat16", folding.folded_l2_loss))
     for precision, loss_function in ways:
         torch.manual_seed(0)
         model = training.Autoencoder(16)

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from hazelnut_ae import comparison, dataset, detection, presets, results, synthetic, training
-from hazelnut_ae.course import tutorial
+from hazelnut_ae import comparison, dataset, detection, presets, results, shipped, synthetic, training
+from hazelnut_ae.course import execute
+from hazelnut_ae.course import lesson as tutorial
 from hazelnut_ae.engine import runs, workflow
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.studies import variants
@@ -114,7 +115,7 @@ def test_a_shipped_run_is_used_where_it_fits(data_name, fingerprint, license, fi
     (tmp_path / "article").mkdir()
     (tmp_path / "article" / "config.json").touch()
     run = runs.Run(tmp_path / "article", {"data": "the same", "data_name": data_name})
-    monkeypatch.setattr(workflow, "SHIPPED", tmp_path)
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
     monkeypatch.setattr(runs, "load_run", lambda folder: run)
     data = dataset.Dataset(None, None, "any", fingerprint, license)
     assert (workflow.shipped_run(data) is run) == fits
@@ -166,7 +167,7 @@ def test_run_executes_every_notebook_with_its_variables(bookshelf, painted_folde
     bookshelf("01_one.ipynb", "import os", "print(os.environ['HAZELNUT_PRESET'], os.path.basename(os.getcwd()))")
     bookshelf("02_two.ipynb", "import os; print(os.path.isdir(os.environ['HAZELNUT_DATA']))")
     bookshelf("notes.ipynb", "1 / 0")  # no number, no lesson
-    written = tutorial.run("tiny", painted_folder, tmp_path / "out")
+    written = execute.execute("tiny", painted_folder, tmp_path / "out")
     assert [path.name for path in written] == ["01_one.ipynb", "02_two.ipynb"]
     one, two = (nbformat.read(path, as_version=4) for path in written)
     assert one.cells[2].outputs[0].text == "tiny notebooks\n"
@@ -176,7 +177,7 @@ def test_run_executes_every_notebook_with_its_variables(bookshelf, painted_folde
 def test_a_notebook_that_fails_is_named_and_kept(bookshelf, tmp_path):
     bookshelf("01_one.ipynb", "print('so far')", "1 / 0", "print('never')")
     with pytest.raises(DataError, match=r"01_one\.ipynb stopped with ZeroDivisionError"):
-        tutorial.run("tiny", out=tmp_path / "out")
+        execute.execute("tiny", out=tmp_path / "out")
     book = nbformat.read(tmp_path / "out" / "01_one.ipynb", as_version=4)
     assert book.cells[1].outputs[0].text == "so far\n"
 
@@ -188,16 +189,16 @@ def test_a_problem_with_the_data_stays_one_sentence(bookshelf, tmp_path):
         "raise DataError('a.png is cut short; replace it.')",
     )
     with pytest.raises(DataError) as error:
-        tutorial.run("tiny", out=tmp_path / "out")
+        execute.execute("tiny", out=tmp_path / "out")
     assert str(error.value) == "a.png is cut short; replace it."
 
 
 def test_run_checks_its_arguments_before_it_begins(bookshelf, tmp_path):
     bookshelf("01_one.ipynb", "print(1)")
     with pytest.raises(DataError, match="no preset"):
-        tutorial.run("enormous", out=tmp_path / "out")
+        execute.execute("enormous", out=tmp_path / "out")
     with pytest.raises(DataError, match="nowhere"):
-        tutorial.run("tiny", data=tmp_path / "nowhere", out=tmp_path / "out")
+        execute.execute("tiny", data=tmp_path / "nowhere", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -209,7 +210,7 @@ def test_progress_bars_leave_their_last_state():
         new_output("stream", name="stderr", text="\rreading: 50%\r            \r"),
     ]
     book = new_notebook(cells=[new_code_cell("", outputs=outputs, metadata={"execution": {"started": "now"}})])
-    tutorial._tidy(book)
+    execute._tidy(book)
     assert [output.text for output in book.cells[0].outputs] == ["100%|###| 2/2\n", "kept\n"]
     assert "execution" not in book.cells[0].metadata
 
@@ -225,17 +226,17 @@ def test_bars_show_themselves_where_there_is_no_terminal(capsys):
 
 @pytest.mark.parametrize("name", ["mvtec_hazelnut_128", "hazelnut_toy", "transistor"])
 def test_numbers_of_real_images_are_what_evaluate_writes(name, tiny_lesson):
-    shipped = tutorial.measured(name)
+    there = shipped.measured(name)
     fresh = results.evaluate("article", tiny_lesson.maps, tiny_lesson.dataset.test, tiny_lesson.held_out_maps, True)
-    assert shipped["data"] == name
-    assert shipped.keys() == fresh.keys()
-    assert shipped["pixels"].keys() == fresh["pixels"].keys()
-    assert shipped["images"].keys() == fresh["images"].keys()
+    assert there["data"] == name
+    assert there.keys() == fresh.keys()
+    assert there["pixels"].keys() == fresh["pixels"].keys()
+    assert there["images"].keys() == fresh["images"].keys()
 
 
 @pytest.mark.parametrize("name", ["mvtec_hazelnut_128", "hazelnut_toy", "transistor"])
 def test_all_five_systems_were_measured_on_real_images(name):
-    compared = tutorial.measured(f"comparison_{name}")
+    compared = shipped.measured(f"comparison_{name}")
     assert [one["system"].split(" (E")[0] for one in compared] == [
         "article",
         "AE(L2)",
@@ -244,15 +245,15 @@ def test_all_five_systems_were_measured_on_real_images(name):
         "CNN feature dictionary",
     ]
     for number in ("auroc", "pro", "f1_max", "f1_label_free"):  # one and the same run
-        assert compared[0]["pixels"][number] == pytest.approx(tutorial.measured(name)["pixels"][number])
+        assert compared[0]["pixels"][number] == pytest.approx(shipped.measured(name)["pixels"][number])
     assert all(one["data"] == name and one["setting"] == "quick" for one in compared)
     assert len(comparison.table(compared)) == 5
 
 
 def test_the_variants_start_from_the_quick_fits():
     """The study's unchanged systems are those of the comparison on the same images."""
-    study = tutorial.variants_study().set_index("variant")["pixel_auroc"]
-    for one in tutorial.measured("comparison_transistor")[1:4]:
+    study = shipped.variants_study().set_index("variant")["pixel_auroc"]
+    for one in shipped.measured("comparison_transistor")[1:4]:
         assert study[one["system"]] == pytest.approx(one["pixels"]["auroc"], abs=1e-4)
     assert set(study.index) - set(variants.VARIANTS) == {"mean image, no learning"}
 
@@ -260,7 +261,7 @@ def test_the_variants_start_from_the_quick_fits():
 def test_own_run_is_of_the_lesson_s_own_images(tiny_lesson, monkeypatch):
     assert tiny_lesson.own_run is tiny_lesson.run
     lesson = tutorial.Lesson(tiny_lesson.preset, tiny_lesson.data_folder, None, None)
-    monkeypatch.setattr(tutorial.Lesson, "run", runs.load_run(tutorial.SHIPPED / "article"))
+    monkeypatch.setattr(tutorial.Lesson, "run", runs.load_run(shipped.FOLDER / "article"))
     assert lesson.own_run.config["data"] == lesson.dataset.fingerprint
     trained = lesson.own_run.model
     again = tutorial.Lesson(tiny_lesson.preset, tiny_lesson.data_folder, None, None)
@@ -270,8 +271,8 @@ def test_own_run_is_of_the_lesson_s_own_images(tiny_lesson, monkeypatch):
 
 
 def test_the_latent_study_is_read_where_it_is(monkeypatch, tmp_path):
-    monkeypatch.setattr(tutorial, "SHIPPED", tmp_path)
-    assert tutorial.latent_study() is None
-    assert tutorial.measured("mvtec_hazelnut_128") is None
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    assert shipped.latent_study() is None
+    assert shipped.measured("mvtec_hazelnut_128") is None
     (tmp_path / "latent_sizes.csv").write_text("latent,residual_good,residual_defective,f1_cut\n16,0.05,0.2,0.3\n")
-    assert list(tutorial.latent_study().columns) == ["latent", "residual_good", "residual_defective", "f1_cut"]
+    assert list(shipped.latent_study().columns) == ["latent", "residual_good", "residual_defective", "f1_cut"]

@@ -26,7 +26,7 @@ from torchvision.transforms.functional import rgb_to_grayscale
 from tqdm import tqdm
 
 from hazelnut_ae.comparison.common import Checkpoint, batch_of, faster_arithmetic
-from hazelnut_ae.engine import speed
+from hazelnut_ae.engine import folding, speed
 
 # (channels, kernel, stride); padding 1. The first row is the one added for 256 pixels.
 ENCODER = [
@@ -129,7 +129,7 @@ class BergmannAutoencoder:
     def forward(self, x: Tensor) -> Tensor:
         """The network's output, computed in the way that is fastest on this device: the same up to rounding."""
         if speed.pays_to_fold(self.device, speed.best_precision(self.device)):
-            return F.pixel_shuffle(speed.folded_forward(self.network, speed.fold(x)), 2)  # [B, C, 256, 256]
+            return F.pixel_shuffle(folding.folded_forward(self.network, folding.fold(x)), 2)  # [B, C, 256, 256]
         return self.network(x)
 
     def loss_of(self, output: Tensor, x: Tensor) -> Tensor:

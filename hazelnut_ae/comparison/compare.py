@@ -17,7 +17,7 @@ from hazelnut_ae import results
 from hazelnut_ae.comparison.common import AUGMENTATIONS, Checkpoint
 from hazelnut_ae.comparison.systems import SETTINGS, SYSTEMS, build
 from hazelnut_ae.detection import AutoencoderDetector
-from hazelnut_ae.engine import runs, speed, workflow
+from hazelnut_ae.engine import memory, runs, workflow
 from hazelnut_ae.engine.files import DataError, atomic_path
 from hazelnut_ae.training import split_good
 
@@ -87,7 +87,7 @@ def measure(dataset, found):
 def article(dataset, run):
     """The run's own maps, and what they took."""
     detector = AutoencoderDetector(run.model)
-    speed.forget_largest_memory()
+    memory.forget_largest_memory()
     started = time.monotonic()
     maps = detector.anomaly_maps(dataset.test.images)
     predict_s = time.monotonic() - started
@@ -99,7 +99,7 @@ def article(dataset, run):
         "augment": ", ".join(run.config["augmentations"]),
         "fit_s": None,
         "predict_s": predict_s,
-        "peak_gb": speed.memory_gb(),
+        "peak_gb": memory.memory_gb(),
     }
 
 
@@ -128,15 +128,15 @@ def fit(dataset, folder, name, setting="quick", augment="turn", seed=0, device="
         checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), json.dumps(wanted, sort_keys=True))
     detector = build(name, setting, augment, seed, device, checkpoint)
     key = json.dumps(wanted | {"name": detector.name}, sort_keys=True)
-    speed.keep_memory()
-    speed.forget_largest_memory()
+    memory.keep_memory()
+    memory.forget_largest_memory()
     tensors, facts = read_tensors(path, key)
     if tensors is None:
         train_rows, _ = split_good(len(dataset.train), seed)
         started = time.monotonic()
         detector.fit(dataset.train.images[train_rows])
         facts = {"fit_s": checkpoint.seconds if checkpoint else time.monotonic() - started}
-        facts["peak_gb"] = speed.memory_gb()
+        facts["peak_gb"] = memory.memory_gb()
         tensors = detector.state()
         write_tensors(path, tensors, key, facts)
         if checkpoint:
@@ -168,7 +168,7 @@ def predict(dataset, folder, name, **options):
         maps_facts = {"predict_s": time.monotonic() - started}
         held_out_maps = detector.anomaly_maps(dataset.train.images[held_out_rows])
         maps = {"maps": torch.from_numpy(test_maps), "held_out_maps": torch.from_numpy(held_out_maps)}
-        peaks = [peak for peak in (facts.get("peak_gb"), speed.memory_gb()) if peak is not None]
+        peaks = [peak for peak in (facts.get("peak_gb"), memory.memory_gb()) if peak is not None]
         maps_facts["peak_gb"] = max(peaks, default=None)
         write_tensors(path, maps, key, maps_facts)
     return {part: maps[part].numpy() for part in maps} | facts | maps_facts | {"system": detector.name}

@@ -89,7 +89,7 @@ def write(folder):
 
 
 if __name__ == "__main__":
-    from hazelnut_ae.course.tutorial import notebooks_folder
+    from hazelnut_ae.course.execute import notebooks_folder
 
     for path in write(sys.argv[1] if len(sys.argv) > 1 else notebooks_folder()):
         print(path)

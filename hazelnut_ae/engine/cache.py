@@ -104,3 +104,22 @@ def write(folder, signature, count, size, pairs):
         if building is not None:
             shutil.rmtree(building, ignore_errors=True)
     return read(folder, signature) or (images, bits, fingerprint)
+
+
+def disk_array(shape):
+    """An array uint8 of that shape whose bytes lie in a file of the cache folder; None where the disk lacks the room.
+
+    The file has no name: it is gone with the process, however that ends.
+    """
+    size = int(np.prod(shape))
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(folder).free < 2 * size:  # never take the last of somebody's disk
+            return None
+        with tempfile.TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)  # else a disk that fills up would crash a mapped write
+            return np.memmap(file, np.uint8, "w+", shape=tuple(shape))
+    except OSError:
+        return None

@@ -1,10 +1,9 @@
 """From a data folder and a run to numbers and pictures: what `evaluate`, `figures` and the notebooks have in common."""
 
 import sys
-from pathlib import Path
 
 from hazelnut_ae import figures as drawing
-from hazelnut_ae import results
+from hazelnut_ae import results, shipped
 from hazelnut_ae.detection import AutoencoderDetector, reconstruct, residual
 from hazelnut_ae.engine import runs
 from hazelnut_ae.engine.files import DataError
@@ -12,12 +11,10 @@ from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.thresholds import printed_tau
 from hazelnut_ae.training import split_good
 
-SHIPPED = Path(__file__).parents[1] / "shipped"
-
 
 def shipped_run(dataset):
     """The run in the package that learnt from this Dataset, or from synthetic hazelnuts where these are; else None."""
-    for config in sorted(SHIPPED.glob("*/config.json")):
+    for config in sorted(shipped.FOLDER.glob("*/config.json")):
         run = runs.load_run(config.parent)
         if run.config["data"] == dataset.fingerprint or both_synthetic(dataset, run):
             return run
@@ -69,7 +66,7 @@ def evaluate(dataset, run):
         tau_printed=True,
         data=dataset.name,
     )
-    if same and SHIPPED not in run.folder.parents:
+    if same and shipped.FOLDER not in run.folder.parents:
         runs.write_json(run.folder / "results.json", result)
     return result
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from hazelnut_ae import dataset, synthetic
 from hazelnut_ae.augmentation import AugmentedSet, augment
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.engine import speed
+from hazelnut_ae.engine import folding, memory, speed
 from hazelnut_ae.studies import bench_metrics
 from hazelnut_ae.training import l2_loss, train_step
 
@@ -34,7 +34,7 @@ PHOTOGRAPH = 1024  # pixels, as in MVTec AD
 
 def measure(repeats=9):
     """All ratios and seconds, as a dict for `--json`; takes some minutes and prints what it does."""
-    speed.keep_memory()
+    memory.keep_memory()
     with tempfile.TemporaryDirectory() as folder, own_cache(Path(folder) / "cache"):
         report("training steps: ours beside plain eager float32, and a matrix product")
         result = steps(repeats)
@@ -96,7 +96,7 @@ def steps(repeats):
     plain_adam = torch.optim.Adam(plain.parameters(), 1e-3)
     our_adam = torch.optim.Adam(ours.parameters(), 1e-3, fused=True)
     precision = speed.best_precision("cpu")
-    loss_function = speed.folded_l2_loss if speed.pays_to_fold("cpu", precision) else l2_loss
+    loss_function = folding.folded_l2_loss if speed.pays_to_fold("cpu", precision) else l2_loss
     fast = speed.compiled(loss_function)
     a32 = torch.randn(2048, 2048)
     a16 = a32.bfloat16()

@@ -6,9 +6,7 @@ beside notebooks/) and HAZELNUT_RUN (where the run is kept; unset: the cache).
 """
 
 import contextlib
-import json
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -17,13 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import pandas as pd
 from filelock import FileLock
 
 from hazelnut_ae import dataset, detection, figures, presets, synthetic, training
 from hazelnut_ae.engine import cache, runs, workflow
-from hazelnut_ae.engine.files import DataError, atomic_path
-from hazelnut_ae.engine.workflow import SHIPPED
+from hazelnut_ae.engine.files import DataError
 
 SEED = 0
 
@@ -191,31 +187,6 @@ def painted(preset):
     return folder
 
 
-def latent_study():
-    """The measured runs at other latent sizes as a DataFrame, or None where the package ships none.
-
-    Columns: latent, residual_good and residual_defective (mean residual of those test pixels), f1_<defect>.
-    """
-    path = SHIPPED / "latent_sizes.csv"
-    return pd.read_csv(path) if path.is_file() else None
-
-
-def variants_study():
-    """`comparison.variants` on MVTec AD's transistor as a DataFrame, or None where the package ships none."""
-    path = SHIPPED / "measured" / "transistor_variants.csv"
-    return pd.read_csv(path) if path.is_file() else None
-
-
-def measured(name):
-    """A result of `evaluate` on a real data set that the package ships as numbers, or None.
-
-    name: "mvtec_hazelnut_128", "hazelnut_toy" or "transistor"; with "comparison_" before it, the list of results that
-    `comparison.compare` returned.
-    """
-    path = SHIPPED / "measured" / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
 class _LikeTerminal:
     """A notebook's error stream that calls itself a terminal, so that progress bars show themselves."""
 
@@ -231,85 +202,3 @@ class _LikeTerminal:
 
 def _progress_shown():
     return contextlib.redirect_stderr(_LikeTerminal(sys.stderr))
-
-
-def notebooks_folder():
-    """The notebooks of the repository. Raises: DataError where only the package is installed."""
-    for folder in (Path.cwd() / "notebooks", Path(__file__).resolve().parents[2] / "notebooks"):
-        if list(folder.glob("[0-9][0-9]_*.ipynb")):
-            return folder
-    raise DataError("There is no folder notebooks/ here; run this in a clone of the repository.")
-
-
-def run(preset="quick", data=None, out="tutorial", run_folder=None, solutions=False, only=None):
-    """Executes every notebook and writes the executed copies to `out` and the figures to `out`/figures.
-
-    preset: a name; data: a folder in MVTec layout, or None for painted hazelnuts; run_folder: where the trained run is
-    kept (None: the cache); solutions: execute those notebooks too; only: the numbers of
-    those to execute, such as ["01", "06"]. Returns the written paths.
-    Raises: DataError for a problem with the data, or when a notebook stops with an error; it is written up to there.
-    """
-    import nbformat
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
-    from tqdm import tqdm
-
-    presets.find_preset(preset)
-    out, source = Path(out).resolve(), notebooks_folder()
-    environment = {**os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(out / "figures")}
-    environment.pop("HAZELNUT_DATA", None)
-    if data is not None:
-        dataset.load(data)  # problems with the data are told before the first kernel starts
-        environment["HAZELNUT_DATA"] = str(Path(data).resolve())
-    if run_folder is not None:
-        environment["HAZELNUT_RUN"] = str(Path(run_folder).resolve())
-    paths = sorted(source.glob("[0-9][0-9]_*.ipynb"))
-    paths += sorted(source.glob("solutions/[0-9][0-9]_*.ipynb")) if solutions else []
-    if only is not None:
-        if unknown := set(only) - {path.name[:2] for path in paths}:
-            raise DataError(f"There is no notebook {', '.join(sorted(unknown))}; name them by number, such as 01,06.")
-        paths = [path for path in paths if path.name[:2] in only]
-    books = [nbformat.read(path, as_version=4) for path in paths]
-    written = []
-    with tqdm(total=sum(len(book.cells) for book in books), unit="cell", disable=None) as bar:
-        for path, book in zip(paths, books, strict=True):
-            bar.set_description(path.stem)
-            client = NotebookClient(
-                book,
-                timeout=None,
-                kernel_name="python3",
-                resources={"metadata": {"path": str(path.parent)}},
-                on_cell_complete=lambda **_: bar.update(),
-            )
-            target = out / path.relative_to(source)
-            try:
-                client.execute(env=environment)
-            except CellExecutionError as error:
-                if error.ename == "DataError":
-                    raise DataError(error.evalue) from error
-                what = f"{error.ename}: {error.evalue}".splitlines()[0]
-                raise DataError(f"{path.name} stopped with {what}; open {target} to see where.") from error
-            finally:
-                _tidy(book)
-                with atomic_path(target) as temporary:
-                    nbformat.write(book, temporary)
-            written.append(target)
-    figure_paths = sorted((out / "figures").glob("*.png"))
-    return written + figure_paths
-
-
-def _tidy(book):
-    """Leaves of a progress bar its last state, and of each cell no timestamps, so that a rerun differs little."""
-    for cell in book.cells:
-        cell.metadata.pop("execution", None)
-        outputs = []
-        for output in cell.get("outputs", []):
-            if outputs and output.output_type == "stream" and output.get("name") == outputs[-1].get("name"):
-                outputs[-1].text += output.text
-            else:
-                outputs.append(output)
-        for output in outputs:
-            if output.output_type == "stream":
-                output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in outputs if output.get("text", "x").strip()]

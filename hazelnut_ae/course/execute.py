@@ -1,0 +1,90 @@
+"""Executes the notebooks and keeps the executed copies and the figures."""
+
+import os
+import re
+from pathlib import Path
+
+from hazelnut_ae import dataset, presets
+from hazelnut_ae.engine.files import DataError, atomic_path
+
+
+def notebooks_folder():
+    """The notebooks of the repository. Raises: DataError where only the package is installed."""
+    for folder in (Path.cwd() / "notebooks", Path(__file__).resolve().parents[2] / "notebooks"):
+        if list(folder.glob("[0-9][0-9]_*.ipynb")):
+            return folder
+    raise DataError("There is no folder notebooks/ here; run this in a clone of the repository.")
+
+
+def execute(preset="quick", data=None, out="tutorial", run_folder=None, solutions=False, only=None):
+    """Executes every notebook and writes the executed copies to `out` and the figures to `out`/figures.
+
+    preset: a name; data: a folder in MVTec layout, or None for painted hazelnuts; run_folder: where the trained run is
+    kept (None: the cache); solutions: execute those notebooks too; only: the numbers of
+    those to execute, such as ["01", "06"]. Returns the written paths.
+    Raises: DataError for a problem with the data, or when a notebook stops with an error; it is written up to there.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    from tqdm import tqdm
+
+    presets.find_preset(preset)
+    out, source = Path(out).resolve(), notebooks_folder()
+    environment = {**os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(out / "figures")}
+    environment.pop("HAZELNUT_DATA", None)
+    if data is not None:
+        dataset.load(data)  # problems with the data are told before the first kernel starts
+        environment["HAZELNUT_DATA"] = str(Path(data).resolve())
+    if run_folder is not None:
+        environment["HAZELNUT_RUN"] = str(Path(run_folder).resolve())
+    paths = sorted(source.glob("[0-9][0-9]_*.ipynb"))
+    paths += sorted(source.glob("solutions/[0-9][0-9]_*.ipynb")) if solutions else []
+    if only is not None:
+        if unknown := set(only) - {path.name[:2] for path in paths}:
+            raise DataError(f"There is no notebook {', '.join(sorted(unknown))}; name them by number, such as 01,06.")
+        paths = [path for path in paths if path.name[:2] in only]
+    books = [nbformat.read(path, as_version=4) for path in paths]
+    written = []
+    with tqdm(total=sum(len(book.cells) for book in books), unit="cell", disable=None) as bar:
+        for path, book in zip(paths, books, strict=True):
+            bar.set_description(path.stem)
+            client = NotebookClient(
+                book,
+                timeout=None,
+                kernel_name="python3",
+                resources={"metadata": {"path": str(path.parent)}},
+                on_cell_complete=lambda **_: bar.update(),
+            )
+            target = out / path.relative_to(source)
+            try:
+                client.execute(env=environment)
+            except CellExecutionError as error:
+                if error.ename == "DataError":
+                    raise DataError(error.evalue) from error
+                what = f"{error.ename}: {error.evalue}".splitlines()[0]
+                raise DataError(f"{path.name} stopped with {what}; open {target} to see where.") from error
+            finally:
+                _tidy(book)
+                with atomic_path(target) as temporary:
+                    nbformat.write(book, temporary)
+            written.append(target)
+    figure_paths = sorted((out / "figures").glob("*.png"))
+    return written + figure_paths
+
+
+def _tidy(book):
+    """Leaves of a progress bar its last state, and of each cell no timestamps, so that a rerun differs little."""
+    for cell in book.cells:
+        cell.metadata.pop("execution", None)
+        outputs = []
+        for output in cell.get("outputs", []):
+            if outputs and output.output_type == "stream" and output.get("name") == outputs[-1].get("name"):
+                outputs[-1].text += output.text
+            else:
+                outputs.append(output)
+        for output in outputs:
+            if output.output_type == "stream":
+                output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in outputs if output.get("text", "x").strip()]

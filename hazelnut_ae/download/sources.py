@@ -1,0 +1,53 @@
+"""Where real data sets are published: licence, page, hash and the known addresses."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Source:
+    """A published data set. Its addresses are tried in turn; `sha256` is of the file that all of them deliver."""
+
+    name: str
+    license: str
+    page: str  # where a person finds the download
+    sha256: str | None
+    addresses: tuple[str, ...]
+
+
+# Addresses rot: MVTec's own have moved at least three times since 2019 and broke every project that wrote one down (see
+# anomalib's issues 250, 3121, 3441 and 3608). What protects a reader is the hash, not the address, so: add a new one in
+# front, keep those that may come back; until a release has it, --url, HAZELNUT_URL or --archive serve.
+MVTEC_AD = Source(
+    name="MVTec AD (Bergmann et al., CVPR 2019)",
+    license="CC BY-NC-SA 4.0: share and change it with credit, under the same licence, not for commercial purposes",
+    page="https://www.mvtec.com/company/research/datasets/mvtec-ad",
+    sha256="cf4313b13603bec67abb49ca959488f7eedce2a9f7795ec54446c649ac98cd3d",
+    addresses=(
+        "https://www.mydrive.ch/shares/150996/b52ecdcbf521176e9db9c731f2304b27/download/420938113-1629960298/mvtec_anomaly_detection.tar.xz",
+        "https://www.mydrive.ch/shares/38536/3830184030e49fe74747669442f0f283/download/420938113-1629960298/mvtec_anomaly_detection.tar.xz",
+        "https://huggingface.co/datasets/micguida1/mvtech_anomaly_detection/resolve/main/mvtec_anomaly_detection.tar.xz",
+        "https://www.mydrive.ch/shares/38536/3830184030e49fe74747669442f0f282/download/420938113-1629952094/mvtec_anomaly_detection.tar.xz",
+    ),
+)
+HAZELNUT_TOY = Source(
+    name="Hazelnut toy (anomalib, Intel)",
+    license="CC BY 4.0: share and change it with credit",
+    page="https://github.com/open-edge-platform/anomalib/releases/tag/hazelnut_toy_dataset",
+    sha256=None,  # none is published
+    addresses=(
+        "https://github.com/open-edge-platform/anomalib/releases/download/hazelnut_toy_dataset/hazelnut_toy.zip",
+        "https://github.com/openvinotoolkit/anomalib/releases/download/hazelnut_toy_dataset/hazelnut_toy.zip",
+        "https://openvinotoolkit.github.io/anomalib/_downloads/3f2af1d7748194b18c2177a34c03a2c4/hazelnut_toy.zip",
+    ),
+)
+CATEGORIES = (
+    *("bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut", "pill", "screw", "tile"),
+    *("toothbrush", "transistor", "wood", "zipper"),
+)
+SOURCES = {**dict.fromkeys(CATEGORIES, MVTEC_AD), "hazelnut_toy": HAZELNUT_TOY}
+DEFECTS = {"crack": 18, "cut": 17, "hole": 18, "print": 17}
+HAZELNUT_COUNTS = {
+    **{f"ground_truth/{defect}": count for defect, count in DEFECTS.items()},
+    **{f"test/{defect}": count for defect, count in DEFECTS.items()},
+    **{"test/good": 40, "train/good": 391},
+}

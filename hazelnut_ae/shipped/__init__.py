@@ -1,0 +1,33 @@
+"""Numbers and weights that come along, and how to read them."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+FOLDER = Path(__file__).parent
+
+
+def latent_study():
+    """The measured runs at other latent sizes as a DataFrame, or None where the package ships none.
+
+    Columns: latent, residual_good and residual_defective (mean residual of those test pixels), f1_<defect>.
+    """
+    path = FOLDER / "latent_sizes.csv"
+    return pd.read_csv(path) if path.is_file() else None
+
+
+def variants_study():
+    """`comparison.variants` on MVTec AD's transistor as a DataFrame, or None where the package ships none."""
+    path = FOLDER / "measured" / "transistor_variants.csv"
+    return pd.read_csv(path) if path.is_file() else None
+
+
+def measured(name):
+    """A result of `evaluate` on a real data set that the package ships as numbers, or None.
+
+    name: "mvtec_hazelnut_128", "hazelnut_toy" or "transistor"; with "comparison_" before it, the list of results that
+    `comparison.compare` returned.
+    """
+    path = FOLDER / "measured" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

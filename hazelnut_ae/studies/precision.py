@@ -1,0 +1,33 @@
+"""Whether bfloat16 learns as float32 does."""
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from hazelnut_ae import augmentation, training
+from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.engine import folding
+from hazelnut_ae.studies.scale import BATCH, train_step_on
+
+
+def precisions(data, steps=300, seed=0, every=50):
+    """Trains on a Dataset from the same weights with the same batches, in float32 and in bfloat16 (folded, as a run).
+
+    Returns a DataFrame with a row per `every` steps: step, and the median loss of those steps, "float32", "bfloat16".
+    """
+    augmented = augmentation.AugmentedSet(data.train.images, copies=5, seed=seed)
+    epochs = -(-steps * BATCH // len(augmented)) + 1
+    order = torch.cat([training.epoch_order(len(augmented), seed, epoch) for epoch in range(epochs)])
+    losses = {}
+    for precision, loss_function in (("float32", training.l2_loss), ("bfloat16", folding.folded_l2_loss)):
+        torch.manual_seed(seed)
+        model = Autoencoder().to(memory_format=torch.channels_last)
+        optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
+        losses[precision] = [
+            float(train_step_on(model, optimizer, augmented, order, step, precision, loss_function))
+            for step in tqdm(range(steps), desc=precision, disable=None, leave=False)
+        ]
+    table = pd.DataFrame(losses).groupby(np.arange(steps) // every).median().reset_index(drop=True)
+    table.insert(0, "step", np.minimum((table.index + 1) * every, steps))
+    return table
