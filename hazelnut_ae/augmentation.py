@@ -1,17 +1,23 @@
-"""The article's augmentation: each photograph becomes five training images, by rotation, both flips and noise.
+"""Augmentation (notebook 3): each photograph becomes five training images, by rotation, both flips and noise.
 
 391 × 5 = 1955 images, "approximately 2000". Smaller sets take more copies: the first five are the article's, the
 others combine all three.
 """
 
+import math
+
 import numpy as np
 import torch
+from torch import nn
 from torchvision.transforms.v2 import functional as F
 from tqdm import tqdm
 
 from hazelnut_ae.engine import cache
 
-AUGMENTATIONS = ("rotation", "flip", "noise")
+AUGMENTATIONS = ("rotation", "flip", "noise")  # the article's
+KINDS = (*AUGMENTATIONS, "shift")
+SHORT = {"turn": ("rotation", "flip", "shift"), "upright": ("shift",), "none": ()}  # other names for common choices
+SHIFT = 0.04  # of the side, the farthest that an image is moved; Bergmann et al. (2019) do not print theirs
 NOISE_STD = 0.02  # of the grey range [0, 1]; the article does not print its own
 MEMORY_BUDGET = 1_000_000_000  # bytes; a larger augmented set lies on the disk instead
 
@@ -25,6 +31,14 @@ def rotate(image, degrees):
     padded = F.pad(image, [margin], padding_mode="reflect")  # [3, H + 2m, W + 2m]
     rotated = F.rotate(padded, degrees, interpolation=F.InterpolationMode.BILINEAR)
     return F.center_crop(rotated, list(image.shape[-2:]))  # [3, H, W]
+
+
+def shift(image, right, down):
+    """Moves uint8 [3, H, W] by whole pixels, so without a blur; what comes in is the image's own reflection."""
+    margin = max(abs(right), abs(down), 1)
+    padded = F.pad(image, [margin], padding_mode="reflect")  # [3, H + 2m, W + 2m]
+    height, width = image.shape[-2:]
+    return F.crop(padded, margin - down, margin - right, height, width)  # [3, H, W]
 
 
 def add_noise(image, generator):
@@ -41,7 +55,7 @@ def augment(image, copy, seed, kinds=AUGMENTATIONS):
     if copy == 0:
         return image
     generator = torch.Generator().manual_seed(seed * 1_000_003 + copy)
-    recipes = [kind for kind in ("rotation", "flip-h", "flip-v", "noise") if kind.split("-")[0] in kinds]
+    recipes = [kind for kind in ("rotation", "flip-h", "flip-v", "noise", "shift") if kind.split("-")[0] in kinds]
     if copy <= len(recipes):
         recipe = recipes[copy - 1 : copy]
     else:
@@ -53,9 +67,51 @@ def augment(image, copy, seed, kinds=AUGMENTATIONS):
             image = F.horizontal_flip(image)
         elif kind == "flip-v":
             image = F.vertical_flip(image)
+        elif kind == "shift":
+            farthest = round(SHIFT * image.shape[-1])
+            right, down = torch.randint(-farthest, farthest + 1, (2,), generator=generator).tolist()
+            image = shift(image, right, down)
         else:
             image = add_noise(image, generator)
     return image
+
+
+def augment_batch(images, kinds, generator):
+    """Changes every image of a batch, float32 [N, C, H, W] in [0, 1], by its own random amount.
+
+    The border is reflected. kinds: some of `KINDS`; a rotation is by any angle, a flip in half of the images, a shift
+    by up to 4 % of the side.
+    """
+    if not kinds:
+        return images
+    number, width = len(images), images.shape[-1]
+    angle, mirror, moved = torch.zeros(number), torch.ones(number), torch.zeros(number, 2)
+    if "shift" in kinds:  # by whole pixels, so without a blur; affine_grid measures in half widths
+        moved = ((torch.rand(number, 2, generator=generator) * 2 - 1) * SHIFT * width).round() * 2 / width  # [N, 2]
+    if "rotation" in kinds:
+        angle = torch.rand(number, generator=generator) * 2 * math.pi
+    if "flip" in kinds:
+        mirror = torch.randint(0, 2, (number,), generator=generator) * 2.0 - 1
+    rows = [
+        torch.stack([mirror * angle.cos(), -angle.sin(), moved[:, 0]], dim=1),
+        torch.stack([mirror * angle.sin(), angle.cos(), moved[:, 1]], dim=1),
+    ]
+    grid = nn.functional.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)  # [N, H, W, 2]
+    images = nn.functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)  # [N, C, H, W]
+    if "noise" in kinds:
+        images = (images + torch.randn(images.shape, generator=generator) * NOISE_STD).clamp(0, 1)
+    return images
+
+
+def random_batch(images, batch_size, kinds, seed, step):
+    """One batch of random images, changed by `augment_batch`: float32 [B, C, H, W] in [0, 1], from uint8 or float32.
+
+    It depends on nothing but (seed, step): a fit that resumes at step k sees what it would have seen.
+    """
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    chosen = torch.randint(0, len(images), (batch_size,), generator=generator)
+    batch = images[chosen]
+    return augment_batch(batch.float() / 255 if batch.dtype == torch.uint8 else batch, kinds, generator)
 
 
 class AugmentedSet:

@@ -7,7 +7,6 @@ kernel of 8, BatchNorm has momentum 0.1 and eps 1e-6, LeakyReLU has slope 0.01, 
 import torch
 from torch import nn
 
-IMAGE_SIZE = 256  # the only input size that Table 1 turns into 1×1 (five halvings, then a kernel of 8)
 LATENT_DIM = 500
 
 # (layer, in, out, kernel, stride), or (layers, channels)

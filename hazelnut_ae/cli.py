@@ -10,6 +10,8 @@ import hazelnut_ae
 from hazelnut_ae.engine.files import DataError, Interrupted
 from hazelnut_ae.presets import PRESETS, find_preset
 
+KINDS_HELP = "of rotation,flip,noise,shift, those that suit the images; upright keeps an orientation that all share"
+
 
 def main(arguments=None):
     """Runs one command; returns 0 on success, 1 on a problem with the user's data, 2 on wrong usage."""
@@ -66,9 +68,7 @@ def parser():
     add_preset(c)
     c.add_argument("--epochs", type=positive, help="instead of the preset's")
     c.add_argument("--latent", type=positive, help="size of the latent vector (default: 500)")
-    c.add_argument(
-        "--augment", type=augmentations, help="of rotation,flip,noise, those that suit the images (default: all)"
-    )
+    c.add_argument("--augment", type=augmentations, help=f"{KINDS_HELP} (default: rotation,flip,noise)")
     c.add_argument("--seed", type=natural, default=0)
     c.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best there is)")
     c.add_argument("--resume", action="store_true", help="go on where the run in the folder stopped")
@@ -87,11 +87,7 @@ def parser():
     add_data_and_run(c)
     c.add_argument("--systems", type=words, help="of article,ae-l2,ae-ssim,anogan,dictionary (default: all)")
     c.add_argument("--setting", default="quick", choices=["tiny", "quick", "paper"], help="default: quick")
-    c.add_argument(
-        "--augment",
-        choices=["turn", "upright", "none"],
-        help="upright keeps the orientation of images that were all taken in one (default: as the run was trained)",
-    )
+    c.add_argument("--augment", type=augmentations, help=f"{KINDS_HELP} (default: as the run was trained)")
     c.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
 
     c = command("tutorial", tutorial, "execute every notebook and keep the executed copies and the figures")
@@ -134,11 +130,11 @@ def positive(text):
 
 
 def augmentations(text):
-    """A list such as rotation,noise, for argparse."""
-    from hazelnut_ae.augmentation import AUGMENTATIONS  # torch takes seconds to import: not for --help
+    """A list such as rotation,noise, or a word for one such as upright, for argparse."""
+    from hazelnut_ae.augmentation import KINDS, SHORT  # torch takes seconds to import: not for --help
 
-    kinds = tuple(kind for kind in text.split(",") if kind)
-    if unknown := set(kinds) - set(AUGMENTATIONS):
+    kinds = SHORT.get(text, tuple(words(text)))
+    if unknown := set(kinds) - set(KINDS):
         raise argparse.ArgumentTypeError(f"no such augmentation: {', '.join(sorted(unknown))}")
     return kinds
 
@@ -168,12 +164,13 @@ def check(arguments):
 
 
 def train(arguments):
-    from hazelnut_ae import dataset, training
+    from hazelnut_ae import dataset
+    from hazelnut_ae.engine import long_run
 
     preset = find_preset(arguments.preset)
     if arguments.augment is not None:
         preset = dataclasses.replace(preset, augmentations=arguments.augment)
-    run = training.train(
+    run = long_run.train_run(
         dataset.load(arguments.folder),
         arguments.run,
         preset,
@@ -193,7 +190,7 @@ def evaluate(arguments):
 
     data = dataset.load(arguments.folder)
     result = workflow.evaluate(data, workflow.run_for(data, arguments.run))
-    print(terminal_table(results.table(result, category=None)))
+    print(terminal_table(results.results_table(result, category=None)))
     images, everything = result["images"], result["pixels"]
     print(f"Pixel AUROC {show(everything['auroc'])}, image AUROC {show(images['auroc'])}.")
     if arguments.json:
@@ -235,14 +232,14 @@ def compare(arguments):
     from hazelnut_ae.engine import runs, workflow
 
     data = dataset.load(arguments.folder)
-    options = {"setting": arguments.setting, "augment": arguments.augment}
-    measured = comparison.compare(data, arguments.run, arguments.systems, **options)
-    print(comparison.table(measured).to_string(index=False))
+    options = {"systems": arguments.systems, "setting": arguments.setting, "augment": arguments.augment}
+    measured = comparison.compare(data, arguments.run, **options)
+    print(comparison.systems_table(measured).to_string(index=False))
     if arguments.json:
         runs.write_json(arguments.json, measured)
-    systems = arguments.systems or ["article", *comparison.SYSTEMS]
-    caption = workflow.caption(data, runs.load_run(arguments.run)) if "article" in systems else ""
-    for path in comparison.write_figures(data, arguments.run, systems, caption=caption, **options):
+    run = comparison.run_of(arguments.run, required=False)
+    caption = workflow.caption(data, run) if run else ""
+    for path in comparison.write_figures(data, arguments.run, caption=caption, **options):
         print(path)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.training import to_float, train
 
 BATCH = 32
 
@@ -18,6 +19,7 @@ class Detector(Protocol):
     """What can be fitted to good images and then scores every pixel of others."""
 
     name: str
+    has_printed_tau: bool  # whether the article's τ is one for these maps: it fits residuals in [0, 1]
 
     def fit(self, good: np.ndarray) -> None:
         """Learns from defect-free images, uint8 [N, 3, 256, 256]."""
@@ -25,10 +27,11 @@ class Detector(Protocol):
     def anomaly_maps(self, images: np.ndarray) -> np.ndarray:
         """Scores uint8 [N, 3, 256, 256] as float32 [N, 256, 256], larger = more anomalous."""
 
+    def state(self) -> dict[str, torch.Tensor]:
+        """What it has learnt, by name: all that a new one needs to give the same maps."""
 
-def to_float(images):
-    """uint8 [N, 3, H, W] in 0 … 255 as float32 of the same shape in [0, 1], the range of the network."""
-    return torch.as_tensor(np.asarray(images)).float() / 255
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """Takes over what another one of its kind has learnt."""
 
 
 @torch.no_grad()
@@ -58,6 +61,7 @@ class AutoencoderDetector:
     """The article's detector around a network: the anomaly map is the residual of Figure 8."""
 
     name = "article"
+    has_printed_tau = True
 
     def __init__(self, model=None):
         self.model = model or Autoencoder()
@@ -65,23 +69,26 @@ class AutoencoderDetector:
     def fit(self, good, steps=500, seed=0):
         """The article's training in its plainest form, on uint8 [N, 3, 256, 256]: L2, Adam, batches of 32.
 
-        `hazelnut_ae.training` is the same with everything that a long run needs.
+        `engine.long_run` runs the same loop with all that a long run needs.
         """
         generator = torch.Generator().manual_seed(seed)
+        rows = (torch.randint(len(good), (BATCH,), generator=generator).numpy() for _ in range(steps))
         optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
-        self.model.train()
-        for _ in range(steps):
-            chosen = torch.randint(len(good), (BATCH,), generator=generator)
-            x = to_float(good[chosen.numpy()])  # [32, 3, 256, 256]
-            loss = torch.nn.functional.mse_loss(self.model(x), x)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+        for _ in train(self.model, optimizer, (good[chosen] for chosen in rows)):
+            pass
 
     def anomaly_maps(self, images):
         """The residual of each image uint8 [N, 3, 256, 256], as float32 [N, 256, 256] in [0, 1]."""
         maps = [residual(batch, reconstruct(self.model, batch)) for batch in batches(images)]
         return np.concatenate(maps) if maps else np.zeros((0, *images.shape[2:]), dtype=np.float32)
+
+    def state(self):
+        """The network's weights, {name: tensor}."""
+        return self.model.state_dict()
+
+    def restore(self, state):
+        """Takes over weights; raises RuntimeError if they are another network's."""
+        self.model.load_state_dict(state)
 
 
 def batches(images):

@@ -3,12 +3,26 @@
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
+from hazelnut_ae.autoencoder import TABLE_1, TABLE_2
 from hazelnut_ae.figures import DPI, blank, draw
 
-# (channels, side) of every convolution's output: Table 1 of the article, and the mended Table 2
-ENCODER = [(3, 128), (32, 64), (32, 32), (32, 32), (64, 16), (64, 16), (128, 8), (64, 8), (32, 8), (500, 1)]
-DECODER = [(32, 8), (64, 8), (128, 8), (64, 16), (64, 16), (32, 32), (32, 32), (32, 64), (3, 128), (3, 256)]
 RIGHT, WRONG = "#DCE9F2", "#F6E3D3"  # pale blue and pale orange: apart in grey as in colour through their labels
+
+
+def outputs(table, side):
+    """(channels, side) of the output of each convolution of a table, for an input of `side` pixels."""
+    sizes = []
+    for name, *numbers in table:
+        if name.startswith("CONV"):
+            _, channels, kernel, stride = numbers
+            padding = 0 if kernel == 8 else 1
+            grown, shrunk = (side - 1) * stride - 2 * padding + kernel, (side + 2 * padding - kernel) // stride + 1
+            side = grown if name == "CONVTRANSPOSE2D" else shrunk
+            sizes.append((channels, side))
+    return sizes
+
+
+ENCODER, DECODER = outputs(TABLE_1, 256), outputs(TABLE_2, 1)  # 256 pixels to 1, and back
 
 
 def _stage(width, height, caption):

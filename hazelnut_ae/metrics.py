@@ -98,12 +98,9 @@ def f1_by_defect(maps, test, tau):
     result = {}
     for name in sorted(set(defects) - {"good"}):
         chosen = defects == name
-        result[str(name)] = f1(pixel_confusion(maps[chosen], test.masks[chosen], _tau_of(name, tau)))
+        tau_here = tau[str(name)] if isinstance(tau, dict) else tau
+        result[str(name)] = f1(pixel_confusion(maps[chosen], test.masks[chosen], tau_here))
     return result
-
-
-def _tau_of(name, tau):
-    return tau.get(str(name), 0.2) if hasattr(tau, "get") else tau  # 0.2 is the article's τ for all but the hole
 
 
 def image_scores(maps, pixels=IMAGE_SCORE_PIXELS):
@@ -116,17 +113,17 @@ def image_scores(maps, pixels=IMAGE_SCORE_PIXELS):
     return np.array([np.partition(one, -pixels)[-pixels:].mean(dtype=float) for one in flat])
 
 
-def image_histograms(scores, is_defective):
+def score_histograms(scores, is_defective):
     """Scores [N] as `curves` wants them, one bin per different score: (negatives, positives), each [bins]."""
     is_defective = np.asarray(is_defective, bool)
     values, bins = np.unique(histograms.finite(np.asarray(scores, float)), return_inverse=True)
-    count = lambda chosen: np.bincount(bins[chosen], minlength=len(values))  # noqa: E731
-    return count(~is_defective), count(is_defective)
+    negatives, positives = (np.bincount(bins[kind], minlength=len(values)) for kind in (~is_defective, is_defective))
+    return negatives, positives
 
 
 def image_auroc(scores, is_defective):
     """The chance that a defective image scores above a good one; nan if one of the two kinds is missing."""
-    return float(histograms.auroc(*image_histograms(scores, is_defective)))
+    return float(histograms.auroc(*score_histograms(scores, is_defective)))
 
 
 def image_rates(scores, is_defective, tau):

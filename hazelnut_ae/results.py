@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hazelnut_ae import metrics, published, thresholds
-from hazelnut_ae.engine import bootstrap
+from hazelnut_ae.engine import bootstrap, histograms
 from hazelnut_ae.metrics import PixelMetrics
 
 
@@ -26,10 +26,13 @@ def evaluate(detector_name, maps, test, held_out_maps, tau_printed, data="", see
     has_held_out = held_out_maps is not None and len(held_out_maps) > 0
     tau_free = thresholds.tau_label_free(held_out_maps) if has_held_out else None
 
-    by_kind = {str(name): PixelMetrics().update(maps[defects == name], masks[defects == name]) for name in set(defects)}
+    images = histograms.image_histograms(maps, masks)
+    by_kind = {
+        str(name): PixelMetrics(images[i] for i in np.flatnonzero(defects == name)) for name in sorted(set(defects))
+    }
     everything = sum(by_kind.values(), PixelMetrics())
     weights = bootstrap.draw_weights(defects, seed=seed)
-    histograms = bootstrap.ImageHistograms(maps, masks, everything)
+    coarse = bootstrap.CoarseHistograms(images, everything)
 
     blocks = {}
     for name in sorted(set(by_kind) - {"good"}):
@@ -37,11 +40,11 @@ def evaluate(detector_name, maps, test, held_out_maps, tau_printed, data="", see
         tau = thresholds.printed_tau(name) if tau_printed else tau_free
         blocks[name] = _pixel_block(
             maps[chosen], masks[chosen], by_kind[name], tau, tau_free, weights[:, chosen],
-            histograms.intervals(weights, chosen),
+            coarse.intervals(weights, chosen),
         )  # fmt: skip
     pixels = _pixel_block(
         maps, masks, everything, None if tau_printed else tau_free, tau_free, weights,
-        histograms.intervals(weights, np.ones(len(maps), bool)),
+        coarse.intervals(weights, np.ones(len(maps), bool)),
     )  # fmt: skip
     pixels["auroc"] = pixels.pop("pixel_auroc")
     pixels["intervals"]["auroc"] = pixels["intervals"].pop("pixel_auroc")
@@ -135,34 +138,6 @@ def _plain(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def aggregate(runs):
-    """Several seeds of one system on one data set as mean ± standard deviation.
-
-    runs: results of `evaluate`, at least two. Returns the same shape: each number is the mean, and beside it each
-    block has "std" with the standard deviations (of a sample, n − 1) in place of "intervals". None if a run has it.
-    """
-    if len(runs) < 2 or len({(run["system"], run["data"]) for run in runs}) > 1:
-        raise ValueError("aggregate takes at least two runs of one system on one data set")
-    first = runs[0]
-    return first | {
-        "runs": len(runs),
-        "defects": {name: _mean_block([run["defects"][name] for run in runs]) for name in first["defects"]},
-        "pixels": _mean_block([run["pixels"] for run in runs]),
-        "images": _mean_block([run["images"] for run in runs]),
-    }
-
-
-def _mean_block(blocks):
-    mean, std = {}, {}
-    for key in blocks[0]:
-        if key != "intervals":
-            values = [block[key] for block in blocks]
-            known = None not in values
-            mean[key] = sum(values) / len(values) if known else None
-            std[key] = float(np.std(values, ddof=1)) if known else None
-    return mean | {"std": std}
-
-
 COLUMNS = {  # column of the table -> key in a defect's block, in "pixels", in "images"
     "τ": ("tau", "tau", "tau"),
     "recall": ("recall", "recall", "tpr"),
@@ -179,13 +154,13 @@ COLUMNS = {  # column of the table -> key in a defect's block, in "pixels", in "
 }
 
 
-def table(measured, category="hazelnut"):
+def results_table(measured, category="hazelnut"):
     """The results table as a pandas DataFrame of numbers, NaN where a number does not exist.
 
-    measured: a result of `evaluate` or `aggregate`, or a list of them. category: whose published rows to put below
+    measured: a result of `evaluate`, or a list of them. category: whose published rows to put below
     ("hazelnut", "transistor"), None for none. The column "counts" says of each row whether it counts pixels or images.
     "overlap" is the published mean overlap of predicted and true regions at a label-free τ, which is not measured here.
-    Beside each measured number X there are "X low" and "X high", its 95 % interval over images, and "X std" over seeds.
+    Beside each measured number X there are "X low" and "X high", its 95 % interval over images.
     """
     measured = [measured] if isinstance(measured, dict) else list(measured)
     rows = []
@@ -198,7 +173,7 @@ def table(measured, category="hazelnut"):
     rows += _published_rows(category) if category else []
     frame = pd.DataFrame(rows)
     order = ["system", "defect", "counts", "images"]
-    order += [f"{column}{suffix}" for column in COLUMNS for suffix in ("", " low", " high", " std")]
+    order += [f"{column}{suffix}" for column in COLUMNS for suffix in ("", " low", " high")]
     order += ["overlap", "source"]
     return frame[[column for column in order if column in frame]]
 
@@ -211,8 +186,6 @@ def _row(system, defect, counts, block, which):
         interval = block.get("intervals", {}).get(key)
         if interval:
             row[f"{column} low"], row[f"{column} high"] = interval
-        if block.get("std", {}).get(key) is not None:
-            row[f"{column} std"] = block["std"][key]
     return row
 
 
@@ -270,11 +243,11 @@ def _published_rows(category):
 
 
 def pretty(frame):
-    """The table as text to read: two digits, "0.35 [0.28, 0.41]" or "0.35 ± 0.02", and blanks."""
+    """The table as text to read: two digits, "0.35 [0.28, 0.41]", and blanks."""
     frame = frame.dropna(axis=1, how="all")
     text = {}
     for column in frame:
-        if column.endswith((" low", " high", " std")):
+        if column.endswith((" low", " high")):
             continue
         text[column] = [_cell(row, column) for _, row in frame.iterrows()]
     return pd.DataFrame(text)
@@ -290,18 +263,6 @@ def _cell(row, column):
         return f"{value:.0f}"
     digits = 3 if column.startswith("τ") else 2
     text = f"{value:.{digits}f}"
-    if not math.isnan(row.get(f"{column} std", math.nan)):
-        return f"{text} ± {row[f'{column} std']:.{digits}f}"
     if not math.isnan(row.get(f"{column} low", math.nan)):
         return f"{text} [{row[f'{column} low']:.{digits}f}, {row[f'{column} high']:.{digits}f}]"
     return text
-
-
-def markdown(frame):
-    """The table as markdown."""
-    return pretty(frame).to_markdown(index=False, disable_numparse=True)
-
-
-def html(frame):
-    """The table as an HTML fragment."""
-    return pretty(frame).style.hide(axis="index").set_properties(**{"text-align": "left"}).to_html()

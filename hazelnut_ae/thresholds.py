@@ -10,7 +10,7 @@ import pandas as pd
 from hazelnut_ae import metrics
 from hazelnut_ae.engine import histograms
 
-PRINTED_TAU = {"print": 0.2, "crack": 0.2, "cut": 0.2, "hole": 0.25}  # section 4.3; FACTS: chosen on the test images
+PRINTED_TAU = {"print": 0.2, "crack": 0.2, "cut": 0.2, "hole": 0.25}  # section 4.3; chosen on the test images
 DEFAULT_PRINTED_TAU = 0.2
 EXCEEDED = 0.001  # the share of good pixels that a rule lets through
 REGION_AREA = 100  # pixels of 65,536
@@ -79,7 +79,7 @@ RULES = {
 }
 
 
-def compare(maps, test, held_out_maps):
+def rules_table(maps, test, held_out_maps):
     """How much of F1-max each label-free rule reaches: a DataFrame with a row per rule.
 
     maps: float32 [N, H, W] of the test images; test: their ImageSet; held_out_maps: of held-out good images.

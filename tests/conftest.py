@@ -6,7 +6,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; more th
 
 import pytest
 
-from hazelnut_ae import dataset, synthetic, training
+from hazelnut_ae import dataset, synthetic
+from hazelnut_ae.engine.long_run import train_run
 from hazelnut_ae.presets import PRESETS
 
 
@@ -39,7 +40,7 @@ def painted(painted_folder, tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_run(painted, tmp_path_factory):
     """A finished run of the tiny preset on the painted set."""
-    return training.train(painted, tmp_path_factory.mktemp("run") / "run", PRESETS["tiny"])
+    return train_run(painted, tmp_path_factory.mktemp("run") / "run", PRESETS["tiny"])
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from PIL import Image
 from hazelnut_ae import dataset
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.download import unpack
-from hazelnut_ae.engine import runs
+from hazelnut_ae.engine import checkpoints, long_run, runs
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.presets import PRESETS
 
@@ -290,7 +290,7 @@ def small_run(tmp_path_factory):
     config = runs.make_config(PRESETS["tiny"], "set", "0" * 64, 0, 2, 2, "float32", False)
     f1 = [(1, {"crack": 0.5, "hole": float("nan")})]
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "config": config}
-    runs.save_checkpoint(folder, state | {"losses": torch.tensor([0.5, 0.25]), "f1": f1})
+    checkpoints.save(folder / "checkpoint.pt", state | {"losses": torch.tensor([0.5, 0.25]), "f1": f1})
     runs.write_run(folder, [0.5, 0.25], 1, f1, model)
     runs.write_json(folder / "config.json", config)
     return folder, model, optimizer
@@ -328,8 +328,8 @@ def test_damaged_checkpoints(tmp_path_factory, watch, small_run, data):
     (copy / kind).write_bytes(content)
     with judged(watch):
         if kind == "checkpoint.pt":
-            state = runs.load_checkpoint(copy)
-            losses, _ = runs.restore(copy, state, model, optimizer)
+            state = long_run.load_checkpoint(copy)
+            losses, _ = long_run.restore(copy, state, model, optimizer)
             assert len(losses) == 2
         else:
             run = runs.load_run(copy)

@@ -26,7 +26,7 @@ from PIL import Image
 
 from hazelnut_ae import cli, dataset, training
 from hazelnut_ae.download import download, unpack
-from hazelnut_ae.engine import runs
+from hazelnut_ae.engine import checkpoints, long_run, runs
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.presets import PRESETS
 
@@ -513,7 +513,7 @@ def test_pickles_with_code_are_never_run(kind, name, painted, run_copy):
             runs.load_run(run_copy)
     if name in ("checkpoint.pt", "config.json"):
         with pytest.raises(DataError):
-            training.train(painted, run_copy, PRESETS["tiny"], resume=True)
+            long_run.train_run(painted, run_copy, PRESETS["tiny"], resume=True)
     assert not Path(os.environ["EVIL"]).exists()
 
 
@@ -523,7 +523,7 @@ def forged(run_copy, change):
     state.pop("digest")
     state = change(state)
     if isinstance(state, dict):
-        state["digest"] = runs.digest_of(state)
+        state["digest"] = checkpoints.digest_of(state)
     (run_copy / "checkpoint.pt").unlink()
     torch.save(state, run_copy / "checkpoint.pt")
 
@@ -555,7 +555,7 @@ FORGERIES = {
 def test_checkpoints_with_a_right_checksum_and_wrong_content(kind, painted, run_copy):
     forged(run_copy, FORGERIES[kind])
     with pytest.raises(DataError) as caught:
-        training.train(painted, run_copy, PRESETS["tiny"], epochs=3, resume=True)
+        long_run.train_run(painted, run_copy, PRESETS["tiny"], epochs=3, resume=True)
     assert "\n" not in str(caught.value)
     assert str(run_copy) in str(caught.value)
 
@@ -569,7 +569,7 @@ def test_a_checkpoint_that_inflates(run_copy):
         for name, content in entries.items():
             whole.writestr(name, content + bytes(20 << 20) if name.endswith("/data.pkl") else content)
     with pytest.raises(DataError, match=r"checkpoint\.pt is damaged \(it is compressed"):
-        runs.load_checkpoint(run_copy)
+        long_run.load_checkpoint(run_copy)
 
 
 CONFIGS = [
@@ -587,7 +587,7 @@ def test_configurations_that_are_nonsense(text, painted, run_copy):
         runs.load_run(run_copy)
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError):
-        training.train(painted, run_copy, PRESETS["tiny"], resume=True)
+        long_run.train_run(painted, run_copy, PRESETS["tiny"], resume=True)
 
 
 @pytest.mark.parametrize("key", ["preset", "seed", "epochs", "data_name", "data", "latent_dim"])
@@ -712,7 +712,7 @@ def test_a_real_full_disk_for_the_cache_and_for_the_run(tiny_disk, painted_folde
     assert len(loaded.train) == PRESETS["tiny"].counts["train/good"]
     assert "No space left" in capsys.readouterr().err
     with pytest.raises(DataError, match=r"checkpoint\.pt could not be written \(the disk is full"):
-        training.train(loaded, tiny_disk / "run", PRESETS["tiny"], epochs=1)
+        long_run.train_run(loaded, tiny_disk / "run", PRESETS["tiny"], epochs=1)
     left = files_below(tiny_disk)
     assert "run/checkpoint.pt" not in left
     assert not [name for name in left if name.endswith((".tmp", ".npy"))]

@@ -110,9 +110,12 @@ def test_what_the_data_cannot_give_is_null():
     block = results.evaluate("article", maps, test, held_out, True)["defects"]["crack"]
     assert block["f1"] is not None
     assert block["intervals"]["f1"] is None  # one image says nothing of others
-    for table in (results.table(found), results.table(results.evaluate("a", *made_up(good=0), tau_printed=True))):
-        assert "nan" not in results.markdown(table)
-        assert "None" not in results.markdown(table)
+    for table in (
+        results.results_table(found),
+        results.results_table(results.evaluate("a", *made_up(good=0), tau_printed=True)),
+    ):
+        assert "nan" not in results.pretty(table).to_string()
+        assert "None" not in results.pretty(table).to_string()
 
 
 def test_no_images_at_all_is_no_crash():
@@ -120,7 +123,7 @@ def test_no_images_at_all_is_no_crash():
     found = results.evaluate("article", maps, test, held_out, True)
     assert found["pixels"]["f1_max"] is None
     assert found["images"]["auroc"] is None
-    assert results.markdown(results.table(found))
+    assert len(results.pretty(results.results_table(found)))
 
 
 @pytest.mark.parametrize("where", ["test", "held out"])
@@ -131,34 +134,11 @@ def test_nan_is_an_error(where):
         results.evaluate("article", maps, test, held_out, True)
 
 
-# Several seeds
-
-
-def test_seeds_aggregate_to_mean_and_standard_deviation():
-    runs = [results.evaluate("article", *made_up(seed=seed), tau_printed=True) for seed in range(3)]
-    together = results.aggregate(runs)
-    values = [run["defects"]["crack"]["f1"] for run in runs]
-    assert together["runs"] == 3
-    assert together["defects"]["crack"]["f1"] == pytest.approx(np.mean(values))
-    assert together["defects"]["crack"]["std"]["f1"] == pytest.approx(np.std(values, ddof=1))
-    assert "intervals" not in together["defects"]["crack"]
-    assert f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}" in results.markdown(results.table(together))
-    json.dumps(together, allow_nan=False)
-
-
-def test_aggregate_refuses_what_is_not_seeds_of_one_run():
-    one = results.evaluate("article", *made_up(), tau_printed=True)
-    other = results.evaluate("peer", *made_up(), tau_printed=True)
-    for runs in ([one], [one, other]):
-        with pytest.raises(ValueError, match="two runs of one system"):
-            results.aggregate(runs)
-
-
 # The table
 
 
 def test_every_row_says_what_it_counts_and_where_it_is_from(measured):
-    frame = results.table(measured)
+    frame = results.results_table(measured)
     assert set(frame["counts"]) == {"pixel", "image"}
     assert frame["source"].str.len().min() > 0
     assert not frame[frame["counts"] == "pixel"][["TNR", "TPR"]].notna().any(axis=None)
@@ -168,7 +148,7 @@ def test_every_row_says_what_it_counts_and_where_it_is_from(measured):
 
 
 def test_the_table_sets_the_published_rows_beside(measured):
-    frame = results.table(measured)
+    frame = results.results_table(measured)
     cut = frame[(frame["system"] == "article as printed") & (frame["defect"] == "cut")].iloc[0]
     assert cut["F1"] == 0.74
     assert "corrected from 0.57" in cut["source"]
@@ -176,13 +156,13 @@ def test_the_table_sets_the_published_rows_beside(measured):
     assert (l2["TNR"], l2["TPR"]) == (0.93, 0.84)
     assert round(l2["precision"], 2) == 0.95  # not the 0.93 that the article prints as such
     assert frame["source"].str.contains("to be checked").any()
-    assert set(results.table(measured, category=None)["system"]) == {"article", "call everything defective"}
-    assert "article as printed" not in set(results.table(measured, category="transistor")["system"])
+    assert set(results.results_table(measured, category=None)["system"]) == {"article", "call everything defective"}
+    assert "article as printed" not in set(results.results_table(measured, category="transistor")["system"])
 
 
 def test_the_baseline_calls_everything_defective(measured):
     _, test, _ = made_up()
-    frame = results.table(measured)
+    frame = results.results_table(measured)
     base = frame[frame["system"] == "call everything defective"]
     image = base[base["counts"] == "image"].iloc[0]
     assert image["F1"] == pytest.approx(sk.f1_score([0] * 6 + [1] * 9, [1] * 15))
@@ -193,14 +173,11 @@ def test_the_baseline_calls_everything_defective(measured):
 
 
 def test_blanks_and_intervals_in_text(measured):
-    frame = results.table(measured)
+    frame = results.results_table(measured)
     text = results.pretty(frame)
     assert isinstance(text, pd.DataFrame)
-    assert "nan" not in results.markdown(frame)
+    assert "nan" not in results.pretty(frame).to_string()
     f1, (low, high) = measured["defects"]["crack"]["f1"], measured["defects"]["crack"]["intervals"]["f1"]
     assert text.iloc[0]["F1"] == f"{f1:.2f} [{low:.2f}, {high:.2f}]"
     assert text[text["system"] == "PatchCore"].iloc[0]["F1"] == ""
-    page = results.html(frame)
-    assert page.count("<tr>") == len(frame) + 1
-    assert "nan" not in page
     assert math.isnan(frame[frame["system"] == "PatchCore"].iloc[0]["F1"])

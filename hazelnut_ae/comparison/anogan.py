@@ -13,11 +13,12 @@ import itertools
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from hazelnut_ae.comparison.common import Checkpoint, batch_of, faster_arithmetic
+from hazelnut_ae.augmentation import SHORT, random_batch
+from hazelnut_ae.engine.speed import faster_arithmetic
 
 SIZE = 128
 
@@ -25,36 +26,36 @@ SIZE = 128
 class Generator(nn.Module):
     """z float32 [N, latent, 1, 1] -> images [N, 3, 128, 128] in [−1, 1]."""
 
-    def __init__(self, latent_dim: int = 64, width: int = 64):
+    def __init__(self, latent_dim=64, width=64):
         super().__init__()
         channels = [width * 16, width * 8, width * 4, width * 2, width]
-        layers: list[nn.Module] = [nn.ConvTranspose2d(latent_dim, channels[0], 4, bias=False)]  # 4×4
+        layers = [nn.ConvTranspose2d(latent_dim, channels[0], 4, bias=False)]  # 4×4
         for before, after in itertools.pairwise(channels):  # 8×8, 16×16, 32×32, 64×64
             layers += [nn.BatchNorm2d(before), nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)]
         layers += [nn.BatchNorm2d(width), nn.ReLU(), nn.ConvTranspose2d(width, 3, 4, 2, 1), nn.Tanh()]  # 128×128
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z):
         return self.layers(z)  # [N, 3, 128, 128]
 
 
 class Discriminator(nn.Module):
     """images [N, 3, 128, 128] -> logits [N], larger = looks real."""
 
-    def __init__(self, width: int = 64):
+    def __init__(self, width=64):
         super().__init__()
         channels = [width, width * 2, width * 4, width * 8, width * 16]
-        layers: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2)]  # 64×64
+        layers = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2)]  # 64×64
         for before, after in itertools.pairwise(channels):  # 32×32, 16×16, 8×8, 4×4
             layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
         self.features = nn.Sequential(*layers)
         self.decide = nn.Conv2d(width * 16, 1, 4)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         return self.decide(self.features(x)).flatten()  # [N]
 
 
-def dcgan_weights(module: nn.Module) -> None:
+def dcgan_weights(module):
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
@@ -65,18 +66,19 @@ class AnoGAN:
     """AnoGAN as a `Detector`."""
 
     name = "AnoGAN"
+    has_printed_tau = False
 
     def __init__(
         self,
-        steps: int = 7_800,
-        batch_size: int = 64,
-        width: int = 64,
-        search_steps: int = 300,
-        latent_dim: int = 64,
-        augment: str = "turn",
-        seed: int = 0,
-        device: str = "cpu",
-        checkpoint: Checkpoint | None = None,
+        steps=7_800,
+        batch_size=64,
+        width=64,
+        search_steps=300,
+        latent_dim=64,
+        augment=SHORT["turn"],
+        seed=0,
+        device="cpu",
+        checkpoint=None,
     ):
         self.steps, self.batch_size, self.search_steps, self.latent_dim = steps, batch_size, search_steps, latent_dim
         self.augment, self.seed, self.device, self.checkpoint = augment, seed, device, checkpoint
@@ -85,21 +87,21 @@ class AnoGAN:
         self.discriminator = Discriminator(width).apply(dcgan_weights)
         for network in (self.generator, self.discriminator):
             network.to(device, memory_format=torch.channels_last)
-        self.losses: list[tuple[float, float]] = []  # (discriminator, generator)
+        self.losses = []  # (discriminator, generator)
 
-    def noise(self, number: int, seed: int) -> Tensor:
+    def noise(self, number, seed):
         generator = torch.Generator().manual_seed(500_000_009 + seed)  # other numbers than those that choose the batch
         z = torch.randn(number, self.latent_dim, 1, 1, generator=generator)
         return z.to(self.device)  # [N, latent, 1, 1]
 
     @staticmethod
-    def prepare(images: np.ndarray) -> Tensor:
+    def prepare(images):
         """uint8 [N, 3, 256, 256] -> float32 [N, 3, 128, 128] in [0, 1], by averaging."""
         images = torch.from_numpy(np.ascontiguousarray(images))
         parts = [F.interpolate(part.float() / 255, size=(SIZE, SIZE), mode="area") for part in images.split(64)]
         return torch.cat(parts)
 
-    def fit(self, good: np.ndarray) -> None:
+    def fit(self, good):
         images = self.prepare(good)
         self.generator.train()
         self.discriminator.train()
@@ -111,7 +113,7 @@ class AnoGAN:
         real_or_not = F.binary_cross_entropy_with_logits
         bar = tqdm(range(first, self.steps), initial=first, total=self.steps, desc="AnoGAN: DCGAN", disable=None)
         for step in bar:
-            real = batch_of(images, self.batch_size, self.augment, self.seed, step) * 2 - 1  # [B, 3, 128, 128]
+            real = random_batch(images, self.batch_size, self.augment, self.seed, step) * 2 - 1  # [B, 3, 128, 128]
             real = real.to(self.device, memory_format=torch.channels_last)
             with faster_arithmetic(self.device):
                 fake = self.generator(self.noise(self.batch_size, self.seed * 1_000_003 + step))  # [B, 3, 128, 128]
@@ -137,13 +139,13 @@ class AnoGAN:
                 self.checkpoint.save(step + 1, **parts)
 
     @torch.inference_mode()
-    def samples(self, number: int = 16) -> np.ndarray:
+    def samples(self, number=16):
         """Images from random latent vectors, uint8 [N, 3, 128, 128]: what this GAN believes good images to be."""
         self.generator.eval()
         images = self.generator(self.noise(number, -1 - self.seed))
         return ((images.float().cpu() + 1) * 127.5).round().to(torch.uint8).contiguous().numpy()
 
-    def search(self, x: Tensor) -> tuple[Tensor, list[float]]:
+    def search(self, x):
         """The latent search: x float32 [N, 3, 128, 128] in [−1, 1] -> G(z) nearest to it, and the loss of each step.
 
         All images are searched as one batch: each has its own z, the networks stand still.
@@ -174,7 +176,7 @@ class AnoGAN:
         self.discriminator.requires_grad_(True)
         return found, course
 
-    def anomaly_maps(self, images: np.ndarray) -> np.ndarray:
+    def anomaly_maps(self, images):
         """The root of the mean squared difference of the channels to the found image, in [0, 1]; enlarged to 256."""
         maps = np.empty((len(images), *images.shape[-2:]), np.float32)
         for first in range(0, len(images), 256):  # 256 images need about 2 GB; more would not be faster
@@ -186,12 +188,12 @@ class AnoGAN:
             maps[first : first + 256] = score[:, 0].cpu().numpy()
         return maps
 
-    def state(self) -> dict[str, Tensor]:
+    def state(self):
         """Everything that `anomaly_maps` needs, for a safetensors file."""
         networks = {"generator": self.generator, "discriminator": self.discriminator}
         return {f"{n}.{k}": t.contiguous() for n, network in networks.items() for k, t in network.state_dict().items()}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
+    def restore(self, state):
         for name, network in (("generator", self.generator), ("discriminator", self.discriminator)):
             prefix = name + "."
             network.load_state_dict({k.removeprefix(prefix): t for k, t in state.items() if k.startswith(prefix)})

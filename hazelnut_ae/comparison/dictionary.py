@@ -15,23 +15,22 @@ import numpy as np
 import torch
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
-from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from hazelnut_ae.comparison.backbones import imagenet_backbone
-from hazelnut_ae.comparison.common import faster_arithmetic
+from hazelnut_ae.engine.speed import faster_arithmetic
 
 PATCH, STRIDE = 16, 4
 
 
-def patches_of(image: Tensor) -> Tensor:
+def patches_of(image):
     """[3, H, W] -> every 16×16 patch at stride 4, row by row: [P, 3, 16, 16]; 61 · 61 = 3721 of a 256-pixel image."""
     windows = image.unfold(1, PATCH, STRIDE).unfold(2, PATCH, STRIDE)  # [3, 61, 61, 16, 16]
     return windows.permute(1, 2, 0, 3, 4).reshape(-1, image.shape[0], PATCH, PATCH)
 
 
-def spread(scores: Tensor, size: tuple[int, int]) -> Tensor:
+def spread(scores, size):
     """One score per patch, [N, P] -> one per pixel, [N, H, W]: the mean over the patches that cover the pixel."""
     columns = scores[:, None, :].expand(-1, PATCH * PATCH, -1)  # [N, 256, P]
     summed = F.fold(columns, size, PATCH, stride=STRIDE)  # [N, 1, H, W]
@@ -42,16 +41,18 @@ def spread(scores: Tensor, size: tuple[int, int]) -> Tensor:
 class FeatureDictionary:
     """The dictionary as a `Detector`."""
 
+    has_printed_tau = False
+
     def __init__(
         self,
-        patch_size: int = 224,
-        dictionary_patches: int = 200_000,
-        centres: int = 10,
-        variance: float = 0.95,
-        batch_size: int = 256,
-        backbone: str | None = None,
-        seed: int = 0,
-        device: str = "cpu",
+        patch_size=224,
+        dictionary_patches=200_000,
+        centres=10,
+        variance=0.95,
+        batch_size=256,
+        backbone=None,
+        seed=0,
+        device="cpu",
     ):
         """`patch_size`: pixels a 16×16 patch is enlarged to. Raises: DataError without any ImageNet weights."""
         self.backbone = imagenet_backbone(backbone)
@@ -62,7 +63,7 @@ class FeatureDictionary:
         self.mean = self.components = self.centres = None
 
     @torch.inference_mode()
-    def describe(self, patches: Tensor) -> Tensor:
+    def describe(self, patches):
         """uint8 [P, 3, 16, 16] -> features float32 [P, dim], each of absolute sum 1. Patches are run as batches."""
         features = []
         for batch in patches.split(self.batch_size):
@@ -73,7 +74,7 @@ class FeatureDictionary:
                 features.append(F.normalize(self.backbone.features(x).float(), p=1, dim=1).cpu())  # [B, dim]
         return torch.cat(features)
 
-    def fit(self, good: np.ndarray) -> None:
+    def fit(self, good):
         images = torch.from_numpy(np.ascontiguousarray(good))
         generator = torch.Generator().manual_seed(self.seed)
         per_image = -(-self.dictionary_patches // len(images))
@@ -90,7 +91,7 @@ class FeatureDictionary:
         self.components = torch.from_numpy(pca.components_).float()  # [about 100, dim]
         self.centres = torch.from_numpy(kmeans.cluster_centers_).float()  # [10, about 100]
 
-    def anomaly_maps(self, images: np.ndarray) -> np.ndarray:
+    def anomaly_maps(self, images):
         """The distance of a patch's reduced features to the nearest centre, ≥ 0, spread over its pixels."""
         maps = []
         for image in tqdm(torch.from_numpy(np.ascontiguousarray(images)), desc="dictionary: maps", disable=None):
@@ -99,9 +100,9 @@ class FeatureDictionary:
             maps.append(spread(nearest[None], tuple(image.shape[-2:]))[0])  # [H, W]
         return torch.stack(maps).numpy()
 
-    def state(self) -> dict[str, Tensor]:
+    def state(self):
         """Everything that `anomaly_maps` needs beside the ImageNet weights, for a safetensors file."""
         return {name: getattr(self, name).contiguous() for name in ("mean", "components", "centres")}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
+    def restore(self, state):
         self.mean, self.components, self.centres = state["mean"], state["components"], state["centres"]

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hazelnut_ae.comparison.compare import article, as_the_run, fit, predict, run_of
+from hazelnut_ae.comparison.compare import fit, found_by
+from hazelnut_ae.comparison.systems import SYSTEMS
 from hazelnut_ae.figures import overlay, panels, save
 
 
-def table(measured):
+def systems_table(measured):
     """One row per result of `compare`: at what length it was run, the numbers that all systems share, what it took.
 
     "0.900 [0.88, 0.92]" is a number with its 95 % interval over images.
@@ -71,25 +72,20 @@ def one_of_each(test):
     return [test.defects.index(name) for name in [*test.defect_names, "good"] if name in test.defects]
 
 
-def write_figures(dataset, run_folder, systems, out=None, caption="", **options):
-    """Draws what `compare` with the same systems and options measured: comparison_maps.png, comparison_samples.png.
+def write_figures(dataset, run_folder, systems=None, out=None, caption="", **options):
+    """Draws what `compare` with the same arguments found: comparison_maps.png, and comparison_samples.png of a system
+    that paints images of its own.
 
     out: the folder that takes them (None: RUN/comparison). Returns their paths.
     """
-    run_folder = Path(run_folder)
-    folder = run_folder / "comparison"
-    run = run_of(run_folder, required="article" in systems)
-    options |= as_the_run(run, options.get("augment"), options.get("seed"))  # as `compare` does
+    folder = Path(run_folder) / "comparison"
     rows = one_of_each(dataset.test)
     columns, written = {}, []
-    for name in systems:
-        if name == "article":
-            found = article(dataset, run)
-        else:
-            found = predict(dataset, folder, name, **options)
+    for name, maps_of in found_by(dataset, run_folder, systems, **options).items():
+        found = maps_of()
         columns[found["system"].split(" (")[0]] = found["maps"][rows]
-        if name == "anogan":
-            samples = fit(dataset, folder, name, **options)[0].samples(16)
+        if name in SYSTEMS and hasattr(SYSTEMS[name].detector, "samples"):
+            samples = fit(dataset, folder, name, **maps_of.keywords)[0].samples(16)
             written.append(save(samples_figure(samples, caption), out or folder, "comparison_samples"))
     chosen = dataset.test.subset(rows)
     picture = maps_figure(chosen.images, chosen.masks, columns, chosen.defects, caption)

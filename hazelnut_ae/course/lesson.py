@@ -1,6 +1,6 @@
-"""What the notebooks share: their data, their preset, one trained run; and the command that executes them all.
+"""What the notebooks share: their data, their preset, one trained run.
 
-A notebook begins with `lesson = tutorial.setup()`. Environment variables steer it: HAZELNUT_DATA (a folder in MVTec
+A notebook begins with `lesson = setup()`. Environment variables steer it: HAZELNUT_DATA (a folder in MVTec
 layout; unset: hazelnuts are painted into the cache on first use), HAZELNUT_PRESET (quick), HAZELNUT_FIGURES (figures/
 beside notebooks/) and HAZELNUT_RUN (where the run is kept; unset: the cache).
 """
@@ -17,8 +17,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from hazelnut_ae import dataset, detection, figures, presets, synthetic, training
-from hazelnut_ae.engine import cache, runs, workflow
+from hazelnut_ae import dataset, detection, figures, presets, synthetic
+from hazelnut_ae.engine import cache, long_run, runs, workflow
 from hazelnut_ae.engine.files import DataError
 
 SEED = 0
@@ -88,7 +88,7 @@ class Lesson:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(folder.name + ".lock")), _progress_shown():
             resume = (folder / "checkpoint.pt").exists()
-            return training.train(self.dataset, folder, self.preset, seed=SEED, resume=resume)
+            return long_run.train_run(self.dataset, folder, self.preset, seed=SEED, resume=resume)
 
     def _run_folder(self):
         key = f"{self.preset.name}-{self.dataset.fingerprint[:12]}"

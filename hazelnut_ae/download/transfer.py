@@ -23,7 +23,6 @@ TRIES = 5  # transfers in a row that bring less than PROGRESS bytes each
 PROGRESS = 1 << 20
 PAUSE = 1.0  # seconds before the second try, doubled before each further one
 MAX_DOWNLOAD = 8 << 30  # bytes; MVTec AD has 5.3 GB
-ARCHIVE_STARTS = (b"\xfd7zXZ\x00", b"\x1f\x8b", b"BZh", b"PK\x03\x04")  # .xz, .gz, .bz2, .zip
 NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)  # OSError: sockets, not the disk
 
 

@@ -30,31 +30,25 @@ def interval(values):
     return None if np.isnan(values).any() else [float(v) for v in np.quantile(values, [0.025, 0.975])]
 
 
-class ImageHistograms:
-    """Each image's own histograms, in bins coarse enough to keep them: [N, 500] for good, defective and regions."""
+class CoarseHistograms:
+    """The images' histograms in bins coarse enough for a thousand draws: [N, 500] for good, defective and regions."""
 
-    def __init__(self, maps, masks, pooled):
-        """maps, masks: [N, H, W]; pooled: the PixelMetrics of the same images, from which the bins are made.
+    def __init__(self, images, pooled):
+        """images: N `ImageHistogram`s; pooled: the PixelMetrics of all of them, from which the bins are made.
 
         The bins hold about equal shares of the good and of the defective pixels, so that no part of a curve is coarse.
         """
         share = pooled.negatives / max(pooled.negatives.sum(), 1) + pooled.positives / max(pooled.positives.sum(), 1)
         cumulated = np.cumsum(share)
         coarse = ((cumulated - share / 2) / max(cumulated[-1], 1) * COARSE_BINS).astype(np.int32)  # [BINS]
-        n = len(maps)
-        self.negatives = np.zeros((n, COARSE_BINS), np.float32)
-        self.positives = np.zeros((n, COARSE_BINS), np.float32)
-        self.regions = np.zeros((n, COARSE_BINS), np.float32)
-        self.counts = np.zeros(n, np.float32)
-        for i in range(n):
-            bins, mask = coarse[histograms.score_bins(maps[i])], masks[i]
-            self.negatives[i] = np.bincount(bins.ravel(), minlength=COARSE_BINS)
-            if mask.any():
-                weights, count = histograms.region_weights(mask[None])
-                self.positives[i] = np.bincount(bins[mask], minlength=COARSE_BINS)
-                self.regions[i] = np.bincount(bins[mask], weights[0][mask], minlength=COARSE_BINS)
-                self.negatives[i] -= self.positives[i]
-                self.counts[i] = count
+
+        def counted(values):
+            """One row per image: its `values` [K] added up in the coarse bins."""
+            rows = [np.bincount(coarse[one.bins], getattr(one, values), minlength=COARSE_BINS) for one in images]
+            return np.array(rows, np.float32).reshape(-1, COARSE_BINS)  # [N, 500]
+
+        self.negatives, self.positives, self.regions = map(counted, ("negatives", "positives", "regions"))
+        self.counts = np.array([one.region_count for one in images], np.float32)  # [N]
 
     def intervals(self, weights, chosen):
         """Intervals of the curves of the `chosen` images (bool [N]) under weights [draws, N], by metric name."""
@@ -76,8 +70,7 @@ def f1_interval(predicted, truth, weights):
     n = len(predicted)
     if n < 2:
         return None
-    flat = lambda a: np.asarray(a).reshape(n, -1)  # noqa: E731
-    counts = [metrics.confusion(p, t) for p, t in zip(flat(predicted), flat(truth), strict=True)]
+    counts = [metrics.confusion(p, t) for p, t in zip(np.asarray(predicted), np.asarray(truth), strict=True)]
     tp, fp, fn, _ = (weights.astype(float) @ np.array(counts, float)).T  # each [draws]
     return interval(np.where(tp + fn > 0, histograms.divide(2 * tp, 2 * tp + fp + fn), np.nan))
 

@@ -53,6 +53,14 @@ def atomic_path(path):
             os.unlink(temporary)
 
 
+def keep_copy(current, previous):
+    """Lets `previous` be what `current` is now, in one step, although `current` is about to be replaced."""
+    keep = current.with_name(".keep.tmp")
+    keep.unlink(missing_ok=True)
+    os.link(current, keep)
+    os.replace(keep, previous)
+
+
 def _umask():
     mask = os.umask(0)
     os.umask(mask)

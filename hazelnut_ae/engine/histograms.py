@@ -1,8 +1,11 @@
 """AUROC, average precision, F1-max and PRO from histograms of scores, in one pass and in memory that does not grow.
 
 Every curve here needs only to know how many good and how many defective pixels score above each threshold. So instead
-of keeping and sorting all the pixels, we count them into bins. A histogram of several images is the sum of theirs.
+of keeping and sorting all the pixels, we count those of each image into bins (`image_histogram`). The curves of a test
+set are made from the sum of its images' histograms, and so are those of each draw of the bootstrap.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -14,7 +17,6 @@ from hazelnut_ae.engine.files import DataError
 DROPPED_BITS = 13
 BINS = 2 ** (32 - DROPPED_BITS)
 PRO_LIMIT = 0.3  # false-positive rate; Bergmann et al., Uninformed Students, CVPR 2020
-CHUNK = 8  # images at a time: keeps what `update` needs beside its input small
 
 
 def score_bins(maps):
@@ -122,37 +124,73 @@ def pro(negatives, regions, count, limit=PRO_LIMIT):
     return np.sum(height * (right - left), axis=-1) / limit
 
 
+class ImageHistogram(NamedTuple):
+    """One image's scores, counted: of its K used bins, by ascending score, and its number of defective regions."""
+
+    bins: np.ndarray  # int32 [K], numbers of bins
+    negatives: np.ndarray  # int32 [K], good pixels in each
+    positives: np.ndarray  # int32 [K], defective pixels
+    regions: np.ndarray  # float64 [K], defective pixels, each weighing 1 / size of its region
+    region_count: int
+
+
+def image_histogram(one, mask):
+    """Counts one map float32 [H, W] (larger = more anomalous) with its mask bool [H, W]."""
+    bins = score_bins(one).ravel()  # [H·W]
+    low = int(bins.min())
+    counts = np.bincount(bins - low)
+    used = np.flatnonzero(counts)  # [K]
+    negatives, positives, regions, region_count = counts[used], np.zeros(len(used), int), np.zeros(len(used)), 0
+    if mask.any():
+        weights, region_count = region_weights(mask[None])  # [1, H, W]
+        mask = mask.ravel()
+        defective = bins[mask] - low  # [defective pixels]
+        positives = np.bincount(defective, minlength=len(counts))[used]
+        regions = np.bincount(defective, weights.ravel()[mask], minlength=len(counts))[used]
+        negatives = negatives - positives
+    used_bins, negatives, positives = (np.asarray(values, np.int32) for values in (used + low, negatives, positives))
+    return ImageHistogram(used_bins, negatives, positives, regions, region_count)
+
+
+def image_histograms(maps, masks):
+    """The `ImageHistogram` of each map of float32 [N, H, W] with its mask of bool [N, H, W].
+
+    Raises: ValueError if the shapes differ; DataError if a score is NaN or infinite.
+    """
+    maps, masks = checked(maps, masks)
+    return [image_histogram(one, mask) for one, mask in zip(maps, masks, strict=True)]
+
+
 class PixelMetrics:
     """Pixel metrics of any number of maps: `update(maps, masks)` as they come, `compute()` at any time.
 
     Its size (12 MB) does not depend on the number of images. `a + b` is what one object would hold after seeing both.
     """
 
-    def __init__(self):
+    def __init__(self, images=()):
+        """images: `ImageHistogram`s to begin with."""
         self.negatives = np.zeros(BINS, np.int64)  # good pixels per bin of score
         self.positives = np.zeros(BINS, np.int64)  # defective pixels
         self.regions = np.zeros(BINS)  # defective pixels, each weighing 1 / size of its region
         self.region_count = 0
+        for image in images:
+            self.add(image)
 
     def update(self, maps, masks):
         """Counts float32 [N, H, W] maps (larger = more anomalous) with their bool [N, H, W] masks.
 
         Raises: ValueError if the shapes differ; DataError if a score is NaN or infinite.
         """
-        maps, masks = checked(maps, masks)
-        for i in range(0, len(maps), CHUNK):
-            bins, mask = score_bins(maps[i : i + CHUNK]), masks[i : i + CHUNK]
-            everything = np.bincount(bins.ravel(), minlength=BINS)
-            if mask.any():
-                defective = bins[mask]  # [defective pixels]
-                weights, count = region_weights(mask)
-                positives = np.bincount(defective, minlength=BINS)
-                everything -= positives
-                self.positives += positives
-                self.regions += np.bincount(defective, weights[mask], minlength=BINS)
-                self.region_count += count
-            self.negatives += everything
+        for one, mask in zip(*checked(maps, masks), strict=True):
+            self.add(image_histogram(one, mask))
         return self
+
+    def add(self, image):
+        """Counts one image by its `ImageHistogram`."""
+        self.negatives[image.bins] += image.negatives
+        self.positives[image.bins] += image.positives
+        self.regions[image.bins] += image.regions
+        self.region_count += image.region_count
 
     def __add__(self, other):
         total = PixelMetrics()

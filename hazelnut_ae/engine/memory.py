@@ -4,22 +4,38 @@ import contextlib
 import ctypes
 from pathlib import Path
 
+# glibc's mallopt parameters and the values it starts with; no other C library knows them
+TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
+STARTS_WITH = {TRIM_THRESHOLD: 128 << 10, MMAP_THRESHOLD: 128 << 10, MMAP_MAX: 65536}
 
-def give_back_large_blocks():
-    """Has glibc return large freed blocks to the system; else each thread keeps what its largest image took."""
+
+@contextlib.contextmanager
+def _allocator(settings):
+    """Within it, glibc's allocator works by these settings; afterwards by those that it starts with."""
     with contextlib.suppress(OSError, AttributeError):  # another C library: nothing to tell it
-        ctypes.CDLL("libc.so.6").mallopt(-3, 8 << 20)  # M_MMAP_THRESHOLD
-
-
-def keep_memory():
-    """Tells glibc not to map large blocks one by one and not to trim the heap; does nothing elsewhere.
-
-    A step allocates and frees the same few hundred MB; getting them from the kernel anew costs page faults each time.
-    """
-    with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(-4, 0)  # M_MMAP_MAX
-        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+        for parameter, value in settings.items():
+            libc.mallopt(parameter, value)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError, AttributeError):
+            libc = ctypes.CDLL("libc.so.6")
+            for parameter in settings:
+                libc.mallopt(parameter, STARTS_WITH[parameter])
+
+
+def kept():
+    """Within it, freed memory stays with the process: no large block is mapped on its own, and the heap is not trimmed.
+
+    A training step allocates and frees the same few hundred MB; getting them anew costs page faults each time.
+    """
+    return _allocator({MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1})
+
+
+def given_back():
+    """Within it, large freed blocks go back to the system; else each thread keeps what its largest image took."""
+    return _allocator({MMAP_THRESHOLD: 8 << 20})
 
 
 def memory_gb(line="VmHWM"):
@@ -28,7 +44,7 @@ def memory_gb(line="VmHWM"):
     "VmHWM" is its largest resident size since `forget_largest_memory`, "RssAnon" what it holds without mapped files.
     """
     try:
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         return next(int(text.split()[1]) for text in lines if text.startswith(line)) * 1024 / 1e9
     except (OSError, StopIteration):
         return None
@@ -37,6 +53,6 @@ def memory_gb(line="VmHWM"):
 def forget_largest_memory():
     """Lets "VmHWM" count from now on, on Linux; elsewhere nothing happens. What is free is given back first."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)  # also where `keep_memory` has told glibc not to trim by itself
+        ctypes.CDLL("libc.so.6").malloc_trim(0)  # also where freed memory is `kept`
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")

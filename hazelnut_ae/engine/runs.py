@@ -5,12 +5,9 @@ config.json (what was asked for), checkpoint.pt (everything that resume needs) a
 """
 
 import csv
-import hashlib
 import json
 import os
-import pickle
 import platform
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 import hazelnut_ae
 from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.engine.checkpoints import first_line
 from hazelnut_ae.engine.files import DataError, atomic_path
 
 FORMAT = 1  # of checkpoint.pt
@@ -111,111 +109,6 @@ def read_json(path, remedy):
         raise DataError(f"{path} cannot be read ({error}); {remedy}") from error
 
 
-def digest_of(state):
-    """SHA-256 over all tensors and numbers of a nested state, so that a flipped bit on the disk is noticed."""
-    digest = hashlib.sha256()
-
-    def add(value):
-        if isinstance(value, dict):
-            for key in sorted(value, key=str):
-                digest.update(str(key).encode())
-                add(value[key])
-        elif isinstance(value, list | tuple):
-            for one in value:
-                add(one)
-        elif isinstance(value, torch.Tensor):
-            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        else:
-            digest.update(repr(value).encode())
-
-    add(state)
-    return digest.hexdigest()
-
-
-def torch_save(content, path):
-    """torch.save, but a full disk is the OSError that it is; torch reports it as a RuntimeError."""
-    try:
-        torch.save(content, path)
-    except RuntimeError as error:
-        raise OSError("the disk is full or fails") from error
-
-
-def save_checkpoint(folder, state):
-    """Writes checkpoint.pt; the one before it stays as checkpoint.previous.pt. Raises: DataError on a full disk."""
-    folder = Path(folder)
-    current, previous = folder / "checkpoint.pt", folder / "checkpoint.previous.pt"
-    try:
-        with atomic_path(current) as temporary:
-            torch_save({**state, "digest": digest_of(state)}, temporary)
-            if current.exists():
-                keep = folder / ".keep.tmp"
-                keep.unlink(missing_ok=True)
-                os.link(current, keep)
-                os.replace(keep, previous)
-    except DataError as error:
-        raise DataError(f"{error} The checkpoint before it is whole: make room, then go on with --resume.") from error
-
-
-def load_checkpoint(folder):
-    """The newest whole checkpoint of a run, or None where there is none.
-
-    Never executes what a file holds (weights_only). Raises: DataError if files are there but none of them is whole.
-    """
-    damage = []
-    for name in ("checkpoint.pt", "checkpoint.previous.pt"):
-        path = Path(folder) / name
-        if not os.path.exists(path):
-            continue
-        try:
-            with zipfile.ZipFile(path) as entries:
-                if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.infolist()):
-                    raise ValueError("it is compressed, which ours never are")  # and may inflate without end
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            if not isinstance(state, dict) or not isinstance(state.get("config"), dict):
-                raise ValueError("it holds no run")
-            if state.pop("digest") != digest_of(state):
-                raise ValueError("its checksum is wrong")
-            if damage:
-                print(f"{damage[0]} Going on from the checkpoint before it.")
-            return state
-        except (
-            OSError,
-            RuntimeError,
-            ValueError,
-            KeyError,
-            EOFError,
-            AttributeError,
-            TypeError,
-            IndexError,
-            NotImplementedError,
-            pickle.UnpicklingError,
-            zipfile.BadZipFile,
-        ) as e:
-            damage.append(f"{path} is damaged ({(str(e).splitlines() or [type(e).__name__])[0]}).")
-    if damage:
-        raise DataError(f"{damage[0]} Remove {folder} and train again; no whole checkpoint is left in it.")
-    return None
-
-
-def restore(folder, state, model, optimizer):
-    """Puts a checkpoint's weights into the network and the optimizer; returns (losses, rows of F1) so far.
-
-    Raises: DataError if it holds something else, although its checksum is right.
-    """
-    try:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        for parameter, moments in optimizer.state.items():
-            if {moments["exp_avg"].shape, moments["exp_avg_sq"].shape} != {parameter.shape}:
-                raise ValueError("its optimizer is another network's")
-        return state["losses"].tolist(), [(int(epoch), dict(f1)) for epoch, f1 in state["f1"]]
-    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(
-            f"The checkpoint in {folder} cannot be used ({why}); remove the folder and train again."
-        ) from error
-
-
 def write_run(folder, losses, steps_per_epoch, f1_rows, model):
     """Writes what people and figures read: history.csv, f1.csv and the weights."""
     folder = Path(folder)
@@ -286,7 +179,6 @@ def load_run(folder):
         csv.Error,
         SafetensorError,
     ) as error:
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"The run in {folder} is damaged ({first_line}); {remedy}") from error
+        raise DataError(f"The run in {folder} is damaged ({first_line(error)}); {remedy}") from error
     model.eval()
     return Run(folder, config, history, f1, model)

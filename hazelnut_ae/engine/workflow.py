@@ -2,10 +2,9 @@
 
 import sys
 
-from hazelnut_ae import figures as drawing
 from hazelnut_ae import results, shipped
 from hazelnut_ae.detection import AutoencoderDetector, reconstruct, residual
-from hazelnut_ae.engine import runs
+from hazelnut_ae.engine import gallery, runs
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.thresholds import printed_tau
@@ -84,7 +83,7 @@ def figures(dataset, run, out):
     same = note_other_data(dataset, run)
     test = dataset.test
     reconstructions = reconstruct(run.model, test.images)  # float32 [N, 3, 256, 256]
-    return drawing.write_all(
+    return gallery.write_all(
         out,
         dataset.train,
         test,

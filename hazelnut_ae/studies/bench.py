@@ -4,6 +4,7 @@ Ratios survive a noisy machine where seconds do not: both sides of a ratio are r
 """
 
 import contextlib
+import itertools
 import os
 import statistics
 import subprocess
@@ -19,12 +20,11 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from hazelnut_ae import dataset, synthetic
+from hazelnut_ae import dataset, synthetic, training
 from hazelnut_ae.augmentation import AugmentedSet, augment
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.engine import folding, memory, speed
+from hazelnut_ae.engine import memory, speed
 from hazelnut_ae.studies import bench_metrics
-from hazelnut_ae.training import l2_loss, train_step
 
 STEP_GFLOP = 26.1  # 136.0 M multiply-adds per image, ×2 operations, ×32 images, ×3 for forward and both gradients
 BATCH = 32
@@ -34,8 +34,7 @@ PHOTOGRAPH = 1024  # pixels, as in MVTec AD
 
 def measure(repeats=9):
     """All ratios and seconds, as a dict for `--json`; takes some minutes and prints what it does."""
-    memory.keep_memory()
-    with tempfile.TemporaryDirectory() as folder, own_cache(Path(folder) / "cache"):
+    with memory.kept(), tempfile.TemporaryDirectory() as folder, own_cache(Path(folder) / "cache"):
         report("training steps: ours beside plain eager float32, and a matrix product")
         result = steps(repeats)
         report(f"reading {IMAGES} photographs of {PHOTOGRAPH}×{PHOTOGRAPH}, cold and from the cache")
@@ -96,20 +95,22 @@ def steps(repeats):
     plain_adam = torch.optim.Adam(plain.parameters(), 1e-3)
     our_adam = torch.optim.Adam(ours.parameters(), 1e-3, fused=True)
     precision = speed.best_precision("cpu")
-    loss_function = folding.folded_l2_loss if speed.pays_to_fold("cpu", precision) else l2_loss
-    fast = speed.compiled(loss_function)
+    network = speed.faster(ours, "cpu", precision)
+    last = batch.contiguous(memory_format=torch.channels_last)
+    fast = training.train(network, our_adam, itertools.repeat(last), speed.compiled(training.l2_loss))
+    eager = training.train(network, our_adam, itertools.repeat(last))
     a32 = torch.randn(2048, 2048)
     a16 = a32.bfloat16()
 
     def our_step():
-        return train_step(ours, our_adam, batch, precision, fast).item()
+        return next(fast).item()
 
     for _ in range(2):
         our_step()  # compiles
     seconds = alternately(
         repeats,
         ours=our_step,
-        eager=lambda: train_step(ours, our_adam, batch, precision, loss_function).item(),
+        eager=lambda: next(eager).item(),
         plain=lambda: plain_step(plain, plain_adam, batch),
         product32=lambda: a32 @ a32,
         product16=lambda: a16 @ a16,

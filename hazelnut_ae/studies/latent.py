@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hazelnut_ae import metrics, presets, training
+from hazelnut_ae import metrics, presets
 from hazelnut_ae.detection import AutoencoderDetector
+from hazelnut_ae.engine import long_run
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.thresholds import printed_tau
 
@@ -25,7 +26,7 @@ def latent_sizes(data, folder, sizes=LATENT_SIZES, epochs=30, seed=0):
     rows = []
     for size in sizes:
         run_folder = Path(folder) / f"latent-{size}"
-        run = training.train(data, run_folder, presets.PRESETS["article"], seed, epochs, size, resume=True)
+        run = long_run.train_run(data, run_folder, presets.PRESETS["article"], seed, epochs, size, resume=True)
         maps = AutoencoderDetector(run.model).anomaly_maps(data.test.images)  # float32 [N, 256, 256]
         masks = data.test.masks
         pixels = metrics.PixelMetrics().update(maps, masks).compute()

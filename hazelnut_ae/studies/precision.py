@@ -7,8 +7,7 @@ from tqdm import tqdm
 
 from hazelnut_ae import augmentation, training
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.engine import folding
-from hazelnut_ae.studies.scale import BATCH, train_step_on
+from hazelnut_ae.studies.scale import BATCH, steps_on
 
 
 def precisions(data, steps=300, seed=0, every=50):
@@ -20,14 +19,11 @@ def precisions(data, steps=300, seed=0, every=50):
     epochs = -(-steps * BATCH // len(augmented)) + 1
     order = torch.cat([training.epoch_order(len(augmented), seed, epoch) for epoch in range(epochs)])
     losses = {}
-    for precision, loss_function in (("float32", training.l2_loss), ("bfloat16", folding.folded_l2_loss)):
+    for precision in ("float32", "bfloat16"):
         torch.manual_seed(seed)
         model = Autoencoder().to(memory_format=torch.channels_last)
-        optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
-        losses[precision] = [
-            float(train_step_on(model, optimizer, augmented, order, step, precision, loss_function))
-            for step in tqdm(range(steps), desc=precision, disable=None, leave=False)
-        ]
+        course = steps_on(model, augmented, order[: steps * BATCH], precision)
+        losses[precision] = [float(loss) for loss in tqdm(course, total=steps, desc=precision, disable=None)]
     table = pd.DataFrame(losses).groupby(np.arange(steps) // every).median().reset_index(drop=True)
     table.insert(0, "step", np.minimum((table.index + 1) * every, steps))
     return table

@@ -11,9 +11,10 @@ from tqdm import tqdm
 
 from hazelnut_ae import augmentation, synthetic, training
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.engine import cache, folding, memory, speed
+from hazelnut_ae.engine import cache, memory, speed
 
 SET_SIZES = (2_000, 10_000, 50_000)
+BATCH = 32
 
 
 def scale(sizes=SET_SIZES):
@@ -31,11 +32,10 @@ def scale(sizes=SET_SIZES):
 
 def one_epoch(size, copies=5, distinct=16):
     """One row of `scale`: photographs of which only a few differ, in a mapped file, augmented and trained on once."""
-    memory.keep_memory()
     folder = cache.cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     nuts = [synthetic.paint(np.random.default_rng(i))[0].transpose(2, 0, 1) for i in range(distinct)]
-    with tempfile.TemporaryFile(dir=folder) as file:
+    with memory.kept(), tempfile.TemporaryFile(dir=folder) as file:
         photographs = np.memmap(file, np.uint8, "w+", shape=(size // copies, 3, 256, 256))
         for row in range(len(photographs)):
             photographs[row] = nuts[row % distinct]
@@ -43,13 +43,10 @@ def one_epoch(size, copies=5, distinct=16):
         augmented = augmentation.AugmentedSet(photographs, copies)
         prepared = time.perf_counter()
         model = Autoencoder().to(memory_format=torch.channels_last)
-        optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
-        precision = speed.best_precision("cpu")
-        loss_function = folding.folded_l2_loss if speed.pays_to_fold("cpu", precision) else training.l2_loss
         order = training.epoch_order(len(augmented), 0, 0)
         started = time.perf_counter()
-        for step in tqdm(range(len(order) // BATCH), desc=f"{size} images", disable=None, leave=False):
-            train_step_on(model, optimizer, augmented, order, step, precision, loss_function)
+        for _ in tqdm(steps_on(model, augmented, order), total=len(order) // BATCH, disable=None, leave=False):
+            pass
         seconds = time.perf_counter() - started
     return {
         "images": size,
@@ -60,10 +57,10 @@ def one_epoch(size, copies=5, distinct=16):
     }
 
 
-BATCH = 32
-
-
-def train_step_on(model, optimizer, augmented, order, step, precision, loss_function):
-    """Step number `step` over images in this order; returns the loss."""
-    batch = augmented.batch(order[step * BATCH : (step + 1) * BATCH])  # uint8 [32, 3, 256, 256]
-    return training.train_step(model, optimizer, batch, precision, loss_function)
+def steps_on(model, augmented, order, precision=None):
+    """Trains as a run does, one step for each 32 images of an AugmentedSet in this order; yields the losses."""
+    network = speed.faster(model, "cpu", precision or speed.best_precision("cpu"))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
+    rows = (order[i : i + BATCH] for i in range(0, len(order) - BATCH + 1, BATCH))
+    batches = (augmented.batch(chosen).contiguous(memory_format=torch.channels_last) for chosen in rows)
+    return training.train(network, optimizer, batches)

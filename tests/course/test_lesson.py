@@ -6,7 +6,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from hazelnut_ae import comparison, dataset, detection, presets, results, shipped, synthetic, training
 from hazelnut_ae.course import execute
 from hazelnut_ae.course import lesson as tutorial
-from hazelnut_ae.engine import runs, workflow
+from hazelnut_ae.engine import long_run, runs, workflow
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.studies import variants
 
@@ -75,7 +75,7 @@ def test_the_tiny_preset_leaves_the_figures_alone(tiny_lesson, monkeypatch, tmp_
 def test_the_run_is_trained_once_and_found_again(tiny_lesson, monkeypatch):
     assert tiny_lesson.finished_run() is None
     trained = tiny_lesson.run
-    monkeypatch.setattr(training, "train", lambda *a, **k: pytest.fail("trained twice"))
+    monkeypatch.setattr(long_run, "train_run", lambda *a, **k: pytest.fail("trained twice"))
     found = tutorial.setup().run
     assert found.history == trained.history
 
@@ -84,11 +84,13 @@ def test_an_unfinished_run_is_gone_on_with(tiny_lesson, tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    evaluate_f1 = training.evaluate_f1
-    monkeypatch.setattr(training, "evaluate_f1", stop)  # at the end of the first epoch
+    f1_on_test = long_run.f1_on_test
+    monkeypatch.setattr(long_run, "f1_on_test", stop)  # at the end of the first epoch
     with pytest.raises(KeyboardInterrupt):
-        training.train(tiny_lesson.dataset, tmp_path / "run", tiny_lesson.preset, tutorial.SEED, checkpoint_seconds=0)
-    monkeypatch.setattr(training, "evaluate_f1", evaluate_f1)
+        long_run.train_run(
+            tiny_lesson.dataset, tmp_path / "run", tiny_lesson.preset, tutorial.SEED, checkpoint_seconds=0
+        )
+    monkeypatch.setattr(long_run, "f1_on_test", f1_on_test)
     assert (tmp_path / "run" / "checkpoint.pt").exists()
     assert tiny_lesson.finished_run() is None
     assert tiny_lesson.run.history[-1][1] == tiny_lesson.run.config["epochs"]
@@ -247,7 +249,7 @@ def test_all_five_systems_were_measured_on_real_images(name):
     for number in ("auroc", "pro", "f1_max", "f1_label_free"):  # one and the same run
         assert compared[0]["pixels"][number] == pytest.approx(shipped.measured(name)["pixels"][number])
     assert all(one["data"] == name and one["setting"] == "quick" for one in compared)
-    assert len(comparison.table(compared)) == 5
+    assert len(comparison.systems_table(compared)) == 5
 
 
 def test_the_variants_start_from_the_quick_fits():
@@ -265,7 +267,7 @@ def test_own_run_is_of_the_lesson_s_own_images(tiny_lesson, monkeypatch):
     assert lesson.own_run.config["data"] == lesson.dataset.fingerprint
     trained = lesson.own_run.model
     again = tutorial.Lesson(tiny_lesson.preset, tiny_lesson.data_folder, None, None)
-    monkeypatch.setattr(tutorial.training, "train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(long_run, "train_run", lambda *_, **__: pytest.fail("trained again"))
     assert again.own_run.history == lesson.own_run.history
     assert trained is lesson.own_run.model
 

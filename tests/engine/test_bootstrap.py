@@ -2,8 +2,13 @@ import numpy as np
 import pytest
 
 from hazelnut_ae import metrics
-from hazelnut_ae.engine import bootstrap
+from hazelnut_ae.engine import bootstrap, histograms
 from hazelnut_ae.metrics import PixelMetrics
+
+
+def coarse(maps, masks):
+    images = histograms.image_histograms(maps, masks)
+    return bootstrap.CoarseHistograms(images, PixelMetrics(images))
 
 
 def some_images(n=12, seed=0):
@@ -25,13 +30,13 @@ def test_draws_keep_the_size_of_each_group():
 
 def test_weighing_histograms_equals_drawing_the_images_again():
     maps, masks = some_images()
-    histograms = bootstrap.ImageHistograms(maps, masks, PixelMetrics().update(maps, masks))
+    found_in = coarse(maps, masks)
     weights = bootstrap.draw_weights(np.zeros(len(maps)), draws=40)
     drawn = []
     for one in weights:
         chosen = np.repeat(np.arange(len(maps)), one.astype(int))
         drawn.append(PixelMetrics().update(maps[chosen], masks[chosen]).compute())
-    found = histograms.intervals(weights, np.ones(len(maps), bool))
+    found = found_in.intervals(weights, np.ones(len(maps), bool))
     for name in ("auroc", "average_precision", "f1_max", "pro"):
         assert found[name] == pytest.approx(bootstrap.interval([one[name] for one in drawn]), abs=2e-3), name
 
@@ -71,7 +76,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
 def test_too_few_images_have_no_interval():
     maps, masks = some_images(1)
     weights = bootstrap.draw_weights(["crack"])
-    histograms = bootstrap.ImageHistograms(maps, masks, PixelMetrics().update(maps, masks))
-    assert set(histograms.intervals(weights, np.ones(1, bool)).values()) == {None}
+    found_in = coarse(maps, masks)
+    assert set(found_in.intervals(weights, np.ones(1, bool)).values()) == {None}
     assert bootstrap.f1_interval(maps > 0.5, masks, weights) is None
     assert bootstrap.image_auroc_interval([0.1, 0.2], [False, True], np.ones((5, 2))) is None

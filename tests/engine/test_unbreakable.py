@@ -15,8 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hazelnut_ae import training
-from hazelnut_ae.engine import runs
+from hazelnut_ae.engine.long_run import load_checkpoint, train_run
 from hazelnut_ae.presets import PRESETS
 
 KILLS = 20
@@ -25,7 +24,7 @@ LONG = dataclasses.replace(PRESETS["tiny"], epochs=60, batch_size=2, evaluate_ev
 
 def train_in_child(dataset, folder):
     torch.set_num_threads(1)
-    training.train(dataset, folder, LONG, latent_dim=8, resume=True, checkpoint_seconds=0.05)
+    train_run(dataset, folder, LONG, latent_dim=8, resume=True, checkpoint_seconds=0.05)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, so that each need not import torch again")
@@ -67,7 +66,7 @@ def test_killed_at_random_moments_ends_bit_identical(painted, tmp_path):
 
 def steps_done(folder):
     """Steps in the newest checkpoint, 0 before the first."""
-    state = runs.load_checkpoint(folder) if folder.exists() else None
+    state = load_checkpoint(folder) if folder.exists() else None
     return 0 if state is None else len(state["losses"])
 
 

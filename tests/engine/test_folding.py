@@ -1,0 +1,122 @@
+"""The folded layers give what the network gives; and whoever edits a loss or a layer gets what he wrote."""
+
+import pytest
+import torch
+from torch import nn
+
+from hazelnut_ae import training
+from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.comparison.bergmann import BergmannNetwork
+from hazelnut_ae.engine import folding, speed
+from hazelnut_ae.engine.long_run import train_run
+from hazelnut_ae.presets import PRESETS
+
+
+def small(seed=0):
+    torch.manual_seed(seed)
+    return Autoencoder(16)
+
+
+@pytest.mark.parametrize("latent_dim", [16, 500])
+def test_folded_loss_and_its_gradients_are_those_of_the_plain_loss(latent_dim):
+    """In double precision, where rounding cannot hide a wrong tap."""
+    x = torch.rand(4, 3, 256, 256, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = []
+    for forward in (lambda model, x: model(x), folding.forward):
+        torch.manual_seed(0)
+        model = Autoencoder(latent_dim).double().to(memory_format=torch.channels_last)
+        loss = nn.functional.mse_loss(forward(model, x), x)
+        loss.backward()
+        found.append(
+            (loss.detach(), {name: p.grad for name, p in model.named_parameters()}, dict(model.named_buffers()))
+        )
+    (plain, plain_gradients, plain_buffers), (folded, folded_gradients, folded_buffers) = found
+    torch.testing.assert_close(folded, plain, rtol=1e-12, atol=0)
+    for name, gradient in plain_gradients.items():
+        torch.testing.assert_close(folded_gradients[name], gradient, rtol=1e-8, atol=1e-13)
+    for name, value in plain_buffers.items():  # BatchNorm's running mean and variance
+        torch.testing.assert_close(folded_buffers[name], value, rtol=1e-9, atol=1e-12)
+
+
+def test_fold_puts_each_square_of_pixels_into_channels():
+    x = torch.arange(16).view(1, 1, 4, 4)
+    assert folding.fold(x)[0, :, 0, 0].tolist() == [0, 1, 4, 5]
+    assert torch.equal(folding.unfold(folding.fold(x)), x)
+
+
+def test_the_networks_that_it_knows_fit():
+    for model in (small(), BergmannNetwork(1, 16), BergmannNetwork(3, 16)):
+        before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        assert folding.fits(model)
+        assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items()), "it was trained"
+
+
+def larger_first_kernel(model):
+    model.encoder[0] = nn.Conv2d(3, 3, 6, 2, 2)
+
+
+def first_layer_without_bias(model):
+    model.encoder[0] = nn.Conv2d(3, 3, 4, 2, 1, bias=False)
+
+
+def dilated_first_layer(model):
+    model.encoder[0] = nn.Conv2d(3, 3, 4, 2, 1, dilation=1, padding_mode="reflect")
+
+
+def grouped_last_layer(model):
+    model.decoder[-2] = nn.ConvTranspose2d(3, 3, 4, 2, 1, groups=3)
+
+
+def last_layer_of_upsampling(model):
+    model.decoder[-2] = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 3, 3, padding=1))
+
+
+def softmax_at_the_end(model):
+    model.decoder[-1] = nn.Softmax(dim=1)
+
+
+def a_layer_more(model):
+    model.decoder.append(nn.Conv2d(3, 3, 1))
+
+
+def a_forward_of_ones_own(model):
+    model.forward = lambda x: model.decoder(model.encoder(x)) * 0.5
+
+
+def noise_in_training(model):
+    model.forward = lambda x: model.decoder(model.encoder(x + 0.1 * model.training))
+
+
+EDITS = [
+    larger_first_kernel, first_layer_without_bias, dilated_first_layer, grouped_last_layer, last_layer_of_upsampling,
+    softmax_at_the_end, a_layer_more, a_forward_of_ones_own, noise_in_training,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edited_network_is_computed_as_it_was_written(edit):
+    """On a processor with bfloat16 units as on one without."""
+    model = small()
+    edit(model)
+    assert not folding.fits(model)
+    x = torch.rand(2, 3, 256, 256)
+    network = speed.faster(model, "cpu", "bfloat16").eval()
+    torch.testing.assert_close(network(x), model.eval()(x), atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_an_edited_loss_takes_effect_on_every_processor(painted, tmp_path, monkeypatch, precision):
+    """The loss is called as it stands, also where layers are folded and products are in bfloat16."""
+    monkeypatch.setattr(speed, "best_precision", lambda device: precision)
+    l2_loss = training.l2_loss
+    monkeypatch.setattr(training, "l2_loss", lambda model, batch: 100 + l2_loss(model, batch))
+    run = train_run(painted, tmp_path / "run", PRESETS["tiny"], epochs=1, latent_dim=8)
+    assert run.config["precision"] == precision
+    assert all(100 < loss < 101 for _, _, loss in run.history)
+
+
+def test_folding_is_for_bfloat16_on_one_processor():
+    model = small()
+    assert speed.faster(model, "cpu", "float32") is model
+    assert speed.faster(model, "cpu", "bfloat16").folded
+    assert not speed.faster(model, "cpu", "bfloat16", processes=2).folded
