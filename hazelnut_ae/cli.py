@@ -147,7 +147,7 @@ def words(text):
 def synthesize(arguments):
     from hazelnut_ae import synthetic
 
-    synthetic.write(arguments.folder, find_preset(arguments.preset).counts, seed=arguments.seed)
+    synthetic.write_dataset(arguments.folder, find_preset(arguments.preset).counts, seed=arguments.seed)
     print(f"{arguments.folder} holds synthetic hazelnuts of the preset {arguments.preset}, seed {arguments.seed}.")
 
 
@@ -256,6 +256,7 @@ def bench(arguments):
 
     result = speeds.measure()
     for name, value in result.items():
-        print(f"{name:32} {value:.3f}" if isinstance(value, float) else f"{name:32} {value}")
+        text = f"{value:.3f}" if isinstance(value, float) else "not on this machine" if value is None else value
+        print(f"{name:32} {text}")
     if arguments.json:
         runs.write_json(arguments.json, result)

@@ -182,9 +182,9 @@ def load(folder, size=SIZE):
         more = f" ({len(problems) - 1} more: see hazelnut-ae check)" if len(problems) > 1 else ""
         raise DataError(problems[0] + more)
     signature = source_signature(folder, entries, size)
-    stored = cache.read(folder, signature)
+    stored = cache.stored(folder, signature)
     if stored is None:
-        stored = cache.write(
+        stored = cache.store(
             folder, signature, len(entries), size, decoded(lambda entry: read_entry(entry, size), entries, folder.name)
         )
     images, bits, fingerprint = stored

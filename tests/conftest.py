@@ -25,7 +25,7 @@ def own_cache(tmp_path_factory, monkeypatch):
 def painted_folder(tmp_path_factory):
     """The tiny preset's synthetic hazelnuts in MVTec layout."""
     folder = tmp_path_factory.mktemp("painted") / "hazelnuts"
-    synthetic.write(folder, PRESETS["tiny"].counts, seed=0)
+    synthetic.write_dataset(folder, PRESETS["tiny"].counts, seed=0)
     return folder
 
 

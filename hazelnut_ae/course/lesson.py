@@ -180,7 +180,7 @@ def painted(preset):
         if not folder.is_dir():
             building = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".painting-"))
             try:
-                synthetic.write(building, preset.counts, seed=SEED)
+                synthetic.write_dataset(building, preset.counts, seed=SEED)
                 os.rename(building, folder)
             finally:
                 shutil.rmtree(building, ignore_errors=True)

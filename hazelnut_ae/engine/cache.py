@@ -28,7 +28,7 @@ def place(folder, signature):
     return cache_folder() / "sets" / key / signature
 
 
-def read(folder, signature):
+def stored(folder, signature):
     """The set of that signature as (images, bits, fingerprint), or None where the cache has none that is whole.
 
     bits: the masks as `pack` makes them; `unpack` the rows that are wanted.
@@ -58,8 +58,8 @@ def unpack(bits, size):
     return np.unpackbits(bits, axis=1, count=size * size).reshape(len(bits), size, size).astype(bool)
 
 
-def write(folder, signature, count, size, pairs):
-    """Stores image uint8 [3, size, size] and mask bool [size, size] of every pair; returns what `read` does.
+def store(folder, signature, count, size, pairs):
+    """Stores image uint8 [3, size, size] and mask bool [size, size] of every pair; returns what `stored` does.
 
     A cache that cannot be written costs time, not data: the set then stays in memory, with a warning.
     """
@@ -98,12 +98,11 @@ def write(folder, signature, count, size, pairs):
                     shutil.rmtree(old, ignore_errors=True)
             os.rename(building, final)
         except OSError:  # the disk is full, or another process was first with the same set
-            stored = read(folder, signature)
-            return stored or (np.array(images), bits, fingerprint)
+            return stored(folder, signature) or (np.array(images), bits, fingerprint)
     finally:
         if building is not None:
             shutil.rmtree(building, ignore_errors=True)
-    return read(folder, signature) or (images, bits, fingerprint)
+    return stored(folder, signature) or (images, bits, fingerprint)
 
 
 def disk_array(shape):

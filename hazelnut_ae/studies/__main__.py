@@ -5,6 +5,7 @@ moves a comparison system's number.
     python -m hazelnut_ae.studies latent DIR --runs runs/latent --out latent_sizes.csv
     python -m hazelnut_ae.studies scale --out scale.csv
     python -m hazelnut_ae.studies precision DIR --out precision.csv
+    python -m hazelnut_ae.studies painted DIR PAINTED --out painted_against_real.csv
     python -m hazelnut_ae.studies variants DIR --maps runs/variants --out variants.csv
 """
 
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from hazelnut_ae import dataset
 from hazelnut_ae.engine.files import DataError, Interrupted, atomic_path
-from hazelnut_ae.studies import latent, precision, scale, variants
+from hazelnut_ae.studies import latent, painted_against_real, precision, scale, variants
 
 
 def numbers(text):
@@ -39,6 +40,10 @@ def main(arguments=None):
     c.add_argument("data", metavar="DIR", help="a data folder")
     c.add_argument("--steps", type=int, default=300)
     c.add_argument("--out", default="precision.csv", help="the table (default: precision.csv)")
+    c = commands.add_parser("painted", help="describe photographs and painted hazelnuts alike, side by side")
+    c.add_argument("data", metavar="DIR", help="a data folder of photographs of hazelnuts")
+    c.add_argument("painted", metavar="PAINTED", help="a data folder of painted ones")
+    c.add_argument("--out", default="painted_against_real.csv", help="the table (default: painted_against_real.csv)")
     c = commands.add_parser("variants", help="fit the comparison systems with one choice changed at a time")
     c.add_argument("data", metavar="DIR", help="a data folder with test images, all in one orientation")
     c.add_argument("--maps", default="runs/variants", help="folder of the maps; an interrupted study goes on there")
@@ -52,6 +57,9 @@ def main(arguments=None):
             table = scale.scale(chosen.sizes)
         elif chosen.study == "precision":
             table = precision.precisions(dataset.load(chosen.data), chosen.steps)
+        elif chosen.study == "painted":
+            photographs, painted = (dataset.load(folder, size=128) for folder in (chosen.data, chosen.painted))
+            table = painted_against_real.painted_against_real(photographs, painted)
         else:
             table = variants.variants(dataset.load(chosen.data), Path(chosen.maps), chosen.only)
         with atomic_path(Path(chosen.out)) as temporary:

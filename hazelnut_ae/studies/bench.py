@@ -6,6 +6,7 @@ Ratios survive a noisy machine where seconds do not: both sides of a ratio are r
 import contextlib
 import itertools
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -30,22 +31,36 @@ STEP_GFLOP = 26.1  # 136.0 M multiply-adds per image, ×2 operations, ×32 image
 BATCH = 32
 IMAGES = 501  # of the article preset: 391 + 40 + 70
 PHOTOGRAPH = 1024  # pixels, as in MVTec AD
+PRODUCT = 2048  # rows and columns of the matrices that are multiplied
 
 
-def measure(repeats=9):
-    """All ratios and seconds, as a dict for `--json`; takes some minutes and prints what it does."""
+def measure(turns=9, part_seconds=25):
+    """All ratios and seconds, as a dict for `--json`, None for what this machine cannot do; prints what it does.
+
+    Each part takes as many of its `turns` as fit into part_seconds, so that a slow machine ends in minutes, too.
+    """
     with memory.kept(), tempfile.TemporaryDirectory() as folder, own_cache(Path(folder) / "cache"):
         report("training steps: ours beside plain eager float32, and a matrix product")
-        result = steps(repeats)
+        result = processor() | steps(turns, part_seconds)
         report(f"reading {IMAGES} photographs of {PHOTOGRAPH}×{PHOTOGRAPH}, cold and from the cache")
         photographs = write_photographs(Path(folder) / "photographs")
         result |= loading(photographs)
         report("an epoch beside a DataLoader of two workers")
-        result |= epoch(photographs, result.pop("our_step"))
+        result |= epoch(photographs, result.pop("our_step"), part_seconds)
         report("memory of a training process")
-        result["peak_gb"] = peak_gb(Path(folder))
+        result["peak_gb"] = peak_gb(photographs, Path(folder) / "run")
         report("the metrics of 110 maps beside scikit-learn's")
     return result | bench_metrics.measure()
+
+
+def processor():
+    """What kind of processor the numbers are from: its widest instructions, and whether it multiplies bfloat16."""
+    can = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return {
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16_units": bool(can.get("amx_bf16")),
+        "threads": torch.get_num_threads(),
+    }
 
 
 def report(what):
@@ -65,16 +80,22 @@ def own_cache(folder):
             os.environ["HAZELNUT_CACHE"] = before
 
 
-def alternately(repeats, **functions):
-    """Median seconds of each function, all called in turn `repeats` times after one call that does not count."""
-    seconds = {name: [] for name in functions}
-    for turn in tqdm(range(repeats + 1), leave=False, disable=None):
+def alternately(turns, seconds, functions):
+    """Median seconds of each of {name: function}, all called in turn after one call that does not count.
+
+    As many turns as fit into so many seconds, judged by the first one: at most `turns`, at least one.
+    """
+    taken = {name: [] for name in functions}
+    started = time.perf_counter()
+    for function in functions.values():
+        function()
+    turns = max(1, min(turns, int(seconds / (time.perf_counter() - started))))
+    for _ in tqdm(range(turns), leave=False, disable=None):
         for name, function in functions.items():
             start = time.perf_counter()
             function()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+            taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in taken.items()}
 
 
 def plain_step(model, optimizer, batch):
@@ -87,48 +108,45 @@ def plain_step(model, optimizer, batch):
     return loss.item()
 
 
-def steps(repeats):
+def steps(turns, seconds):
     """Our step against the plain one, and against the time that its multiplications alone would take."""
     batch = torch.randint(0, 256, (BATCH, 3, 256, 256), dtype=torch.uint8)
-    plain = Autoencoder()
-    ours = Autoencoder().to(memory_format=torch.channels_last)
+    plain, ours = Autoencoder(), Autoencoder().to(memory_format=torch.channels_last)
     plain_adam = torch.optim.Adam(plain.parameters(), 1e-3)
     our_adam = torch.optim.Adam(ours.parameters(), 1e-3, fused=True)
     precision = speed.best_precision("cpu")
-    network = speed.faster(ours, "cpu", precision)
-    last = batch.contiguous(memory_format=torch.channels_last)
-    fast = training.train(network, our_adam, itertools.repeat(last), speed.compiled(training.l2_loss))
-    eager = training.train(network, our_adam, itertools.repeat(last))
-    a32 = torch.randn(2048, 2048)
-    a16 = a32.bfloat16()
-
-    def our_step():
-        return next(fast).item()
-
-    for _ in range(2):
-        our_step()  # compiles
-    seconds = alternately(
-        repeats,
-        ours=our_step,
-        eager=lambda: next(eager).item(),
-        plain=lambda: plain_step(plain, plain_adam, batch),
-        product32=lambda: a32 @ a32,
-        product16=lambda: a16 @ a16,
+    network, same = (
+        speed.faster(ours, "cpu", precision),
+        itertools.repeat(batch.contiguous(memory_format=torch.channels_last)),
     )
-    rate32 = 2 * 2048**3 / 1e9 / seconds["product32"]  # GFLOP/s
-    rate16 = 2 * 2048**3 / 1e9 / seconds["product16"]
-    own_rate = rate16 if precision == "bfloat16" else rate32
+    fast = training.train(network, our_adam, same, speed.compiled(training.l2_loss))
+    eager = training.train(network, our_adam, same)
+    a32 = torch.randn(PRODUCT, PRODUCT)
+    functions = {
+        "ours": lambda: next(fast).item(),
+        "eager": lambda: next(eager).item(),
+        "plain": lambda: plain_step(plain, plain_adam, batch),
+        "product32": lambda: a32 @ a32,
+    }
+    if precision == "bfloat16":  # without units for it, one such product takes a processor minutes
+        a16 = a32.bfloat16()
+        functions["product16"] = lambda: a16 @ a16
+    functions["ours"]()  # compiles
+    found = alternately(turns, seconds, functions)
+    rate32 = 2 * PRODUCT**3 / 1e9 / found["product32"]  # GFLOP/s
+    rate16 = 2 * PRODUCT**3 / 1e9 / found["product16"] if "product16" in found else None
     return {
-        "our_step": our_step,
+        "our_step": functions["ours"],
         "precision": precision,
-        "step_s": seconds["ours"],
-        "plain_step_s": seconds["plain"],
+        "step_s": found["ours"],
+        "eager_step_s": found["eager"],
+        "plain_step_s": found["plain"],
         "matmul_gflops_float32": rate32,
         "matmul_gflops_bfloat16": rate16,
-        "step_vs_eager": seconds["plain"] / seconds["ours"],
-        "step_vs_eager_without_compiling": seconds["plain"] / seconds["eager"],
-        "step_vs_floor": seconds["ours"] * rate32 / STEP_GFLOP,
-        "step_vs_floor_own_precision": seconds["ours"] * own_rate / STEP_GFLOP,
+        "step_vs_eager": found["plain"] / found["ours"],
+        "step_vs_eager_without_compiling": found["plain"] / found["eager"],
+        "step_vs_floor": found["ours"] * rate32 / STEP_GFLOP,
+        "step_vs_floor_own_precision": found["ours"] * (rate16 or rate32) / STEP_GFLOP,
     }
 
 
@@ -142,7 +160,7 @@ def write_photographs(folder, distinct=16):
             image, _ = synthetic.paint(np.random.default_rng(number))
             Image.fromarray(image).resize((PHOTOGRAPH, PHOTOGRAPH), Image.Resampling.BICUBIC).save(path)
         else:
-            os.link(good / f"{number % distinct:03}.png", path)
+            shutil.copy(good / f"{number % distinct:03}.png", path)
     return folder
 
 
@@ -170,9 +188,9 @@ class EveryAccess(Dataset):
         return augment(image, index // len(self.paths), seed=index)
 
 
-def epoch(photographs, our_step, batches=8):
+def epoch(photographs, our_step, seconds, batches=4):
     """A whole epoch of ours against the usual way, by the seconds per batch of a part of it."""
-    images = dataset.load(photographs).train.images[: BATCH * batches // 5]
+    images = dataset.load(photographs).train.images[: -(-BATCH * batches // 5)]
     paths = sorted((photographs / "train" / "good").iterdir())[: len(images)]
     plain = Autoencoder()
     adam = torch.optim.Adam(plain.parameters(), 1e-3)
@@ -188,19 +206,29 @@ def epoch(photographs, our_step, batches=8):
         for batch in DataLoader(EveryAccess(paths), BATCH, shuffle=True, num_workers=2, drop_last=True):
             plain_step(plain, adam, batch)
 
-    seconds = alternately(3, ours=ours, usual=usual)
-    return {"epoch_vs_dataloader": seconds["usual"] / seconds["ours"]}
+    found = alternately(3, seconds, {"ours": ours, "usual": usual})
+    return {"epoch_vs_dataloader": found["usual"] / found["ours"]}
 
 
-def peak_gb(folder):
-    """Peak memory in GB of a process that trains on the quick preset's images, for one epoch."""
-    run = [sys.executable, "-m", "hazelnut_ae"]
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run([*run, "synthesize", folder / "nuts", "--preset", "quick"], **quiet)
-    train = [*run, "train", folder / "nuts", "--preset", "quick", "--epochs", "1", "--run", folder / "run"]
-    child = subprocess.Popen(train, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        raise RuntimeError("the training process failed")
+PEAK = """
+import sys
+from hazelnut_ae.cli import main
+status = main(sys.argv[1:])
+try:
+    import resource
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
-    return usage.ru_maxrss * unit / 1e9
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9 if status == 0 else "failed")
+except ImportError:  # Windows
+    print("unknown")
+"""
+
+
+def peak_gb(photographs, run):
+    """Peak memory in GB of a process that trains on the photographs, one epoch; None where the system does not tell."""
+    options = ["--run", str(run), "--preset", "quick", "--epochs", "1"]
+    command = [sys.executable, "-c", PEAK, "train", str(photographs), *options]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    said = done.stdout.strip().splitlines()[-1:]
+    if done.returncode or said == ["failed"]:
+        raise RuntimeError("the training process failed")
+    return None if said == ["unknown"] else float(said[0])

@@ -1,7 +1,4 @@
-"""How like photographs the painted hazelnuts are, in numbers: both sets measured in the same way at 128×128.
-
-table(load("mvtec_hazelnut", size=128), load("painted", size=128))
-"""
+"""How like photographs the painted hazelnuts are, in numbers: both sets described in the same way at 128×128."""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +32,7 @@ def spectrum_slope(grey):
     return np.polyfit(np.log(rings), np.log(radial), 1)[0]
 
 
-def measure_nut(image):
+def describe_nut(image):
     """Numbers that describe one photograph, uint8 [H, W, 3]: a dict of floats."""
     nut = find_nut(image)
     inner, outer = ndimage.binary_erosion(nut, iterations=3), ~ndimage.binary_dilation(nut, iterations=8)
@@ -51,7 +48,7 @@ def measure_nut(image):
     return numbers
 
 
-def measure_defect(image, mask):
+def describe_defect(image, mask):
     """Area (% of the picture), length (picture widths) and contrast (grey levels to its surroundings) of a defect."""
     grey = image.astype(np.float32).mean(-1)
     around = ndimage.binary_dilation(mask, iterations=4) & ~ndimage.binary_dilation(mask) & find_nut(image)
@@ -64,27 +61,27 @@ def measure_defect(image, mask):
     }
 
 
-def measure(dataset):
+def describe(dataset):
     """Every number of every image of a Dataset. Returns: dict, name -> list of floats."""
     numbers = {}
     for split in (dataset.train, dataset.test):
         for image, mask, defect in zip(split.images, split.masks, split.defects, strict=True):
             image = np.moveaxis(image, 0, -1)
             if defect == "good":
-                found = measure_nut(image)
+                found = describe_nut(image)
             else:
-                found = {f"{defect}: {name}": value for name, value in measure_defect(image, mask).items()}
+                found = {f"{defect}: {name}": value for name, value in describe_defect(image, mask).items()}
             for name, value in found.items():
                 numbers.setdefault(name, []).append(value)
     return numbers
 
 
-def table(real, painted):
+def painted_against_real(real, painted):
     """Painted beside real, one row per quantity: mean, spread (standard deviation over images) and their ratios.
 
     real, painted: Dataset (load both with size=128). Returns: pandas DataFrame.
     """
-    real, painted = measure(real), measure(painted)
+    real, painted = describe(real), describe(painted)
     rows = {}
     for name in real:
         if name not in painted:
@@ -98,4 +95,4 @@ def table(real, painted):
             "painted spread": np.nanstd(b),
             "spread ratio": np.nanstd(b) / np.nanstd(a),
         }
-    return pd.DataFrame(rows).T
+    return pd.DataFrame(rows).T.rename_axis("quantity").reset_index()

@@ -3,11 +3,11 @@
 rng = np.random.default_rng(0)
 image, mask = paint(rng, "crack")       # uint8 [256, 256, 3], bool [256, 256]
 stages(rng, "hole")                     # the pictures on the way to one
-write("hazelnuts", {"train/good": 40, "test/good": 10, "crack": 5})
+write_dataset("hazelnuts", {"train/good": 40, "test/good": 10, "crack": 5})
 """
 
 from hazelnut_ae.synthetic.catalogue import catalogue
 from hazelnut_ae.synthetic.painting import paint, stages
-from hazelnut_ae.synthetic.writing import write
+from hazelnut_ae.synthetic.writing import write_dataset
 
-__all__ = ["catalogue", "paint", "stages", "write"]
+__all__ = ["catalogue", "paint", "stages", "write_dataset"]

@@ -167,7 +167,10 @@ def hole(rng, surface, colour, height):
         shift = path[0] if rng.uniform() < 0.5 else 0  # starting at the hole, or running through it
         mask |= fissure(rng, surface, colour, height, a, b, path - shift, rng.uniform(0.006, 0.014))
     turns = np.arctan2(b, a) / TURN
-    around = lambda sigma: look_up(cloud(rng, 256, sigma), turns)  # noqa: E731
+
+    def around(sigma):
+        return look_up(cloud(rng, 256, sigma), turns)
+
     away = np.hypot(a, b)
     chips = radius * rng.uniform(1.05, 1.45) * np.clip(1 + 0.30 * around(14) + 0.06 * around(3), 0.9, 1.9)
     rough = look_up(cloud(rng, (256, 256), 2), a * 0.5, b * 0.5)

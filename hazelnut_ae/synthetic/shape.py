@@ -192,8 +192,13 @@ def look_at(nut, to_nut, share, centre, size):
 
     step = 4  # coarse rays first, fine ones start from where those arrived
     columns, rows = (np.arange(low[i], high[i] + step, step) for i in (0, 1))
-    to_x = lambda c: ((c + 0.5 - centre[0] * size) / scale + middle[0]).astype(np.float32)  # noqa: E731
-    to_y = lambda r: ((r + 0.5 - centre[1] * size) / scale + middle[1]).astype(np.float32)  # noqa: E731
+
+    def to_x(column):
+        return ((column + 0.5 - centre[0] * size) / scale + middle[0]).astype(np.float32)
+
+    def to_y(row):
+        return ((row + 0.5 - centre[1] * size) / scale + middle[1]).astype(np.float32)
+
     x, y = np.meshgrid(to_x(columns), to_y(rows))
     coarse = _trace(nut, to_nut, x.ravel(), y.ravel(), np.full(x.size, 1.5, np.float32), 24)[0].reshape(x.shape)
     coarse = ndimage.maximum_filter(coarse, 3) + 0.02  # never start below the surface

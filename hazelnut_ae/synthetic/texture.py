@@ -103,7 +103,10 @@ def scar(rng, surface):
     dark = rng.uniform() < 0.27
     base = np.array([66, 44, 36]) if dark else np.array([150, 105, 79]) * rng.uniform(0.72, 1.08)
     turns = surface.longitude / TURN
-    around = lambda sigma, cells=512: look_up(cloud(rng, cells, sigma), turns)  # noqa: E731
+
+    def around(sigma, cells=512):
+        return look_up(cloud(rng, cells, sigma), turns)
+
     reach = np.clip(np.pi - surface.colatitude, 0, None)
     u, v = reach * np.cos(surface.longitude) / 2, reach * np.sin(surface.longitude) / 2
     clumps = look_up(cloud(rng, (128, 128), 4), u, v)

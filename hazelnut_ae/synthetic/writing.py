@@ -19,7 +19,7 @@ They were made by hazelnut_ae.synthetic and may be used under the terms of the M
 """
 
 
-def write(folder, counts, seed=0, workers=None):
+def write_dataset(folder, counts, seed=0, workers=None):
     """Paints a data set in MVTec layout: train/good/000.png, test/<defect>/000.png, ground_truth/<defect>/000_mask.png.
 
     folder: new, empty, or holding such a set already (then it is painted over).

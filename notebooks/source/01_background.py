@@ -21,9 +21,10 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from hazelnut_ae import diagrams, figures, metrics, tutorial
+from hazelnut_ae import diagrams, figures, metrics
+from hazelnut_ae.course.lesson import setup
 
-lesson = tutorial.setup()
+lesson = setup()
 GOOD, DEFECT, OTHER = "0.55", "#D55E00", "#0072B2"  # one colour per role in this notebook
 
 # %% [markdown]

@@ -19,9 +19,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from hazelnut_ae import dataset, figures, synthetic, tutorial
+from hazelnut_ae import dataset, figures, synthetic
+from hazelnut_ae.course.lesson import setup
 
-lesson = tutorial.setup()
+lesson = setup()
 data = lesson.dataset
 train, test = data.train, data.test
 

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torchvision.transforms.v2 import functional as F
 
-from hazelnut_ae import augmentation, figures, training, tutorial
+from hazelnut_ae import augmentation, figures, training
+from hazelnut_ae.course.lesson import setup
 
-lesson = tutorial.setup()
+lesson = setup()
 images = lesson.dataset.train.images  # uint8 [N, 3, 256, 256]
 image = torch.from_numpy(np.array(images[0]))  # uint8 [3, 256, 256]
 

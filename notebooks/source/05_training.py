@@ -11,6 +11,8 @@
 # first run of this notebook trains a network on them, once, in less than ten minutes; the following notebooks use it, too.
 
 # %% tags=["setup"]
+import inspect
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -19,11 +21,12 @@ from IPython.display import display
 from torch import nn
 from tqdm import tqdm
 
-from hazelnut_ae import augmentation, figures, training, tutorial
+from hazelnut_ae import augmentation, figures, training
 from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.course.lesson import setup
 from hazelnut_ae.detection import reconstruct
 
-lesson = tutorial.setup()
+lesson = setup()
 images = lesson.dataset.train.images  # uint8 [N, 3, 256, 256]
 test = lesson.dataset.test
 batch_size = min(8, lesson.preset.batch_size)
@@ -114,7 +117,16 @@ figures.panels(
 # and thousands of steps more. (If it seems to lag behind its loss: `reconstruct` uses the running averages of BatchNorm,
 # which need some dozens of steps to catch up.)
 #
-# **Check.** The package's `train_step` does the same as the five lines in the middle of the loop:
+# **Check.** The package learns with this same loop, and with no other; here it is:
+
+
+# %%
+# NBVAL_CHECK_OUTPUT
+print(inspect.getsource(training.train))
+
+# %% [markdown]
+# It takes whatever gives batches, and any loss; and it *yields* each loss, so that the caller can write it down, draw, save
+# or stop. `for loss in training.train(...)` runs it. From the same weights, the two do the same:
 
 
 # %%
@@ -136,13 +148,13 @@ for _ in range(2):
     our_optimizer.zero_grad()
     loss.backward()
     our_optimizer.step()
-    package_loss = training.train_step(theirs, their_optimizer, batch).item()
+    package_loss = next(training.train(theirs, their_optimizer, [batch])).item()
     same.append(np.isclose(loss.item(), package_loss, rtol=1e-3))
 print("same loss in two steps:", all(same))
 
 # %% [markdown]
-# What `training.train` adds is not machine learning but care: it writes the history and checkpoints, goes on after an
-# interruption as if nothing had happened, and evaluates now and then.
+# What a long run adds (`engine/long_run.py`) is not machine learning but care: it writes the history and checkpoints,
+# goes on after an interruption as if nothing had happened, and evaluates now and then.
 #
 #     hazelnut-ae train DIR --run runs/mine          # Ctrl-C is safe; --resume goes on
 
@@ -276,7 +288,7 @@ model = Autoencoder()
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 one = torch.from_numpy(np.array(images[:1])).repeat(2, 1, 1, 1)  # uint8 [2, 3, 256, 256]
 steps = 10 if lesson.preset.name == "tiny" else 60
-one_losses = [training.train_step(model, optimizer, one).item() for _ in range(steps)]
+one_losses = [loss.item() for loss in training.train(model, optimizer, [one] * steps)]
 print(f"loss {one_losses[0]:.3f} -> {one_losses[-1]:.4f}")
 
 # %% [markdown] tags=["solution"]
@@ -297,7 +309,7 @@ for rate, line in ((1e-5, ":"), (1e-3, "-"), (1e-1, "--")):
     torch.manual_seed(0)
     model = Autoencoder()
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
-    curve = [training.train_step(model, optimizer, batch).item() for _ in range(steps)]
+    curve = [loss.item() for loss in training.train(model, optimizer, [batch] * steps)]
     ax.plot(curve, color="black", linestyle=line, label=f"rate {rate:g}")
 ax.set(xlabel="step", ylabel="L2 loss", yscale="log")
 ax.legend(fontsize=8)

@@ -17,10 +17,11 @@ import torch
 from IPython.display import display
 from scipy import ndimage
 
-from hazelnut_ae import detection, diagrams, figures, metrics, tutorial
+from hazelnut_ae import detection, diagrams, figures, metrics
+from hazelnut_ae.course.lesson import setup
 from hazelnut_ae.thresholds import printed_tau
 
-lesson = tutorial.setup()
+lesson = setup()
 test = lesson.dataset.test
 model = lesson.run.model
 rows = {name: np.flatnonzero(np.array(test.defects) == name) for name in test.defect_names}

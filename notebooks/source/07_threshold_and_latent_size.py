@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from hazelnut_ae import figures, metrics, thresholds, tutorial
+from hazelnut_ae import figures, metrics, shipped, thresholds
+from hazelnut_ae.course.lesson import setup
 
-lesson = tutorial.setup()
+lesson = setup()
 test = lesson.dataset.test
 maps = lesson.maps  # float32 [N, 256, 256] in [0, 1]
 rows = {name: np.flatnonzero(np.array(test.defects) == name) for name in test.defect_names}
@@ -215,7 +216,7 @@ pd.DataFrame(table).T.style.format("{:.2f}").format("{:.3f}", subset=["label-fre
 # that a rule reaches without having seen a defect:
 
 # %%
-thresholds.compare(maps, test, held_out)[["tau", "f1", "of_f1_max"]].round(3)
+thresholds.rules_table(maps, test, held_out)[["tau", "f1", "of_f1_max"]].round(3)
 
 # %% [markdown]
 # The best F<sub>1</sub> is a *ceiling*, not a result: nobody who reports it honestly could have used it. It does tell how much of
@@ -308,7 +309,7 @@ plt.show()
 # seed and number of steps. Where such runs come with the course, these are their numbers:
 
 # %%
-study = tutorial.latent_study()
+study = shipped.latent_study()
 if study is None:
     print("This version of the course comes without runs at other latent sizes.")
 else:

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from hazelnut_ae import figures, metrics, published, results, tutorial
+from hazelnut_ae import figures, metrics, published, results, shipped
+from hazelnut_ae.course.lesson import setup
 from hazelnut_ae.published import ARTICLE_TABLE
 
-lesson = tutorial.setup()
+lesson = setup()
 
 # %% [markdown]
 # ## The article's table
@@ -137,7 +138,7 @@ result = results.evaluate("article", lesson.maps, test, lesson.held_out_maps, ta
 
 def compact(result):
     """The columns of the results table that fit on a page: one row per defect, pixels counted."""
-    frame = results.table(result, category=None)
+    frame = results.results_table(result, category=None)
     ours = frame[(frame["source"] == "measured here") & (frame["counts"] == "pixel")].reset_index(drop=True)
     constant = frame[(frame["source"] != "measured here") & (frame["counts"] == "pixel")]
     wanted = ["defect", "images", "τ", "F1", "τ label-free", "F1 label-free", "F1-max", "AUROC"]
@@ -203,7 +204,7 @@ credits = {
     "transistor": f"Transistor of MVTec AD ({mvtec}), 213 good training images, 100 to test; orientation kept.",
 }
 for name, credit in credits.items():
-    real = tutorial.measured(name)
+    real = shipped.measured(name)
     if real is not None:
         print(credit)
         print(in_images(real))

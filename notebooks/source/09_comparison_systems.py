@@ -18,18 +18,21 @@ import torch
 from IPython.display import display
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from hazelnut_ae import cache, comparison, figures, published, thresholds, tutorial
+from hazelnut_ae import comparison, figures, published, shipped, thresholds
+from hazelnut_ae.augmentation import SHORT
 from hazelnut_ae.comparison import bergmann, dictionary
-from hazelnut_ae.files import DataError
+from hazelnut_ae.course.lesson import setup
+from hazelnut_ae.engine import cache
+from hazelnut_ae.engine.files import DataError
 
-lesson = tutorial.setup()
+lesson = setup()
 test = lesson.dataset.test
 setting = "tiny" if lesson.preset.name == "tiny" else "quick"
 kept = cache.cache_folder() / "comparison" / f"{setting}-{lesson.dataset.fingerprint[:12]}"
-options = dict(setting=setting, augment="turn", seed=0)
+options = dict(setting=setting, augment=SHORT["turn"], seed=0)
 systems = list(comparison.SYSTEMS)
 try:
-    comparison.build("dictionary", setting)
+    comparison.new_detector("dictionary", setting)
 except DataError as problem:  # neither network nor the package with the ImageNet weights
     systems.remove("dictionary")
     print(f"Without the dictionary: {problem}")
@@ -179,8 +182,8 @@ if "dictionary" in systems:
 found = {"article": comparison.article(lesson.dataset, run)}
 found |= {name: comparison.predict(lesson.dataset, kept, name, **options) for name in systems}
 maps = {one["system"].split(" (")[0]: one["maps"] for one in found.values()}  # float32 [N, 256, 256] each
-measured = [comparison.measure(lesson.dataset, one) for one in found.values()]
-comparison.table(measured).style.hide()
+measured = [comparison.evaluate(lesson.dataset, one) for one in found.values()]
+comparison.systems_table(measured).style.hide()
 
 # %% [markdown]
 # In brackets: 95 % intervals over images (a bootstrap). Two systems whose intervals are apart differ. Where they overlap, the
@@ -203,7 +206,7 @@ lesson.show(figure, "figure_15_comparison")
 # %%
 of_best = {}
 for name, one in zip(maps, found.values(), strict=True):
-    of_best[name] = thresholds.compare(one["maps"], test, one["held_out_maps"])["of_f1_max"]
+    of_best[name] = thresholds.rules_table(one["maps"], test, one["held_out_maps"])["of_f1_max"]
 pd.DataFrame(of_best).style.format("{:.0%}")
 
 # %% [markdown]
@@ -227,10 +230,10 @@ credits = {
     "transistor": f"Transistor of MVTec AD ({mvtec}), 213 good images to learn from, 100 to test; orientation kept.",
 }
 for name, credit in credits.items():
-    real = tutorial.measured(f"comparison_{name}")
+    real = shipped.measured(f"comparison_{name}")
     if real is not None:
         print(credit)
-        display(comparison.table(real).style.hide())
+        display(comparison.systems_table(real).style.hide())
 
 # %% [markdown]
 # * On the **MVTec AD hazelnuts** AE(SSIM) is ahead: pixel AUROC 0.97 against 0.92 for the article's network, F<sub>1</sub> 0.62
@@ -249,7 +252,7 @@ for name, credit in credits.items():
 # are the official ones.
 
 # %%
-real = tutorial.measured("comparison_transistor")
+real = shipped.measured("comparison_transistor")
 if real is not None:
     printed = {p.system: p for p in published.AUROC_RESULTS if p.category == "transistor" and p.counts == "pixel"}
     facts = [
@@ -271,7 +274,7 @@ if real is not None:
 # measured (`python -m hazelnut_ae.studies variants DIR`). Black is the map as it is, orange the same map after a blur.
 
 # %%
-study = tutorial.variants_study()
+study = shipped.variants_study()
 if study is not None:
     figure, ax = plt.subplots(figsize=(7.5, 0.27 * len(study) + 0.8))
     ax.hlines(study["variant"], study["pixel_auroc"], study["pixel_auroc_smoothed"], color="0.8")
@@ -367,7 +370,7 @@ for name, copy in copies.items():
 systems = ("ae-l2", "ae-ssim", "anogan")
 found = {name: comparison.predict(lesson.dataset, kept, name, **options) for name in systems}
 for name, one in found.items():
-    images = comparison.measure(lesson.dataset, one)["images"]
+    images = comparison.evaluate(lesson.dataset, one)["images"]
     print(name, images["f1"], "against", images["f1_all_defective"])
 
 # %% [markdown] tags=["exercise"]
@@ -389,25 +392,25 @@ def scaled(one, part):
 pair = found["ae-l2"], found["ae-ssim"]
 together = {part: sum(scaled(one, part) for one in pair) for part in ("maps", "held_out_maps")}
 for label, one in (("AE(L2)", pair[0]), ("AE(SSIM)", pair[1]), ("their sum", together | {"system": "sum"})):
-    print(f"{label}: pixel AUROC {comparison.measure(lesson.dataset, one)['pixels']['auroc']:.3f}")
+    print(f"{label}: pixel AUROC {comparison.evaluate(lesson.dataset, one)['pixels']['auroc']:.3f}")
 
 # %% [markdown] tags=["exercise"]
 # **3 (medium).** Objects that always lie the same way, such as the transistors of MVTec AD, must not be turned while
-# training: `augment="upright"`. Hazelnuts lie as they fall. Which of the two suits the painted hazelnuts, and what do you
+# training: `augment=SHORT["upright"]`, which only shifts. Hazelnuts lie as they fall. Which of the two suits the painted hazelnuts, and what do you
 # expect of the other? Fit AE(L2) with both and compare. (Fits are kept by their options; use a folder of its own.)
 
 # %% tags=["try"]
-# comparison.fit(lesson.dataset, kept / "upright", "ae-l2", setting=setting, augment="upright", seed=0)
+# comparison.fit(lesson.dataset, kept / "upright", "ae-l2", setting=setting, augment=SHORT["upright"], seed=0)
 
 # %% tags=["solution"]
-upright = comparison.predict(lesson.dataset, kept / "upright", "ae-l2", **options | {"augment": "upright"})
+upright = comparison.predict(lesson.dataset, kept / "upright", "ae-l2", **options | {"augment": SHORT["upright"]})
 for label, one in (("turned", found["ae-l2"]), ("upright", upright)):
-    print(f"{label}: pixel AUROC {comparison.measure(lesson.dataset, one)['pixels']['auroc']:.3f}")
+    print(f"{label}: pixel AUROC {comparison.evaluate(lesson.dataset, one)['pixels']['auroc']:.3f}")
 
 # %% [markdown] tags=["solution"]
 # Did you expect turning to win, since nuts lie any way in the test images too? When we ran this it lost: 0.87 turned, 0.90
 # upright. Turned images are harder to learn, and 1000 steps are few; whether a longer fit reverses it, `steps` in
-# `comparison.SETTINGS` will tell you. On transistors turning costs far more, 0.14.
+# `comparison.SYSTEMS` will tell you. On transistors turning costs far more, 0.14.
 
 # %% [markdown]
 # ## In practice

@@ -146,7 +146,7 @@ def test_hazelnuts_are_painted_once(own_cache, monkeypatch):
         calls.append(counts)
         (folder / "train").mkdir(parents=True)
 
-    monkeypatch.setattr(synthetic, "write", write)
+    monkeypatch.setattr(synthetic, "write_dataset", write)
     preset = presets.PRESETS["article"]
     assert tutorial.painted(preset) == tutorial.painted(preset)
     assert calls == [preset.counts]

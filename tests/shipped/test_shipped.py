@@ -55,7 +55,7 @@ def test_its_curves_and_its_results_are_of_one_run(shipped):
 
 def test_it_finds_defects_in_newly_painted_hazelnuts(shipped, tmp_path):
     """Seed 1: nuts that no run of the package has seen."""
-    synthetic.write(tmp_path / "nuts", {"train/good": 4, "test/good": 2, "hole": 3, "print": 3}, seed=1)
+    synthetic.write_dataset(tmp_path / "nuts", {"train/good": 4, "test/good": 2, "hole": 3, "print": 3}, seed=1)
     data = dataset.load(tmp_path / "nuts")
     assert workflow.shipped_run(data).config == shipped.config
     maps = AutoencoderDetector(shipped.model).anomaly_maps(data.test.images)

@@ -34,3 +34,12 @@ def test_precisions_start_from_the_same_weights_and_see_the_same_batches(painted
     table = pd.read_csv(out)
     assert table["step"].tolist() == [2]
     assert abs(table["bfloat16"][0] / table["float32"][0] - 1) < 0.02
+
+
+def test_a_set_is_as_painted_as_itself(painted_folder, tmp_path):
+    out = tmp_path / "painted.csv"
+    assert studies.main(["painted", str(painted_folder), str(painted_folder), "--out", str(out)]) == 0
+    table = pd.read_csv(out).set_index("quantity")
+    assert {"nut's share of the frame", "background red", "crack: area", "print: contrast"} <= set(table.index)
+    assert (table["mean ratio"] - 1).abs().max() < 1e-9
+    assert 0.05 < table["real mean"]["nut's share of the frame"] < 0.8

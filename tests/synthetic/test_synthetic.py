@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hazelnut_ae.engine.files import DataError
-from hazelnut_ae.synthetic import paint, stages, write
+from hazelnut_ae.synthetic import paint, stages, write_dataset
 
 DEFECTS = ("crack", "cut", "hole", "print")
 
@@ -19,8 +19,8 @@ def contents(folder):
 
 def test_write_gives_the_same_bytes_on_any_number_of_workers(tmp_path):
     counts = {"train/good": 2, "test/good": 1, "crack": 1, "print": 2}
-    one = contents(write(tmp_path / "one", counts, seed=3, workers=1))
-    two = contents(write(tmp_path / "two", counts, seed=3, workers=2))
+    one = contents(write_dataset(tmp_path / "one", counts, seed=3, workers=1))
+    two = contents(write_dataset(tmp_path / "two", counts, seed=3, workers=2))
     assert one == two
     assert set(one) == {
         "license.txt", "train/good/000.png", "train/good/001.png", "test/good/000.png", "test/crack/000.png",
@@ -29,7 +29,7 @@ def test_write_gives_the_same_bytes_on_any_number_of_workers(tmp_path):
     }  # fmt: skip
     assert "synthetic" in (tmp_path / "one/license.txt").read_text()
     assert len(set(one.values())) == len(one)  # no two images are alike
-    other = contents(write(tmp_path / "other", {"train/good": 1}, seed=4, workers=1))
+    other = contents(write_dataset(tmp_path / "other", {"train/good": 1}, seed=4, workers=1))
     assert other["train/good/000.png"] != one["train/good/000.png"]
     mask = np.asarray(Image.open(tmp_path / "one/ground_truth/crack/000_mask.png"))
     assert mask.shape == (256, 256)
@@ -39,11 +39,11 @@ def test_write_gives_the_same_bytes_on_any_number_of_workers(tmp_path):
 def test_write_refuses_a_folder_that_holds_something_else(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(DataError, match=r"thesis\.txt"):
-        write(tmp_path, {"train/good": 1}, workers=1)
+        write_dataset(tmp_path, {"train/good": 1}, workers=1)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
     folder = tmp_path / "set"
-    first = contents(write(folder, {"train/good": 1}, workers=1))
-    assert contents(write(folder, {"train/good": 1}, workers=1)) == first  # the same set again is welcome
+    first = contents(write_dataset(folder, {"train/good": 1}, workers=1))
+    assert contents(write_dataset(folder, {"train/good": 1}, workers=1)) == first  # the same set again is welcome
 
 
 def test_a_good_nut_has_an_empty_mask():
