@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from hazelnut_ae.augmentation import SHORT, random_batch
 from hazelnut_ae.engine import speed
-from hazelnut_ae.training import train
+from hazelnut_ae.training import to_float, train
 
 # (channels, kernel, stride); padding 1. The first row is the one added for 256 pixels.
 ENCODER = [
@@ -129,8 +129,9 @@ class BergmannAutoencoder:
         images = torch.from_numpy(np.ascontiguousarray(images))
         return rgb_to_grayscale(images) if self.grey else images
 
-    def loss_of(self, network, x):
-        """The number that the training lowers, for x float32 [B, C, 256, 256] in [0, 1]."""
+    def loss_of(self, network, batch):
+        """The number that the training lowers, for images [B, C, 256, 256], float32 in [0, 1] or uint8."""
+        x = to_float(batch) if batch.dtype == torch.uint8 else batch
         output = network(x)  # [B, C, 256, 256]
         if self.loss == "l2":
             return F.mse_loss(output, x)
@@ -141,9 +142,11 @@ class BergmannAutoencoder:
         optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate, fused=True)
         parts = {"network": self.network, "optimizer": optimizer}
         first = self.checkpoint.resume(**parts) if self.checkpoint else 0
-        network = speed.faster(self.network, self.device, speed.best_precision(self.device))
+        precision = speed.best_precision(self.device)
+        network, prepare = speed.faster(self.network, self.loss_of, self.device, precision)
         bar = tqdm(initial=first, total=self.steps, desc=self.name, disable=None)
-        batches = (self.batch(images, step) for step in range(first, self.steps))
+        options = (self.batch_size, self.augment, self.seed)
+        batches = (prepare(random_batch(images, *options, step)) for step in range(first, self.steps))
         for step, loss in enumerate(train(network, optimizer, batches, self.loss_of), start=first):
             bar.update()
             if step % 20 == 0:
@@ -152,11 +155,6 @@ class BergmannAutoencoder:
             if self.checkpoint:
                 self.checkpoint.save(step + 1, **parts)
         bar.close()
-
-    def batch(self, images, step):
-        """The batch of one step, float32 [B, C, 256, 256] in [0, 1], augmented anew."""
-        x = random_batch(images, self.batch_size, self.augment, self.seed, step)
-        return x.to(self.device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def reconstruct(self, images):

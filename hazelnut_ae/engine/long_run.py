@@ -63,7 +63,8 @@ def train_run(
     model = Autoencoder(latent_dim).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), preset.learning_rate, fused=True)
     losses, f1_rows = restore(folder, state, model, optimizer) if state is not None else ([], [])
-    network = speed.faster(model, device, config["precision"], world)  # as recorded: a run keeps its arithmetic
+    precision = config["precision"]  # as recorded: a run keeps its arithmetic
+    network, prepare = speed.faster(model, training.l2_loss, device, precision, world)
     network = DistributedDataParallel(network) if world > 1 else network
     loss_function = speed.compiled(training.l2_loss) if config["compiled"] else training.l2_loss
 
@@ -73,10 +74,11 @@ def train_run(
         runs.write_run(folder, losses, per_epoch, f1_rows, model)
 
     first, saved = len(losses), time.monotonic()
-    batches = own_batches(augmented, preset.batch_size, seed, range(first, steps), per_epoch, rank, world, device)
+    batches = own_batches(augmented, preset.batch_size, seed, range(first, steps), per_epoch, rank, world)
     bar = tqdm(total=steps, initial=first, unit="step", disable=None if rank == 0 else True)
+    course = training.train(network, optimizer, map(prepare, batches), loss_function)
     with memory.kept(), stop_signals() as stop, bar:
-        for step, loss in enumerate(training.train(network, optimizer, batches, loss_function), start=first + 1):
+        for step, loss in enumerate(course, start=first + 1):
             losses.append(mean_over_processes(loss, world))
             epoch, done = -(-step // per_epoch), step == steps
             bar.update()
@@ -94,8 +96,8 @@ def train_run(
     return runs.load_run(folder) if rank == 0 else None
 
 
-def own_batches(augmented, batch_size, seed, steps, per_epoch, rank, world, device):
-    """This process's share of the batch of each of these steps, uint8 [32 / world, 3, 256, 256], channels last.
+def own_batches(augmented, batch_size, seed, steps, per_epoch, rank, world):
+    """This process's share of the batch of each of these steps, uint8 [32 / world, 3, 256, 256].
 
     The order depends on (seed, epoch) alone, so a run that resumes in the middle of an epoch sees what it would have.
     """
@@ -104,7 +106,7 @@ def own_batches(augmented, batch_size, seed, steps, per_epoch, rank, world, devi
         if position == 0 or step == steps.start:
             order = training.epoch_order(len(augmented), seed, epoch)
         rows = order[position * batch_size : (position + 1) * batch_size]
-        yield augmented.batch(rows[rank::world]).to(device, memory_format=torch.channels_last)
+        yield augmented.batch(rows[rank::world])
 
 
 def open_run(folder, config, resume):

@@ -59,8 +59,7 @@ def one_epoch(size, copies=5, distinct=16):
 
 def steps_on(model, augmented, order, precision=None):
     """Trains as a run does, one step for each 32 images of an AugmentedSet in this order; yields the losses."""
-    network = speed.faster(model, "cpu", precision or speed.best_precision("cpu"))
+    network, prepare = speed.faster(model, training.l2_loss, "cpu", precision or speed.best_precision("cpu"))
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
     rows = (order[i : i + BATCH] for i in range(0, len(order) - BATCH + 1, BATCH))
-    batches = (augmented.batch(chosen).contiguous(memory_format=torch.channels_last) for chosen in rows)
-    return training.train(network, optimizer, batches)
+    return training.train(network, optimizer, (prepare(augmented.batch(chosen)) for chosen in rows))

@@ -72,8 +72,8 @@ def test_bergmann_network_has_the_printed_shapes():
 def test_folded_network_is_the_network(channels):
     network = BergmannNetwork(channels, latent_dim=16).double()
     x = torch.rand(2, channels, 256, 256, dtype=torch.float64)
-    folded = folding.forward(network, x)
-    torch.testing.assert_close(folded, network(x), rtol=1e-10, atol=1e-12)
+    folded = folding.forward(network, folding.fold(x))
+    torch.testing.assert_close(folded, folding.fold(network(x)), rtol=1e-10, atol=1e-12)
 
 
 def test_orientation_follows_the_run():

@@ -10,6 +10,7 @@ from hazelnut_ae.comparison.bergmann import BergmannNetwork
 from hazelnut_ae.engine import folding, speed
 from hazelnut_ae.engine.long_run import train_run
 from hazelnut_ae.presets import PRESETS
+from hazelnut_ae.training import l2_loss
 
 
 def small(seed=0):
@@ -22,10 +23,10 @@ def test_folded_loss_and_its_gradients_are_those_of_the_plain_loss(latent_dim):
     """In double precision, where rounding cannot hide a wrong tap."""
     x = torch.rand(4, 3, 256, 256, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     found = []
-    for forward in (lambda model, x: model(x), folding.forward):
+    for forward, images in ((Autoencoder.__call__, x), (folding.forward, folding.fold(x))):
         torch.manual_seed(0)
         model = Autoencoder(latent_dim).double().to(memory_format=torch.channels_last)
-        loss = nn.functional.mse_loss(forward(model, x), x)
+        loss = nn.functional.mse_loss(forward(model, images), images)
         loss.backward()
         found.append(
             (loss.detach(), {name: p.grad for name, p in model.named_parameters()}, dict(model.named_buffers()))
@@ -41,13 +42,12 @@ def test_folded_loss_and_its_gradients_are_those_of_the_plain_loss(latent_dim):
 def test_fold_puts_each_square_of_pixels_into_channels():
     x = torch.arange(16).view(1, 1, 4, 4)
     assert folding.fold(x)[0, :, 0, 0].tolist() == [0, 1, 4, 5]
-    assert torch.equal(folding.unfold(folding.fold(x)), x)
 
 
 def test_the_networks_that_it_knows_fit():
     for model in (small(), BergmannNetwork(1, 16), BergmannNetwork(3, 16)):
         before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        assert folding.fits(model)
+        assert folding.fits(model, l2_loss)
         assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items()), "it was trained"
 
 
@@ -98,25 +98,64 @@ def test_an_edited_network_is_computed_as_it_was_written(edit):
     """On a processor with bfloat16 units as on one without."""
     model = small()
     edit(model)
-    assert not folding.fits(model)
+    assert not folding.fits(model, l2_loss)
     x = torch.rand(2, 3, 256, 256)
-    network = speed.faster(model, "cpu", "bfloat16").eval()
-    torch.testing.assert_close(network(x), model.eval()(x), atol=0.05, rtol=0.05)
+    network, prepare = speed.faster(model, l2_loss, "cpu", "bfloat16")
+    torch.testing.assert_close(network.eval()(prepare(x)), model.eval()(x), atol=0.05, rtol=0.05)
+
+
+def l1_loss(model, batch):
+    x = training.to_float(batch)
+    return (x - model(x)).abs().mean()
+
+
+def neighbours(model, batch):
+    x = training.to_float(batch)
+    return ((x - model(x)).diff(dim=-1) ** 2).mean()
+
+
+def red_alone(model, batch):
+    x = training.to_float(batch)
+    return ((x - model(x))[:, 0] ** 2).mean()
+
+
+def summed_over_rows(model, batch):
+    x = training.to_float(batch)
+    return ((x - model(x)) ** 2).sum(dim=2).mean()
+
+
+def with_a_latent_penalty(model, batch):
+    x = training.to_float(batch)
+    z = model.encoder(x)
+    return l2_loss(model, batch) + z.square().mean()
+
+
+def a_little_of_neighbours(model, batch):
+    return l2_loss(model, batch) + 1e-3 * neighbours(model, batch)
+
+
+def test_a_loss_that_cares_for_places_gets_images_and_one_that_does_not_may_get_folded_ones():
+    model = small()
+    for loss in (neighbours, red_alone, summed_over_rows, with_a_latent_penalty, a_little_of_neighbours):
+        assert not folding.fits(model, loss), loss.__name__
+    assert folding.fits(model, l1_loss)  # its own code is called, on folded images
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_edited_loss_takes_effect_on_every_processor(painted, tmp_path, monkeypatch, precision):
     """The loss is called as it stands, also where layers are folded and products are in bfloat16."""
     monkeypatch.setattr(speed, "best_precision", lambda device: precision)
-    l2_loss = training.l2_loss
-    monkeypatch.setattr(training, "l2_loss", lambda model, batch: 100 + l2_loss(model, batch))
-    run = train_run(painted, tmp_path / "run", PRESETS["tiny"], epochs=1, latent_dim=8)
-    assert run.config["precision"] == precision
-    assert all(100 < loss < 101 for _, _, loss in run.history)
+    for loss, offset in ((l2_loss, 100), (l1_loss, 200), (neighbours, 300)):
+        monkeypatch.setattr(
+            training, "l2_loss", lambda model, batch, loss=loss, offset=offset: offset + loss(model, batch)
+        )
+        run = train_run(painted, tmp_path / f"run-{offset}", PRESETS["tiny"], epochs=1, latent_dim=8)
+        assert run.config["precision"] == precision
+        assert all(offset < loss < offset + 1 for _, _, loss in run.history)
 
 
 def test_folding_is_for_bfloat16_on_one_processor():
     model = small()
-    assert speed.faster(model, "cpu", "float32") is model
-    assert speed.faster(model, "cpu", "bfloat16").folded
-    assert not speed.faster(model, "cpu", "bfloat16", processes=2).folded
+    assert speed.faster(model, l2_loss, "cpu", "float32")[0] is model
+    assert speed.faster(model, l2_loss, "cpu", "bfloat16")[0].folded
+    assert not speed.faster(model, l2_loss, "cpu", "bfloat16", processes=2)[0].folded

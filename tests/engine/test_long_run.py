@@ -210,8 +210,9 @@ def test_bfloat16_follows_float32(painted):
         torch.manual_seed(0)
         model = Autoencoder(16)
         network = speed.FastNetwork(model, precision, folded)
+        images = speed.prepared(batch, folded, "cpu")
         optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-        curves.append([float(loss) for loss in training.train(network, optimizer, [batch] * 8)])
+        curves.append([float(loss) for loss in training.train(network, optimizer, [images] * 8)])
     np.testing.assert_allclose(curves[1], curves[0], rtol=0.05)
     np.testing.assert_allclose(curves[2], curves[0], rtol=0.05)
 
