@@ -115,10 +115,8 @@ def steps(turns, seconds):
     plain_adam = torch.optim.Adam(plain.parameters(), 1e-3)
     our_adam = torch.optim.Adam(ours.parameters(), 1e-3, fused=True)
     precision = speed.best_precision("cpu")
-    network, same = (
-        speed.faster(ours, "cpu", precision),
-        itertools.repeat(batch.contiguous(memory_format=torch.channels_last)),
-    )
+    network, prepare = speed.faster(ours, training.l2_loss, "cpu", precision)
+    same = itertools.repeat(prepare(batch))
     fast = training.train(network, our_adam, same, speed.compiled(training.l2_loss))
     eager = training.train(network, our_adam, same)
     a32 = torch.randn(PRODUCT, PRODUCT)
