@@ -1,3 +1,28 @@
-"""hazelnut_ae: visual anomaly detection with a convolutional autoencoder, to learn and to teach."""
+"""Learn and teach visual anomaly detection with a convolutional autoencoder and hazelnuts.
+
+The map: which file holds the code of which notebook.
+
+    notebook                         code of the lesson
+    01 background                    metrics (counting right and wrong), diagrams
+    02 dataset                       dataset
+    03 data augmentation             augmentation
+    04 architecture                  autoencoder
+    05 training                      training
+    06 residual thresholding         detection
+    07 threshold and latent size     thresholds
+    08 results table                 results, metrics, published
+    09 comparison systems            comparison
+
+Beside the lessons: presets (every number of a run), figures (the article's pictures), cli (the command line).
+
+Rooms that no lesson leads into:
+
+    engine       what a long run and a hostile world need: runs, checkpoints, speed, memory, careful decoding
+    download     real data sets
+    synthetic    the painter of hazelnuts
+    course       what the notebooks share: their data and run, how they are built and executed
+    studies      the measurements behind the course, as commands
+    shipped      numbers and weights that come along
+"""
 
 __version__ = "0.1.0"
