@@ -1,9 +1,10 @@
 """The page of measured numbers, shipped/README.md, written from the files beside it: `python -m hazelnut_ae.shipped`.
 
-No number stands here. A sentence about numbers is put together from them, or not written at all.
+No number stands here or in the page's words, page.md. A sentence about numbers is put together from them, or not written.
 """
 
 import json
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -38,20 +39,20 @@ SETS = {
     "c": Set(
         "transistor",
         "MVTec AD transistor",
-        "The whole category at 256 pixels: 213 good ones to train on, 60 good and 4 × 10 defective to test on. MVTec AD, "
-        "CC BY-NC-SA 4.0. All its photographs show one orientation, so it was trained with `--augment noise`.",
+        "The whole category at 256 pixels: 213 good ones to train on, 60 good and 4 × 10 defective to test on. "
+        "MVTec AD, CC BY-NC-SA 4.0. All its photographs show one orientation, so it was trained with `--augment noise`.",
     ),
     "d": Set(
         "synthetic_hazelnuts",
         "synthetic hazelnuts",
-        "Painted by this code, seed 0: 120 good ones to train on, 20 good and 4 × 9 defective to test on. What `make run` "
-        "shows. Trained in float32, on two cores without bfloat16 units.",
+        "Painted by this code, seed 0: 120 good ones to train on, 20 good and 4 × 9 defective to test on. What "
+        "`make run` shows. Trained in float32, on two cores without bfloat16 units.",
     ),
     "e": Set(
         "../article/results",
         "synthetic hazelnuts",
-        "Painted alike: 391 good ones to train on, 40 good and 18 / 17 / 18 / 17 defective to test on. The run that comes "
-        "with the package.",
+        "Painted alike: 391 good ones to train on, 40 good and 18 / 17 / 18 / 17 defective to test on. The run "
+        "that comes with the package.",
     ),
 }
 EPOCHS = (1, 10, 100, 500, 1000)  # of the shipped run, in its table
@@ -59,9 +60,18 @@ EPOCHS = (1, 10, 100, 500, 1000)  # of the shipped run, in its table
 
 def page():
     """The whole page as Markdown."""
-    parts = [HEAD, measured_table(), descriptions(), COMPARED, compared_table(), compared_words(), kept_table()]
-    parts += [VARIANTS, variants_table(), RUN, run_table(), LATENT, latent_table(), OTHERS]
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+    words = (Path(__file__).parent / "page.md").read_text(encoding="utf-8")
+    return words.format(
+        measured=measured_table(),
+        descriptions=descriptions(),
+        compared=compared_table(),
+        compared_words=compared_words(),
+        kept=kept_table(),
+        variants=variants_table(),
+        run_words=run_words(),
+        run=run_table(),
+        latent=latent_table(),
+    )
 
 
 def write_page():
@@ -210,63 +220,9 @@ def latent_table():
     return markdown([*header, *[f"F1 {name.removeprefix('f1_')}" for name in defects]], rows)
 
 
-def steps_of_the_run():
+def run_words():
     """How many steps the shipped run took."""
     config = json.loads((shipped.FOLDER / "article" / "config.json").read_text(encoding="utf-8"))
     history = pd.read_csv(shipped.FOLDER / "article" / "history.csv")
-    return f"{config['epochs']:,} epochs, {len(history):,} steps, seed {config['seed']}, latent size {config['latent_dim']}"
-
-
-HEAD = """
-# Measured
-
-*This page is written by `python -m hazelnut_ae.shipped` from the files beside it; edit those, or the sentences in
-`report.py`.*
-
-All numbers were measured by this code on two CPU cores, latent size 500, seed 0: (a) to (d) with the `quick` preset, (e) is
-the `article` preset with all its epochs. F1 is pixel-level, per kind of defect, at the article's τ; *label-free* is at a τ
-chosen from held-out good images alone, *max* at the best τ, which no user knows. In brackets: 95 % bootstrap interval over
-images.
-"""
-COMPARED = """
-## The comparison systems, measured alike
-
-The article sets its results beside borrowed numbers of another kind (notebook 08 proves it for three of the four). Here all
-systems learnt from the same images and were measured on the same test images with the same code, all with their `quick`
-setting: `hazelnut-ae compare DIR --run RUN`. *Fit* and *test images* are seconds on two cores with bfloat16 units; the peak
-memory is of fitting and predicting, for the article's network of predicting alone. The measuring is alike, the training is not:
-`quick` shows the systems different numbers of augmented images (`comparison/systems.py`).
-"""
-VARIANTS = """
-## Beside the published numbers
-
-One choice changed at a time, always without turning unless it says so (`python -m hazelnut_ae.studies variants DIR`, drawn in
-notebook 09). The published numbers are of Bergmann et al., CVPR 2019.
-"""
-RUN = f"""
-## The run that comes along
-
-`article/` holds the finished `article` preset on the painted hazelnuts (e): {steps_of_the_run()}. The notebooks,
-`hazelnut-ae evaluate` and `hazelnut-ae figures` take it for synthetic hazelnuts when no other run is named. Loss: median of the
-epoch's steps. F1 at the article's τ, on test images, so it is for watching and not for choosing.
-"""
-LATENT = """
-## Other latent sizes
-
-The same training cut short, the same number of epochs for each size, on the images of (e) (`latent_sizes.csv`, drawn in
-notebook 07; `python -m hazelnut_ae.studies latent DIR` measures them on other images):
-"""
-OTHERS = """
-## Measure it yourself
-
-What depends on your machine or on images that cannot come along is a command and not a table:
-
-| question | command |
-| --- | --- |
-| how fast this machine trains and loads | `hazelnut-ae bench` |
-| what an epoch costs when there are many images | `python -m hazelnut_ae.studies scale` |
-| whether bfloat16 learns as float32 does | `python -m hazelnut_ae.studies precision DIR` |
-| how like photographs the painted hazelnuts are | `python -m hazelnut_ae.studies painted DIR PAINTED` |
-| a thousand epochs on your photographs | `hazelnut-ae train DIR --run RUN --preset article` |
-| painted to real: a run on other images than it learnt from | `hazelnut-ae evaluate DIR --run RUN` |
-"""
+    steps, seed, latent_dim = len(history), config["seed"], config["latent_dim"]
+    return f"{config['epochs']:,} epochs, {steps:,} steps, seed {seed}, latent size {latent_dim}"

@@ -6,8 +6,7 @@ stages(rng, "hole")                     # the pictures on the way to one
 write_dataset("hazelnuts", {"train/good": 40, "test/good": 10, "crack": 5})
 """
 
-from hazelnut_ae.synthetic.catalogue import catalogue
 from hazelnut_ae.synthetic.painting import paint, stages
 from hazelnut_ae.synthetic.writing import write_dataset
 
-__all__ = ["catalogue", "paint", "stages", "write_dataset"]
+__all__ = ["paint", "stages", "write_dataset"]
