@@ -4,27 +4,31 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run lab test lint clean
+.PHONY: run lab test quick-test lint notebooks numbers clean
 .DEFAULT_GOAL := run
 
-# The main job, in the commands that you can also type yourself. Notebook 09 fits four more systems, which takes longer:
-# it stays for `make lab`. HAZELNUT_DATA=folder make run takes your own images.
+# The main job; HAZELNUT_DATA=folder make run takes your own images. Without make: hazelnut-ae start.
 run: .venv/installed
-	@set -e; PATH="$(CURDIR)/$(BIN):$$PATH"; \
-	data="$${HAZELNUT_DATA:-data/synthetic_hazelnuts}"; run="runs/$$(basename "$$data")-quick"; \
-	if [ -z "$$HAZELNUT_DATA" ]; then hazelnut-ae synthesize "$$data"; fi; \
-	hazelnut-ae train "$$data" --run "$$run" --resume; \
-	hazelnut-ae evaluate "$$data" --run "$$run"; \
-	hazelnut-ae figures "$$data" --run "$$run" --out "$${HAZELNUT_FIGURES:-figures}"; \
-	hazelnut-ae tutorial --preset quick --data "$$data" --run "$$run" --out tutorial \
-		--only 01,02,03,04,05,06,07,08; \
-	echo "Pictures: $${HAZELNUT_FIGURES:-figures}. The run: $$run. The notebooks, executed: tutorial."
+	$(BIN)/hazelnut-ae start
 
 lab: .venv/installed
 	$(BIN)/jupyter lab notebooks
 
 test: lint
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
+
+# Without kills, archive bombs, fuzz, long trainings and the notebooks.
+quick-test: lint
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m "not slow"
+
+# Builds the notebooks and their solutions from notebooks/source and executes them in place; ONLY=06 for one of them.
+notebooks: .venv/installed
+	$(BIN)/python -m hazelnut_ae.course.build
+	$(BIN)/hazelnut-ae tutorial --out notebooks --figures figures --solutions $(if $(ONLY),--only $(ONLY))
+
+# Writes hazelnut_ae/shipped/README.md from the numbers beside it.
+numbers: .venv/installed
+	$(BIN)/python -m hazelnut_ae.shipped
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import hazelnut_ae
-from hazelnut_ae.engine.files import DataError, Interrupted
+from hazelnut_ae.engine.files import DataError, Interrupted, print_anywhere
 from hazelnut_ae.presets import PRESETS, find_preset
 
 KINDS_HELP = "of rotation,flip,noise,shift, those that suit the images; upright keeps an orientation that all share"
@@ -15,6 +15,7 @@ KINDS_HELP = "of rotation,flip,noise,shift, those that suit the images; upright 
 
 def main(arguments=None):
     """Runs one command; returns 0 on success, 1 on a problem with the user's data, 2 on wrong usage."""
+    print_anywhere()
     arguments = parser().parse_args(arguments)
     try:
         return arguments.run_command(arguments) or 0
@@ -45,6 +46,10 @@ def parser():
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(run_command=function)
         return sub
+
+    c = command("start", start, "paint, train, measure, draw and execute the notebooks; what is there stays")
+    c.add_argument("--data", type=Path, metavar="DIR", help="your own images (default: HAZELNUT_DATA, or painted ones)")
+    add_preset(c)
 
     c = command("synthesize", synthesize, "paint a data set of synthetic hazelnuts in MVTec layout")
     c.add_argument("folder", metavar="DIR", type=Path)
@@ -95,7 +100,8 @@ def parser():
     c.add_argument("--data", type=Path, metavar="DIR", help="your own images (default: synthetic hazelnuts)")
     c.add_argument("--run", type=Path, help="the folder of the run that the notebooks share (default: a cache)")
     c.add_argument("--out", type=Path, default=Path("tutorial"), help="default: tutorial")
-
+    c.add_argument("--figures", type=Path, metavar="DIR", help="folder for the figures (default: figures in --out)")
+    c.add_argument("--solutions", action="store_true", help="execute the notebooks of solutions, too")
     c.add_argument("--only", type=words, help="the numbers of those to execute, such as 01,06 (default: all)")
 
     c = command("bench", bench, "measure how fast this machine trains and loads, as ratios")
@@ -142,6 +148,12 @@ def augmentations(text):
 def words(text):
     """A list such as a,b, for argparse."""
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def start(arguments):
+    from hazelnut_ae.course.start import start as whole_course
+
+    whole_course(arguments.data, arguments.preset)
 
 
 def synthesize(arguments):
@@ -244,9 +256,10 @@ def compare(arguments):
 
 
 def tutorial(arguments):
-    from hazelnut_ae.course import execute
+    from hazelnut_ae.course.execute import execute
 
-    for path in execute.execute(arguments.preset, arguments.data, arguments.out, arguments.run, only=arguments.only):
+    options = {name: getattr(arguments, name) for name in ("preset", "data", "out", "figures", "solutions", "only")}
+    for path in execute(run_folder=arguments.run, **options):
         print(path)
 
 

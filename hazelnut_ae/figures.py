@@ -260,3 +260,12 @@ def representative(maps, masks, tau):
 def typical(masks):
     """Index of the mask of median area (the lower one of two): which image of a defect to show before any detection."""
     return int(np.argsort(np.asarray(masks).sum(axis=(1, 2)), kind="stable")[(len(masks) - 1) // 2])
+
+
+def f1_groups(defects):
+    """Which defects share Figure 6 and which Figure 7: the article's pairs, or the two halves of other names."""
+    if set(defects) == set(DEFECT_STYLE):
+        return {6: ["crack", "cut"], 7: ["hole", "print"]}
+    defects = sorted(defects)
+    half = (len(defects) + 1) // 2
+    return {number: names for number, names in ((6, defects[:half]), (7, defects[half:])) if names}

@@ -91,7 +91,7 @@ def test_image_modes(tmp_path):
     rgb = Image.fromarray(grey(120))
     expected = np.full((3, 256, 256), 120)
     for mode in ("L", "RGBA", "CMYK", "P", "LA", "1", "YCbCr"):
-        path = tmp_path / f"{mode}.{'tif' if mode in ('CMYK', 'YCbCr') else 'png'}"
+        path = tmp_path / f"{mode}.{ {'CMYK': 'tif', 'YCbCr': 'jpg'}.get(mode, 'png') }"
         converted = {"1": Image.new("1", (64, 64), 1), "P": rgb.quantize(4)}
         (converted.get(mode) or rgb.convert(mode)).save(path)
         image = dataset.read_image(path)

@@ -32,6 +32,8 @@ from hazelnut_ae.engine import checkpoints, long_run, runs
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.presets import PRESETS
 
+pytestmark = pytest.mark.slow
+
 CASES = int(os.environ.get("HAZELNUT_FUZZ") or 30)
 SECONDS = 20  # for one case, on a machine that has other work
 MOST_MEMORY = 2 << 30

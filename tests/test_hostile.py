@@ -30,6 +30,8 @@ from hazelnut_ae.engine import checkpoints, long_run, runs
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.presets import PRESETS
 
+pytestmark = pytest.mark.slow
+
 GOOD = category_files("hazelnut", SMALL)
 IMAGE = "hazelnut/train/good/evil.png"
 

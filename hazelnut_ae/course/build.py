@@ -14,35 +14,36 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from jupytext.combine import combine_inputs_with_outputs
+from nbconvert.preprocessors import TagRemovePreprocessor
 
+from hazelnut_ae.course.execute import notebooks_folder
 from hazelnut_ae.engine.files import atomic_path
 
-IN_SOLUTIONS = {"setup", "exercise", "solution"}
+LESSON = "lesson"  # the tag that a cell without one gets while notebooks are built
+NOT_IN_SOLUTIONS = {LESSON, "try"}
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
 
 
-def build(source):
+def notebooks_from(source):
     """The notebook and its solutions, without outputs, from one source: (notebook, solutions).
 
-    Solutions begin with a heading of their own and end with a link back.
+    Solutions begin with a heading of their own and a link back.
     """
     source = Path(source)
     cells = jupytext.read(source).cells
     for cell in cells:
         cell.source = cell.source.strip("\n")
-    title = next(line for cell in cells for line in cell.source.splitlines() if line.startswith("# ")).removeprefix(
-        "# "
-    )
-    lesson = [cell for cell in cells if "solution" not in tags(cell)]
-    chosen = [cell for cell in cells if tags(cell) & IN_SOLUTIONS]
+        cell.metadata = {"tags": sorted(tags(cell)) or [LESSON]}
+    title = next(line for cell in cells for line in cell.source.splitlines() if line.startswith("# "))
     head = nbformat.v4.new_markdown_cell(
-        f"# Solutions · {title}\n\nOne way to do it; yours may be as good. "
+        f"# Solutions · {title.removeprefix('# ')}\n\nOne way to do it; yours may be as good. "
         f"Back to [the notebook](../{source.stem}.ipynb)."
     )
-    return _notebook(lesson), _notebook([head, *chosen])
+    return _without({"solution"}, cells), _without(NOT_IN_SOLUTIONS, [head, *cells])
 
 
 def tags(cell):
@@ -50,38 +51,42 @@ def tags(cell):
     return set(cell.metadata.get("tags", []))
 
 
-def _notebook(cells):
+def _without(unwanted, cells):
+    """A notebook of the cells that have none of these tags; ids are made of content, so a rebuild differs little."""
+    book = nbformat.v4.new_notebook(cells=[nbformat.from_dict(dict(cell)) for cell in cells], metadata=METADATA)
+    book, _ = TagRemovePreprocessor(remove_cell_tags=unwanted).preprocess(book, {})
     seen = {}
-    fresh = []
-    for cell in cells:
+    for cell in book.cells:
         key = hashlib.sha256(f"{cell.cell_type}{cell.source}".encode()).hexdigest()[:8]
         seen[key] = seen.get(key, 0) + 1
-        new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
-        metadata = {"tags": sorted(tags(cell))} if tags(cell) else {}
-        fresh.append(new(cell.source, id=f"{key}-{seen[key]}", metadata=metadata))
-    return nbformat.v4.new_notebook(cells=fresh, metadata=METADATA)
+        cell.id = f"{key}-{seen[key]}"
+        if tags(cell) <= {LESSON}:
+            cell.metadata.pop("tags", None)
+    return book
 
 
 def same_text(a, b):
     """Whether two notebooks hold the same cells, whatever their outputs."""
-    content = lambda book: [(c.cell_type, c.source, sorted(tags(c))) for c in book.cells]  # noqa: E731
-    return content(a) == content(b)
+    return [(c.cell_type, c.source, tags(c)) for c in a.cells] == [(c.cell_type, c.source, tags(c)) for c in b.cells]
 
 
-def write(folder):
+def write_notebooks(folder):
     """Builds every notebook of folder/source into `folder` and `folder`/solutions; returns the paths that changed."""
     folder, changed = Path(folder), []
     for source in sorted((folder / "source").glob("[0-9][0-9]_*.py")):
-        for book, target in zip(build(source), (folder, folder / "solutions"), strict=True):
+        for book, target in zip(notebooks_from(source), (folder, folder / "solutions"), strict=True):
             path = target / f"{source.stem}.ipynb"
             if path.exists():
                 old = nbformat.read(path, as_version=4)
                 if same_text(old, book):
                     continue
-                keep = {cell.id: cell for cell in old.cells if cell.cell_type == "code"}
-                for cell in book.cells:
-                    if cell.id in keep:
-                        cell.outputs, cell.execution_count = keep[cell.id].outputs, keep[cell.id].execution_count
+                ids = [cell.id for cell in book.cells]
+                book = combine_inputs_with_outputs(book, old, fmt="py:percent")
+                unchanged = {cell.source for cell in old.cells}
+                for cell, own in zip(book.cells, ids, strict=True):
+                    cell.id = own
+                    if cell.cell_type == "code" and cell.source not in unchanged:
+                        cell.outputs, cell.execution_count = [], None  # they were another cell's
             with atomic_path(path) as temporary:
                 nbformat.write(book, temporary)
             changed.append(path)
@@ -89,7 +94,5 @@ def write(folder):
 
 
 if __name__ == "__main__":
-    from hazelnut_ae.course.execute import notebooks_folder
-
-    for path in write(sys.argv[1] if len(sys.argv) > 1 else notebooks_folder()):
+    for path in write_notebooks(sys.argv[1] if len(sys.argv) > 1 else notebooks_folder()):
         print(path)

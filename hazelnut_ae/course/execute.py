@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 from hazelnut_ae import dataset, presets
@@ -16,12 +17,12 @@ def notebooks_folder():
     raise DataError("There is no folder notebooks/ here; run this in a clone of the repository.")
 
 
-def execute(preset="quick", data=None, out="tutorial", run_folder=None, solutions=False, only=None):
-    """Executes every notebook and writes the executed copies to `out` and the figures to `out`/figures.
+def execute(preset="quick", data=None, out="tutorial", run_folder=None, solutions=False, only=None, figures=None):
+    """Executes every notebook and writes the executed copies to `out` and the figures to `figures` (None: out/figures).
 
     preset: a name; data: a folder in MVTec layout, or None for painted hazelnuts; run_folder: where the trained run is
-    kept (None: the cache); solutions: execute those notebooks too; only: the numbers of
-    those to execute, such as ["01", "06"]. Returns the written paths.
+    kept (None: the cache); solutions: execute those notebooks too; only: the numbers of those to execute, such as
+    ["01", "06"]. `out` may be the folder of the notebooks itself. Returns the written paths.
     Raises: DataError for a problem with the data, or when a notebook stops with an error; it is written up to there.
     """
     import nbformat
@@ -31,8 +32,10 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
 
     presets.find_preset(preset)
     out, source = Path(out).resolve(), notebooks_folder()
-    environment = {**os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(out / "figures")}
-    environment.pop("HAZELNUT_DATA", None)
+    figures = Path(figures or out / "figures").resolve()
+    environment = {**os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(figures)}
+    for variable in ("HAZELNUT_DATA", "HAZELNUT_RUN"):  # the arguments say it all
+        environment.pop(variable, None)
     if data is not None:
         dataset.load(data)  # problems with the data are told before the first kernel starts
         environment["HAZELNUT_DATA"] = str(Path(data).resolve())
@@ -58,7 +61,7 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
             )
             target = out / path.relative_to(source)
             try:
-                client.execute(env=environment)
+                client.execute(env=environment, stderr=subprocess.DEVNULL)  # what a kernel says of itself
             except CellExecutionError as error:
                 if error.ename == "DataError":
                     raise DataError(error.evalue) from error
@@ -69,7 +72,7 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
                 with atomic_path(target) as temporary:
                     nbformat.write(book, temporary)
             written.append(target)
-    figure_paths = sorted((out / "figures").glob("*.png"))
+    figure_paths = sorted(figures.glob("*.png"))
     return written + figure_paths
 
 

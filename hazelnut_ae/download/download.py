@@ -18,7 +18,7 @@ from hazelnut_ae.download.sources import HAZELNUT_COUNTS, SOURCES
 from hazelnut_ae.download.transfer import Unavailable, fetch, forget, host, say
 from hazelnut_ae.download.unpack import RECEIPT, count_images, unpack
 from hazelnut_ae.engine.cache import cache_folder
-from hazelnut_ae.engine.files import DataError, atomic_path
+from hazelnut_ae.engine.files import DataError, atomic_path, replace
 
 
 def download(folder, category="hazelnut", url=None, sha256=None, archive=None, accept_license=False):
@@ -198,7 +198,7 @@ def _fetch_verified(address, path, known):
         fetch(address, part, same_everywhere=bool(known))
         digest = _hash(part)
         if not known or digest == known:
-            os.replace(part, path)
+            replace(part, path)
             forget(part)
             return digest
         forget(part)

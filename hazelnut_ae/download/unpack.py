@@ -125,6 +125,10 @@ def _write_category(archive, folder, category):
     return dict(sorted(written.items()))
 
 
+# Windows opens a device for these, whatever follows the first dot
+DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{name}{number}" for name in ("COM", "LPT") for number in range(1, 10))}
+
+
 def _refuse(archive, why):
     raise DataError(f"{archive} is not taken: {why}; nothing was unpacked, get the archive from another place.")
 
@@ -132,7 +136,8 @@ def _refuse(archive, why):
 def _safe_parts(archive, name):
     """Splits a member's name, or refuses the whole archive: a name that points outside is no accident."""
     parts = name.split("/")
-    strange = any(ord(c) < 32 or c in '\\:*?"<>|' or "\ud800" <= c <= "\udfff" for c in name)
+    strange = any(Path(part).stem.upper() in DEVICES or part.endswith((" ", ".")) for part in parts if part.strip("."))
+    strange |= any(ord(c) < 32 or c in '\\:*?"<>|' or "\ud800" <= c <= "\udfff" for c in name)
     if strange or name.startswith("/") or ".." in parts:
         _refuse(archive, f"its member {name!r} points outside or has a name that no file should have")
     return [part for part in parts if part not in ("", ".")]

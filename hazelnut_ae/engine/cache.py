@@ -35,7 +35,7 @@ def stored(folder, signature):
     """
     path = place(folder, signature)
     try:
-        header = json.loads((path / "set.json").read_text())
+        header = json.loads((path / "set.json").read_text(encoding="utf-8"))
         images = np.load(path / "images.npy", mmap_mode="r")  # uint8 [N, 3, H, W]
         bits = np.load(path / "masks.npy")  # uint8 [N, H·W / 8]
         n, _, height, width = images.shape
@@ -91,18 +91,20 @@ def store(folder, signature, count, size, pairs):
             return images, bits, fingerprint
         try:
             images.flush()
+            images = None  # Windows moves no folder of which a file is mapped
             np.save(building / "masks.npy", bits)
-            (building / "set.json").write_text(json.dumps({"images": count, "fingerprint": fingerprint}))
+            header = json.dumps({"images": count, "fingerprint": fingerprint})
+            (building / "set.json").write_text(header, encoding="utf-8")
             for old in final.parent.iterdir():  # sets of sources that have changed since
                 if not old.name.startswith(".building-") and old != final:
                     shutil.rmtree(old, ignore_errors=True)
             os.rename(building, final)
         except OSError:  # the disk is full, or another process was first with the same set
-            return stored(folder, signature) or (np.array(images), bits, fingerprint)
+            return stored(folder, signature) or (np.load(building / "images.npy"), bits, fingerprint)
+        return stored(folder, signature) or (np.load(final / "images.npy"), bits, fingerprint)
     finally:
         if building is not None:
             shutil.rmtree(building, ignore_errors=True)
-    return stored(folder, signature) or (images, bits, fingerprint)
 
 
 def disk_array(shape):

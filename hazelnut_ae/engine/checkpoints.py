@@ -167,7 +167,8 @@ def read_tensors(path, key):
             about = file.metadata() or {}
             if about.get("key") != key:
                 return None, {}
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(about["facts"])
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # nothing stays mapped
+            return tensors, json.loads(about["facts"])
     except (OSError, SafetensorError, KeyError, ValueError):
         return None, {}
 

@@ -2,7 +2,10 @@
 
 import contextlib
 import os
+import shutil
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 
@@ -39,10 +42,10 @@ def atomic_path(path):
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         os.close(handle)
         yield Path(temporary)
-        with open(temporary, "rb") as file:  # the bytes must be on the disk before the name is
+        with open(temporary, "r+b") as file:  # the bytes must be on the disk before the name is; Windows wants a "+"
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        replace(temporary, path)
     except OSError as error:
         raise DataError(
             f"{path} could not be written ({error.strerror or error}); free some space or choose another folder, "
@@ -53,12 +56,32 @@ def atomic_path(path):
             os.unlink(temporary)
 
 
+def replace(source, target):
+    """os.replace, with patience: Windows refuses it for the moment in which another program looks into the target."""
+    for wait in (0.02, 0.1, 0.3):
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            time.sleep(wait)
+    os.replace(source, target)
+
+
 def keep_copy(current, previous):
     """Lets `previous` be what `current` is now, in one step, although `current` is about to be replaced."""
     keep = current.with_name(".keep.tmp")
     keep.unlink(missing_ok=True)
-    os.link(current, keep)
-    os.replace(keep, previous)
+    try:
+        os.link(current, keep)
+    except (OSError, AttributeError):  # a file system without links, as many a memory stick's
+        shutil.copyfile(current, keep)
+    replace(keep, previous)
+
+
+def print_anywhere():
+    """Lets a console without UTF-8, as on many a Windows, show "?" for τ instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):  # somebody else's stream, or a closed one
+            stream.reconfigure(errors="replace")
 
 
 def _umask():

@@ -3,7 +3,7 @@
 import numpy as np
 
 from hazelnut_ae import figures
-from hazelnut_ae.figures import ARTICLE_FIGURE, DEFECT_STYLE
+from hazelnut_ae.figures import ARTICLE_FIGURE
 
 
 def write_all(out, train, test, reconstructions, maps, history, f1, tau, caption):
@@ -26,7 +26,7 @@ def write_all(out, train, test, reconstructions, maps, history, f1, tau, caption
         )
     if len(history):
         write(figures.loss(history, f"Training loss. {caption}"), "figure_05_loss")
-    for number, names in f1_groups(list(f1)).items():
+    for number, names in figures.f1_groups(list(f1)).items():
         note = f"F1 at τ on the test folders themselves, so no validation in the strict sense. {caption}"
         write(figures.f1_by_epoch(f1, names, note), f"figure_{number:02d}_f1_{'_'.join(names)}")
 
@@ -65,12 +65,3 @@ def write_all(out, train, test, reconstructions, maps, history, f1, tau, caption
         )
         write(figures.thresholds(maps[i], caption=note), "figure_14_thresholds")
     return sorted(written)
-
-
-def f1_groups(defects):
-    """Which defects share Figure 6 and which Figure 7: the article's pairs, or the two halves of other names."""
-    if set(defects) == set(DEFECT_STYLE):
-        return {6: ["crack", "cut"], 7: ["hole", "print"]}
-    defects = sorted(defects)
-    half = (len(defects) + 1) // 2
-    return {number: names for number, names in ((6, defects[:half]), (7, defects[half:])) if names}

@@ -25,14 +25,14 @@ def score_bins(maps):
     Read as integers, positive floats keep their order and negative ones reverse it; the XOR turns those around.
     """
     bits = (np.asarray(maps, np.float32) + np.float32(0)).view(np.int32)  # + 0 makes -0.0 and 0.0 one score
-    ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    ordered = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
     return (ordered >> DROPPED_BITS) + BINS // 2
 
 
 def tau_below(index):
     """The largest τ for which `score > τ` takes in all of bin `index` (and nothing of the bin below)."""
-    ordered = np.int32((int(index) - BINS // 2) << DROPPED_BITS)  # the lowest score of the bin
-    edge = (ordered ^ ((ordered >> 31) & 0x7FFFFFFF)).view(np.float32)
+    ordered = np.array([(int(index) - BINS // 2) << DROPPED_BITS], np.int32)  # the lowest score of the bin
+    (edge,) = (ordered ^ ((ordered >> 31) & np.int32(0x7FFFFFFF))).view(np.float32)
     return float(np.nextafter(edge, np.float32(-np.inf)))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 
 import hazelnut_ae
 from hazelnut_ae.autoencoder import Autoencoder
@@ -112,13 +112,13 @@ def read_json(path, remedy):
 def write_run(folder, losses, steps_per_epoch, f1_rows, model):
     """Writes what people and figures read: history.csv, f1.csv and the weights."""
     folder = Path(folder)
-    with atomic_path(folder / "history.csv") as temporary, open(temporary, "w", newline="") as file:
+    with atomic_path(folder / "history.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["step", "epoch", "loss"])
         for step, loss in enumerate(losses, start=1):
             writer.writerow([step, 1 + (step - 1) // steps_per_epoch, f"{float(loss):.6g}"])
     names = sorted({name for _, row in f1_rows for name in row})
-    with atomic_path(folder / "f1.csv") as temporary, open(temporary, "w", newline="") as file:
+    with atomic_path(folder / "f1.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["epoch", *names])
         for epoch, row in f1_rows:
@@ -155,14 +155,14 @@ def load_run(folder):
         raise DataError(f"{folder} holds no finished run; {remedy}")
     config = read_json(folder / "config.json", remedy)
     try:
-        weights = load_file(folder / "model.safetensors")
+        weights = load((folder / "model.safetensors").read_bytes())  # not mapped, so that Windows may replace it
         check_settings(config, weights)
         model = Autoencoder(config["latent_dim"])
         model.load_state_dict(weights)
-        with open(folder / "history.csv", newline="") as file:
+        with open(folder / "history.csv", newline="", encoding="utf-8") as file:
             history = [(int(r["step"]), int(r["epoch"]), float(r["loss"])) for r in csv.DictReader(file)]
         f1 = {}
-        with open(folder / "f1.csv", newline="") as file:
+        with open(folder / "f1.csv", newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file, strict=True):
                 if None in row.values():
                     raise ValueError("f1.csv is cut short")

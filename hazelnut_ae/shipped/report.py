@@ -1,6 +1,6 @@
 """The page of measured numbers, shipped/README.md, written from the files beside it: `python -m hazelnut_ae.shipped`.
 
-No number stands here or in the page's words, page.md. A sentence about numbers is put together from them, or not written.
+No number stands here or in the page's words, page.md. A sentence about numbers is made from them, or not written.
 """
 
 import json
@@ -40,7 +40,8 @@ SETS = {
         "transistor",
         "MVTec AD transistor",
         "The whole category at 256 pixels: 213 good ones to train on, 60 good and 4 × 10 defective to test on. "
-        "MVTec AD, CC BY-NC-SA 4.0. All its photographs show one orientation, so it was trained with `--augment noise`.",
+        "MVTec AD, CC BY-NC-SA 4.0. All its photographs show one orientation, so it was trained with "
+        "`--augment noise`.",
     ),
     "d": Set(
         "synthetic_hazelnuts",

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from hazelnut_ae import dataset
-from hazelnut_ae.engine.files import DataError, Interrupted, atomic_path
+from hazelnut_ae.engine.files import DataError, Interrupted, atomic_path, print_anywhere
 from hazelnut_ae.studies import latent, painted_against_real, precision, scale, variants
 
 
@@ -49,6 +49,7 @@ def main(arguments=None):
     c.add_argument("--maps", default="runs/variants", help="folder of the maps; an interrupted study goes on there")
     c.add_argument("--only", type=lambda text: text.split(";"), help='some of them, as "AE(L2);AE(L2), grey"')
     c.add_argument("--out", default="variants.csv", help="the table (default: variants.csv)")
+    print_anywhere()
     chosen = parser.parse_args(arguments)
     try:
         if chosen.study == "latent":

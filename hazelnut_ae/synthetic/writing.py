@@ -32,7 +32,7 @@ def write_dataset(folder, counts, seed=0, workers=None):
     names = {name for group, number in tasks for name in _names(group, number)} | {"license.txt"}
     _refuse_other_contents(folder, names)
     with atomic_path(folder / "license.txt") as path:
-        path.write_text(LICENSE)
+        path.write_text(LICENSE, encoding="utf-8")
     jobs = [(folder, group, number, seed) for group, number in tasks]
     workers = min(workers or os.cpu_count() or 1, len(jobs)) or 1
     bar = tqdm(total=len(jobs), desc="painting", unit="image", disable=None)

@@ -10,6 +10,8 @@
 # **What you'll need.** Python, NumPy and the basics of PyTorch. One minute on two cores. No data: unless
 # `HAZELNUT_DATA` names a folder of your own, the hazelnuts are painted by the computer.
 #
+# The code of this lesson: `hazelnut_ae/metrics.py` and, for the drawings, `hazelnut_ae/diagrams.py`.
+#
 # This course rebuilds a published article, *Anomaly Detection with Auto-Encoders*, from beginning to end: a
 # convolutional autoencoder learns what a good hazelnut looks like and lights up what is wrong with a bad one. Where the
 # article leaves something out or contradicts itself, we look closer. That is part of the lesson.

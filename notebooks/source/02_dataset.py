@@ -8,6 +8,8 @@
 # images; why averaging good images is not enough.
 #
 # **What you'll need.** [Notebook 1](01_background.ipynb) and one minute on two cores.
+#
+# The code of this lesson: `hazelnut_ae/dataset.py`.
 
 # %% tags=["setup"]
 import tempfile

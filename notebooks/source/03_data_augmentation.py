@@ -7,6 +7,8 @@
 # **What you'll learn.** What augmentation teaches a network, and what it must not invent; why an epoch has about 63 steps.
 #
 # **What you'll need.** [Notebook 2](02_dataset.ipynb) and one minute on two cores.
+#
+# The code of this lesson: `hazelnut_ae/augmentation.py`.
 
 # %% tags=["setup"]
 import matplotlib.pyplot as plt

@@ -8,6 +8,8 @@
 # misprint; where 2.7 million parameters sit.
 #
 # **What you'll need.** [Notebook 1](01_background.ipynb) for the idea; one minute on two cores. No training yet.
+#
+# The code of this lesson: `hazelnut_ae/autoencoder.py`.
 
 # %% tags=["setup"]
 import matplotlib.pyplot as plt

@@ -9,6 +9,8 @@
 #
 # **What you'll need.** [Notebook 4](04_architecture.ipynb). Two minutes on two cores. If you brought your own data, the
 # first run of this notebook trains a network on them, once, in less than ten minutes; the following notebooks use it, too.
+#
+# The code of this lesson: `hazelnut_ae/training.py`.
 
 # %% tags=["setup"]
 import inspect

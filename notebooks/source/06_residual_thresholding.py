@@ -8,6 +8,8 @@
 # alarms come from.
 #
 # **What you'll need.** [Notebook 5](05_training.ipynb) and its trained run. One minute on two cores.
+#
+# The code of this lesson: `hazelnut_ae/detection.py`.
 
 # %% tags=["setup"]
 import matplotlib.pyplot as plt

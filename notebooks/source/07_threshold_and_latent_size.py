@@ -8,6 +8,8 @@
 # is known, and what only claimed, about small and large latent vectors.
 #
 # **What you'll need.** [Notebook 6](06_residual_thresholding.ipynb). Two minutes on two cores.
+#
+# The code of this lesson: `hazelnut_ae/thresholds.py`.
 
 # %% tags=["setup"]
 import ipywidgets

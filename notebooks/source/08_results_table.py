@@ -8,6 +8,8 @@
 # counting images; what an honest comparison looks like.
 #
 # **What you'll need.** [Notebook 7](07_threshold_and_latent_size.ipynb). One minute on two cores.
+#
+# The code of this lesson: `hazelnut_ae/results.py`, with `hazelnut_ae/metrics.py` and `hazelnut_ae/published.py`.
 
 # %% tags=["setup"]
 import matplotlib.pyplot as plt

@@ -9,6 +9,8 @@
 #
 # **What you'll need.** [Notebook 6](06_residual_thresholding.ipynb) for residuals and thresholds. With the quick preset the
 # fits take about 15 minutes on two free cores, once; they are kept.
+#
+# The code of this lesson: `hazelnut_ae/comparison/`.
 
 # %% tags=["setup"]
 import matplotlib.pyplot as plt
@@ -431,4 +433,5 @@ for label, one in (("turned", found["ae-l2"]), ("upright", upright)):
 #   Sensors 18(1), 2018.
 # * K. Roth et al., *Towards Total Recall in Industrial Anomaly Detection* (PatchCore), CVPR 2022.
 #
-# **Back:** [1 · Background](01_background.ipynb) · [Solutions](solutions/09_comparison_systems.ipynb)
+# **Back:** [8 · Results table](08_results_table.ipynb) · **Next:** [your own images](../README.md) ·
+# [Solutions](solutions/09_comparison_systems.ipynb)

@@ -24,6 +24,8 @@ from hazelnut_ae.engine.runs import Run
 from hazelnut_ae.studies import variants
 from hazelnut_ae.training import split_good
 
+pytestmark = pytest.mark.slow
+
 
 def squares(number, seed=0, defective=False, noise=6):
     """Good: a bright disc on a dark ground, with noise. Defective: a black square on the disc."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+import hazelnut_ae
 from hazelnut_ae.course import build
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
@@ -26,7 +27,7 @@ def read(path):
 
 @pytest.mark.parametrize("source", SOURCES, ids=by_name)
 def test_notebook_and_solutions_are_built_from_their_source(source):
-    for built, path in zip(build.build(source), (FOLDER, FOLDER / "solutions"), strict=True):
+    for built, path in zip(build.notebooks_from(source), (FOLDER, FOLDER / "solutions"), strict=True):
         path = path / f"{source.stem}.ipynb"
         remedy = f"{path.name} is not what its source says; run python -m hazelnut_ae.course.build"
         assert build.same_text(read(path), built), remedy
@@ -36,9 +37,9 @@ def test_every_notebook_has_a_source():
     assert {path.stem for path in NOTEBOOKS} == {path.stem for path in SOURCES}
 
 
-@pytest.mark.parametrize("source", [s for s in SOURCES if s.stem[:2] < "09"], ids=by_name)
+@pytest.mark.parametrize("source", SOURCES, ids=by_name)
 def test_three_to_five_exercises_each_with_its_solution(source):
-    _, solutions = build.build(source)
+    _, solutions = build.notebooks_from(source)
     kinds = [(build.tags(cell) & {"exercise", "solution"}, cell) for cell in solutions.cells]
     kinds = [next(iter(kind)) for kind, _ in kinds if kind]
     assert 3 <= kinds.count("exercise") <= 5
@@ -47,13 +48,22 @@ def test_three_to_five_exercises_each_with_its_solution(source):
             assert following == "solution"
 
 
-@pytest.mark.parametrize("source", [s for s in SOURCES if s.stem[:2] < "09"], ids=by_name)
+@pytest.mark.parametrize("source", SOURCES, ids=by_name)
 def test_a_lesson_says_what_it_is_and_where_to_go(source):
-    book, _ = build.build(source)
+    book, _ = build.notebooks_from(source)
     first, last = book.cells[0].source, book.cells[-1].source
     assert all(words in first for words in ("What you'll do", "What you'll learn", "What you'll need"))
     assert all(words in last for words in ("In practice", "Further reading", "Next", "Solutions"))
     assert any("NBVAL_CHECK_OUTPUT" in cell.source for cell in book.cells)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=by_name)
+def test_a_lesson_names_the_file_of_its_code(source):
+    """And that is the file that the package's map names."""
+    opening = build.notebooks_from(source)[0].cells[0].source
+    named = re.findall(r"`hazelnut_ae/([a-z_]+)(?:\.py|/)`", opening)
+    (row,) = re.findall(rf"^    {source.stem[:2]} [a-z ]+?  +(.+)$", hazelnut_ae.__doc__, re.MULTILINE)
+    assert named == [name.strip() for name in re.sub(r"\([^)]*\)", "", row).split(",")]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=by_name)
@@ -78,6 +88,7 @@ def test_committed_outputs_are_fit_to_publish(path):
                 assert place not in text, cell.source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=by_name)
 def test_notebook_runs(path, tmp_path_factory, tmp_path):
     """Under nbval: every cell of the tiny preset runs, and cells with fixed results have them."""
@@ -106,15 +117,15 @@ def test_outputs_of_unchanged_cells_survive_a_rebuild(tmp_path):
     (tmp_path / "source").mkdir()
     source = tmp_path / "source" / "01_one.py"
     source.write_text('# %% [markdown]\n# # One\n\n# %%\n1 + 1\n\n# %%\n2 + 2\n\n# %% tags=["solution"]\n3 + 3\n')
-    assert len(build.write(tmp_path)) == 2
+    assert len(build.write_notebooks(tmp_path)) == 2
     path = tmp_path / "01_one.ipynb"
     book = read(path)
     assert [cell.source for cell in book.cells] == ["# One", "1 + 1", "2 + 2"]
     for cell in book.cells[1:]:
         cell.outputs = [nbformat.v4.new_output("stream", text=cell.source)]
     nbformat.write(book, path)
-    assert build.write(tmp_path) == []
+    assert build.write_notebooks(tmp_path) == []
     source.write_text(source.read_text().replace("2 + 2", "2 * 2"))
-    assert build.write(tmp_path) == [path]
+    assert build.write_notebooks(tmp_path) == [path]
     assert [len(cell.outputs) for cell in read(path).cells[1:]] == [1, 0]
     assert [cell.source for cell in read(tmp_path / "solutions" / "01_one.ipynb").cells[1:]] == ["3 + 3"]

@@ -20,8 +20,11 @@ from archives import SMALL, category_files, files_below, get, png, refused, sha2
 
 from hazelnut_ae import cli, dataset
 from hazelnut_ae.download import download, sources, transfer
+from hazelnut_ae.download.__main__ import check_addresses
 from hazelnut_ae.engine import cache
 from hazelnut_ae.engine.files import DataError
+
+pytestmark = pytest.mark.slow
 
 EXACT = {
     "train/good": 391,
@@ -664,3 +667,17 @@ def test_a_kill_leaves_nothing_that_the_next_call_does_not_mend(moment, server, 
     assert len(kept) == 1  # the verified archive
     if moment == "fetching":
         assert server.requests[-1][1] > 0  # went on with what the killed process had
+
+
+def test_addresses_are_asked_without_fetching(server, small_archive):
+    """The first byte says enough; a login page in place of an archive does not count."""
+    said = []
+    server.content = small_archive.read_bytes()
+    source = sources.Source(
+        "Toy", "CC0", "the page", None, (f"{server.address}/ranges/t.zip", f"{server.address}/html")
+    )
+    assert check_addresses([source], said.append) == 0
+    assert [line[:3] for line in said] == ["yes", "no "]
+    gone = sources.Source("Set", "CC0", "the page", None, (f"{server.address}/404", "http://127.0.0.1:9/nobody"))
+    assert check_addresses([source, gone], said.append) == 1
+    assert said[-1] == "No address of Set answers: look for a new one at the page."

@@ -141,6 +141,7 @@ def test_a_loss_that_cares_for_places_gets_images_and_one_that_does_not_may_get_
     assert folding.fits(model, l1_loss)  # its own code is called, on folded images
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_edited_loss_takes_effect_on_every_processor(painted, tmp_path, monkeypatch, precision):
     """The loss is called as it stands, also where layers are folded and products are in bfloat16."""

@@ -67,6 +67,7 @@ def test_run_folder(tiny_run, painted):
     assert not list(folder.glob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss(painted, tmp_path):
     preset = dataclasses.replace(TINY, epochs=15, evaluate_every=100)
     losses = [row[2] for row in train_run(painted, tmp_path / "run", preset).history]
@@ -202,6 +203,7 @@ def test_damaged_run_is_one_sentence(tiny_run, tmp_path, name, left):
         runs.load_run(tmp_path)
 
 
+@pytest.mark.slow
 def test_bfloat16_follows_float32(painted):
     """The loss of the first steps is the same within a few percent, whichever arithmetic computes it."""
     curves = []

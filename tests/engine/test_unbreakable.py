@@ -18,6 +18,8 @@ from safetensors.torch import load_file
 from hazelnut_ae.engine.long_run import load_checkpoint, train_run
 from hazelnut_ae.presets import PRESETS
 
+pytestmark = pytest.mark.slow
+
 KILLS = 20
 LONG = dataclasses.replace(PRESETS["tiny"], epochs=60, batch_size=2, evaluate_every=20)
 

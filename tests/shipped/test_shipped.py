@@ -53,6 +53,7 @@ def test_its_curves_and_its_results_are_of_one_run(shipped):
     }
 
 
+@pytest.mark.slow
 def test_it_finds_defects_in_newly_painted_hazelnuts(shipped, tmp_path):
     """Seed 1: nuts that no run of the package has seen."""
     synthetic.write_dataset(tmp_path / "nuts", {"train/good": 4, "test/good": 2, "hole": 3, "print": 3}, seed=1)

@@ -8,6 +8,8 @@ import torch
 from hazelnut_ae.engine import speed
 from hazelnut_ae.studies import bench, bench_metrics
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_part_takes_as_many_turns_as_fit_into_its_time():
     calls = []

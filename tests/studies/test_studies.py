@@ -1,7 +1,10 @@
 import pandas as pd
+import pytest
 
 from hazelnut_ae.studies import __main__ as studies
 from hazelnut_ae.studies import scale
+
+pytestmark = pytest.mark.slow
 
 
 def test_latent_sizes_measures_each_size_and_keeps_its_runs(painted_folder, tmp_path, capsys):

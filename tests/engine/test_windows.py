@@ -1,0 +1,173 @@
+"""The whole way on a machine that behaves like Windows (`tests/windows/sitecustomize.py`), and each of its refusals.
+
+The real thing runs in the workflow; this fails on every machine as soon as something is written that cannot work there.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hazelnut_ae.engine import cache, checkpoints, files
+from hazelnut_ae.engine.files import DataError
+
+SHIM = Path(__file__).resolve().parents[1] / "windows"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="what is open is read from /proc"),
+]
+
+ALL_COMMANDS = """
+import multiprocessing, os, sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    assert os.environ["LIKE_WINDOWS"] == "yes" and not hasattr(os, "link")
+    multiprocessing.set_start_method("spawn")
+    from hazelnut_ae import augmentation
+    from hazelnut_ae.cli import main
+    from hazelnut_ae.engine import cache, long_run
+    if sys.argv[2] == "large":  # sets that stay on the disk, mapped
+        cache.HOLD_IN_MEMORY = 0
+        augmentation.MEMORY_BUDGET = 0
+    long_run.CHECKPOINT_SECONDS = 0
+    place = Path(sys.argv[1])
+    data, run = str(place / "my nuts τ"), str(place / "run")
+    for command in (
+        ["synthesize", data, "--preset", "tiny"],
+        ["check", data],
+        ["train", data, "--run", run, "--preset", "tiny", "--epochs", "1"],
+        ["evaluate", data, "--run", run, "--json", str(place / "first.json")],
+        ["figures", data, "--run", run, "--out", str(place / "figures")],
+        ["train", data, "--run", run, "--preset", "tiny", "--epochs", "2", "--resume"],
+        ["evaluate", data, "--run", run, "--json", str(place / "second.json")],
+        ["compare", data, "--run", run, "--systems", "ae-l2,dictionary", "--setting", "tiny"],
+        ["compare", data, "--run", run, "--systems", "ae-l2,dictionary", "--setting", "tiny"],
+    ):
+        assert main(command) == 0, command
+    nut = Path(data) / "train" / "good" / "000.png"
+    nut.write_bytes((nut.parent / "001.png").read_bytes())  # the cached set is of another source now
+    assert main(["evaluate", data, "--run", run]) == 0
+    sets = [path for path in Path(os.environ["HAZELNUT_CACHE"]).glob("sets/*/*/set.json")]
+    assert sets, "the cache was not written"
+"""
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_the_whole_way_works_where_windows_refuses(size, tmp_path):
+    script = tmp_path / "all_commands.py"
+    script.write_text(ALL_COMMANDS, encoding="utf-8")
+    root = str(SHIM.parents[1])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SHIM), root]), "PYTHONIOENCODING": "cp1252"}
+    environment |= {"PYTHONUTF8": "0", "HAZELNUT_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(script), str(tmp_path), size]
+    done = subprocess.run(command, env=environment, capture_output=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr.decode("cp1252", "replace")[-3000:]
+    assert b"No problem found" in done.stdout
+
+
+def like_windows(code, *arguments):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SHIM), str(SHIM.parents[1])])}
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], env=environment, capture_output=True, text=True
+    )
+
+
+def test_the_stand_in_refuses_what_windows_refuses(tmp_path):
+    """Else the tests above would pass for nothing."""
+    code = """
+import mmap, os, sys
+path, other = sys.argv[1:]
+for name in (path, other):
+    open(name, "wb").write(b"content")
+refused = 0
+file = open(path, "rb")
+for attempt in (lambda: os.fsync(file.fileno()), lambda: os.replace(other, path), lambda: os.unlink(path)):
+    try:
+        attempt()
+    except OSError:
+        refused += 1
+mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+file.close()
+try:
+    os.replace(other, path)
+except PermissionError:
+    refused += 1
+mapped.close()
+os.replace(other, path)
+print(refused, hasattr(os, "link"), hasattr(os, "fork"))
+"""
+    done = like_windows(code, tmp_path / "a", tmp_path / "b")
+    assert done.stdout == "4 False False\n", done.stderr
+
+
+def test_a_file_that_another_program_looks_into_is_waited_for(tmp_path, monkeypatch):
+    path = tmp_path / "numbers.json"
+    path.write_text("old", encoding="utf-8")
+    refusals, replace = [1, 1], os.replace
+
+    def busy(source, target):
+        if refusals:
+            refusals.pop()
+            raise PermissionError(13, "The process cannot access the file", str(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", busy)
+    with files.atomic_path(path) as temporary:
+        temporary.write_text("new", encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == "new"
+    refusals[:] = [1] * 99
+    with pytest.raises(DataError, match=r"numbers\.json could not be written"), files.atomic_path(path) as temporary:
+        temporary.write_text("newer", encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == "new"
+    assert [one.name for one in tmp_path.iterdir()] == ["numbers.json"]
+
+
+def test_the_checkpoint_before_is_kept_where_links_cannot_be_made(tmp_path, monkeypatch):
+    def no_links(*_):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    path = tmp_path / "checkpoint.pt"
+    for step in (1, 2):
+        checkpoints.save(path, {"step": step, "weights": torch.zeros(2)})
+    assert checkpoints.load(path, "")["step"] == 2
+    path.write_bytes(b"damaged")
+    assert checkpoints.load(path, "")["step"] == 1
+
+
+def test_a_cached_set_may_be_replaced_while_an_older_one_is_read(tmp_path):
+    code = """
+import sys
+import numpy as np
+from hazelnut_ae.engine import cache
+cache.HOLD_IN_MEMORY = 0
+pairs = [(np.full((3, 8, 8), i, np.uint8), np.zeros((8, 8), bool)) for i in range(3)]
+first, _, _ = cache.store("here", "one", 3, 8, pairs)
+second, _, _ = cache.store("here", "two", 3, 8, pairs)
+assert isinstance(first, np.memmap) and isinstance(second, np.memmap)
+assert np.array_equal(first, second)
+assert cache.stored("here", "two") is not None
+"""
+    environment_cache = str(tmp_path / "cache")
+    done = like_windows(f"import os; os.environ['HAZELNUT_CACHE'] = {environment_cache!r}\n" + code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_sets_on_the_disk_need_no_posix(monkeypatch, tmp_path):
+    monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path))
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    array = cache.disk_array((4, 3, 8, 8))
+    array[:] = 7
+    assert np.array_equal(array, np.full((4, 3, 8, 8), 7))
+
+
+def test_a_console_without_greek_letters_ends_no_program():
+    code = "from hazelnut_ae.engine.files import print_anywhere; print_anywhere(); print('τ = 0.2')"
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(SHIM.parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert (done.returncode, done.stdout.strip()) == (0, b"? = 0.2")
