@@ -1,4 +1,4 @@
-"""The article's four measures as definitions, and the measures of images; the curves over all τ are in `engine.histograms`.
+"""The article's four measures as definitions, and the measures of images; curves over all τ are in `engine.histograms`.
 
 The four are of section 1.3 and 4.1 of the article: how many pixels (or images) of each kind of Figure 2 there are,
 and precision, recall, accuracy and F1 from them. What the data cannot give is nan, never a silent 0.
