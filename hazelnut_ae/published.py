@@ -43,15 +43,6 @@ ARTICLE_TABLE = (
     ArticleRow("CNN feature dictionary", "", recall=0.07, precision=0.90, f1=0.13),
 )
 
-# First and last value of the article's curves, read off its Figures 5 to 7; F1 of each defect.
-ARTICLE_CURVES = {
-    "loss": (0.10, 0.003),
-    "crack": (0.15, 0.35),
-    "cut": (0.15, 0.75),
-    "hole": (0.12, 0.56),
-    "print": (0.09, 0.35),
-}
-
 # The mean of the two image-level rates as a second paper prints it. It has no row for the dictionary, so that row's
 # reading rests on its place in the same table alone.
 MEAN_OF_RATES = {"AE(SSIM)": 0.54, "AE(L2)": 0.88, "AnoGAN": 0.50}

@@ -1,5 +1,8 @@
-"""`python -m hazelnut_ae.shipped` writes the page of measured numbers."""
+"""`python -m hazelnut_ae.shipped`: writes the README beside this file anew, and prints the table of the front page."""
 
-from hazelnut_ae.shipped.report import write_page
+from hazelnut_ae.engine.files import atomic_path
+from hazelnut_ae.shipped import FOLDER, report
 
-print(write_page())
+with atomic_path(FOLDER / "README.md") as path:
+    path.write_text(report.page(FOLDER), encoding="utf-8")
+print(report.front_table(FOLDER))

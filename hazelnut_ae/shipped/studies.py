@@ -1,0 +1,140 @@
+"""The part of the README that tells of single runs and studies: the published numbers, the run, latent sizes, speed."""
+
+import pandas as pd
+
+from hazelnut_ae import published
+from hazelnut_ae.shipped.cells import f1_heads, listed, markdown, short, signed, two_digits
+from hazelnut_ae.shipped.sets import comparisons, read_json
+
+LABELS = {  # what a variant's name says after the system's -> what the row says
+    "": "quick, once more",
+    "3000 steps": "quick, 3000 steps (AnoGAN: 1600)",
+    "1600 steps": "quick, 3000 steps (AnoGAN: 1600)",
+    "300 steps": "quick, 300 steps",
+    "any rotation": "quick, turned by any angle in training",
+    "latent size 100": "quick, latent size 100 instead of 500",
+    "grey": "quick, grey instead of colour",
+    "detail of 128 pixels": "quick, the images with the detail of 128 pixels",
+}
+LONGER = LABELS["3000 steps"]
+
+
+def beside_published(folder):
+    """Pixel AUROC on the transistor, whose test images are the official ones: published, measured, varied."""
+    path = folder / "measured" / "transistor_variants.csv"
+    quick = {one.letter: systems for one, systems in comparisons(folder)}.get("c")
+    if quick is None or not path.is_file():
+        return ""
+    quick = {short(one["system"]).split(" (")[0]: one["pixels"]["auroc"] for one in quick}
+    systems = ["AE(SSIM)", "AE(L2)", "AnoGAN", "dictionary"]
+    printed, doubts = {}, {}
+    for one in published.AUROC_RESULTS:
+        if one.category == "transistor" and short(one.system) in systems:
+            printed[short(one.system)] = one.auroc
+            doubts[short(one.system)] = "" if one.checked else " (from memory)"
+    study = pd.read_csv(path)
+    rows, blurred, baseline = {}, {}, None
+    for name, sharp, smooth in zip(study.variant, study.pixel_auroc, study.pixel_auroc_smoothed, strict=True):
+        system, _, choice = name.partition(", ")
+        if system not in systems:
+            baseline = sharp
+            continue
+        label = LABELS.get(choice, f"quick, {choice}")
+        rows.setdefault(label, {})[system] = sharp
+        blurred.setdefault(label, {})[system] = smooth
+    plain = rows.pop(LABELS[""])
+
+    def line(label, numbers):
+        return [label, *(two_digits(numbers.get(system)) for system in systems)]
+
+    table = [
+        [f"published ({published.BERGMANN_2019})", *(two_digits(printed[s]) + doubts[s] for s in systems)],
+        line("measured, quick", quick),
+        *(line(label, numbers) for label, numbers in rows.items()),
+        line("quick, the map blurred by a Gaussian", blurred[LABELS[""]]),
+        line(f"{LONGER}, the map blurred", blurred[LONGER]),
+        line("the distance to the mean good image, no learning", {"AE(L2)": baseline}),
+    ]
+    changes = {
+        label.removeprefix("quick, "): row["AE(L2)"] - plain["AE(L2)"] for label, row in rows.items() if "AE(L2)" in row
+    }
+    changes["the map blurred"] = blurred[LABELS[""]]["AE(L2)"] - plain["AE(L2)"]
+    ordered = sorted(changes, key=lambda label: -abs(changes[label]))
+    moved = "; ".join(f"{label} {signed(changes[label])}" for label in ordered)
+    left = [f"{s} {signed(blurred[LONGER][s] - printed[s])}" for s in systems if s in blurred[LONGER]]
+    return "\n\n".join(
+        [
+            "## Beside the published numbers",
+            "Pixel AUROC on (c), whose test images are the official ones; one choice changed at a time, always\n"
+            "without turning unless it says so (`python -m hazelnut_ae.studies variants DIR`, drawn in notebook 09).",
+            markdown(["", *systems], table),
+            f"What each choice moves, for AE(L2), the largest first: {moved}.\n"
+            f"Fitted for longer and blurred, against the published numbers: {listed(left)}.",
+        ]
+    )
+
+
+def own_run(folder):
+    """The course of the run that comes along."""
+    steps = pd.read_csv(folder / "article" / "history.csv")
+    f1 = pd.read_csv(folder / "article" / "f1.csv").set_index("epoch")
+    loss = steps.groupby("epoch").loss.median()
+    last = int(loss.index.max())
+    epochs = [epoch for epoch in (1, 10, 100, 500, last) if epoch in f1.index and epoch in loss.index]
+    rows = [[str(e), f"{loss[e]:.4f}", *map(two_digits, f1.loc[e])] for e in epochs]
+    change = max((f1.loc[last] - f1.loc[100]).abs()) if 100 in f1.index else None
+    late = f" From epoch 100 to {last} no F1 moves by more than {change:.2f}." if change is not None else ""
+    return "\n\n".join(
+        [
+            "## The run that comes along",
+            f"`article/` holds the finished `article` preset on synthetic hazelnuts, set (e): weights, the loss of\n"
+            f"each of its {len(steps):,} steps, F1 every ten epochs, results. The notebooks, `hazelnut-ae evaluate`\n"
+            "and `hazelnut-ae figures` take it for synthetic hazelnuts when no other run is named.",
+            markdown(["epoch", "loss", *f1_heads(f1.columns)], rows),
+            "Loss: median of the epoch's steps. F1 at the article's τ, on test images, so it is for watching and not\n"
+            f"for choosing.{late}\nNotebook 05 sets the article's own curves beside it.",
+        ]
+    )
+
+
+def latent_sizes(folder):
+    """The study of other latent sizes."""
+    path = folder / "latent_sizes.csv"
+    if not path.is_file():
+        return ""
+    study = pd.read_csv(path)
+    defects = [name for name in study if name.startswith("f1_") and name != "f1_max"]
+    rows = [
+        [str(row["latent"]), f"{row['residual_good']:.3f}", f"{row['residual_defective']:.3f}"]
+        + [two_digits(row[name]) for name in defects]
+        for row in study.to_dict("records")
+    ]
+    spreads = [f"{study[name].max() - study[name].min():.2f} ({name.removeprefix('f1_')})" for name in defects]
+    head = ["latent size", "residual of good pixels", "of defective ones"]
+    return "\n\n".join(
+        [
+            "## Other latent sizes",
+            f"The same training, {study.epochs.iloc[0]} epochs for each size, on the same images (drawn in notebook\n"
+            "07; `python -m hazelnut_ae.studies latent DIR` measures them on others).",
+            markdown([*head, *f1_heads(name.removeprefix("f1_") for name in defects)], rows),
+            f"Between the highest and the lowest F1 of all sizes lie {listed(spreads)}.",
+        ]
+    )
+
+
+def speed(folder):
+    """The measurements of one machine, where their files are there."""
+    parts = []
+    if (folder / "measured" / "bench.json").is_file():
+        found = read_json(folder / "measured" / "bench.json")
+        rows = [
+            [f"`{name}`", f"{value:.3f}" if isinstance(value, float) else str(value)] for name, value in found.items()
+        ]
+        parts += ["`hazelnut-ae bench`:", markdown(["measured", ""], rows)]
+    for name in ("scale", "precision"):
+        path = folder / "measured" / f"{name}.csv"
+        if path.is_file():
+            frame = pd.read_csv(path)
+            rows = [[f"{value:.4g}" for value in row] for row in frame.itertuples(index=False)]
+            parts += [f"`python -m hazelnut_ae.studies {name}`:", markdown(list(frame), rows)]
+    return "\n\n".join(["## How fast", *parts]) if parts else ""
