@@ -32,8 +32,8 @@ counts pixels, per kind of defect. *At τ*: the article's threshold. *Label-free
 images alone. *Max*: the best threshold, which no user knows. In brackets: 95 % bootstrap interval over images."""
 
 THRESHOLDS = """How the threshold is chosen without labels, and what other rules reach, is notebook 07 and
-`thresholds.rules_table`. The rule was picked on (a) to (d), so expect less on images of your own. Where the article's own
-table stands beside these numbers, and why its borrowed rows cannot, is notebook 08."""
+`thresholds.rules_table`. The rule was picked on (a) to (d), so expect less on images of your own. Where the article's
+own table stands beside these numbers, and why its borrowed rows cannot, is notebook 08."""
 
 COMPARISON = """## The comparison systems, measured alike
 
