@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from hazelnut_ae.autoencoder import TABLE_1, TABLE_2
-from hazelnut_ae.figures import DPI, blank, draw
+from hazelnut_ae.figures import BLUE, DPI, ORANGE, blank, draw
 
 RIGHT, WRONG = "#DCE9F2", "#F6E3D3"  # pale blue and pale orange: apart in grey as in colour through their labels
 
@@ -73,7 +73,7 @@ def autoencoder(image=None, reconstruction=None, caption="", encoder=ENCODER, de
             va="top",
             fontsize=8,
         )
-    layers = [(c, s, "#0072B2") for c, s in encoder] + [(c, s, "#E69F00") for c, s in decoder]
+    layers = [(c, s, BLUE) for c, s in encoder] + [(c, s, ORANGE) for c, s in decoder]
     widths = [20 if s == 1 else 5 + 2 * np.sqrt(c) for c, s, _ in layers]
     left, right = 16 + side + 26, width - 16 - side - 26
     gap = (right - left - sum(widths)) / (len(layers) - 1)

@@ -21,19 +21,23 @@ PANEL = 256
 MARGIN = 10
 
 # Okabe and Ito's palette keeps its colours apart for colour-blind eyes; line style and marker do so in grey print.
+# This is the one place where they stand: notebooks and other modules take them from here.
+BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
+DEFECTIVE = VERMILION  # defective pixels, whatever the defect
 DEFECT_STYLE = {
-    "crack": dict(color="#0072B2", linestyle="-", marker="o"),
-    "cut": dict(color="#D55E00", linestyle="--", marker="s"),
-    "hole": dict(color="#009E73", linestyle="-", marker="^"),
-    "print": dict(color="#CC79A7", linestyle="--", marker="D"),
+    "crack": dict(color=BLUE, linestyle="-", marker="o"),
+    "cut": dict(color=VERMILION, linestyle="--", marker="s"),
+    "hole": dict(color=GREEN, linestyle="-", marker="^"),
+    "print": dict(color=PURPLE, linestyle="--", marker="D"),
 }
 OTHER_STYLES = [
-    dict(color="#E69F00", linestyle="-", marker="v"),
-    dict(color="#56B4E9", linestyle="--", marker="P"),
-    dict(color="#000000", linestyle=":", marker="X"),
-    dict(color="#0072B2", linestyle="-.", marker="o"),
-    dict(color="#D55E00", linestyle=":", marker="s"),
-    dict(color="#009E73", linestyle="-.", marker="^"),
+    dict(color=ORANGE, linestyle="-", marker="v"),
+    dict(color=SKY, linestyle="--", marker="P"),
+    dict(color=BLACK, linestyle=":", marker="X"),
+    dict(color=BLUE, linestyle="-.", marker="o"),
+    dict(color=VERMILION, linestyle=":", marker="s"),
+    dict(color=GREEN, linestyle="-.", marker="^"),
 ]
 FOUND, TRUTH = (1.0, 0.58, 0.0), (1.0, 1.0, 1.0)  # predicted pixels and the outline of the truth
 ARTICLE_FIGURE = {"print": 9, "crack": 10, "cut": 11, "hole": 12}
@@ -195,7 +199,7 @@ def latent_sizes(study, caption=""):
     left, right = (figure.add_axes((x, (room + 46) / (320 + room), 0.4, 236 / (320 + room))) for x in (0.07, 0.57))
     sizes = study["latent"]
     left.plot(sizes, study["residual_good"], color="0.4", marker="o", label="good pixels")
-    left.plot(sizes, study["residual_defective"], "s--", color="#D55E00", label="defective pixels")
+    left.plot(sizes, study["residual_defective"], "s--", color=DEFECTIVE, label="defective pixels")
     left.set_ylabel("mean residual", fontsize=9)
     left.set_ylim(0, None)
     names = [column.removeprefix("f1_") for column in study if column.startswith("f1_") and column != "f1_max"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import hazelnut_ae
+from hazelnut_ae import figures
 
 PACKAGE = Path(hazelnut_ae.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -81,6 +82,14 @@ def test_the_training_loop_has_one_place():
     """`loss.backward()` stands in training.train, and where two networks learn against each other."""
     places = [by_name(path) for path in MODULES if ".backward()" in path.read_text(encoding="utf-8")]
     assert [place.replace("\\", "/") for place in places] == ["comparison/anogan.py", "studies/bench.py", "training.py"]
+
+
+def test_colours_of_defects_stand_in_one_place():
+    sources = [*MODULES, *(PACKAGE.parent / "notebooks" / "source").glob("*.py")]
+    for path in sources:
+        text = path.read_text(encoding="utf-8").upper()
+        for style in figures.DEFECT_STYLE.values():
+            assert path.name == "figures.py" or style["color"] not in text, path.name
 
 
 def test_no_detector_is_asked_for_its_name():

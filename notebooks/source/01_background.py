@@ -27,7 +27,7 @@ from hazelnut_ae import diagrams, figures, metrics
 from hazelnut_ae.course.lesson import setup
 
 lesson = setup()
-GOOD, DEFECT, OTHER = "0.55", "#D55E00", "#0072B2"  # one colour per role in this notebook
+GOOD, DEFECT, OTHER = "0.55", figures.DEFECTIVE, figures.BLUE  # one colour per role in this notebook
 
 # %% [markdown]
 # ## Three ways to look for a defect

@@ -18,12 +18,12 @@ import pandas as pd
 import torch
 from torch import nn
 
-from hazelnut_ae import autoencoder
+from hazelnut_ae import autoencoder, figures
 from hazelnut_ae.autoencoder import MISSING_ROW, TABLE_1, TABLE_2, TABLE_2_PRINTED, TABLE_2_WITHOUT_MISSING_ROW
 from hazelnut_ae.course.lesson import setup
 
 lesson = setup()
-ENCODER, DECODER = "#0072B2", "#D55E00"
+ENCODER, DECODER = figures.BLUE, figures.VERMILION
 
 # %% [markdown]
 # ## How a convolution changes sizes

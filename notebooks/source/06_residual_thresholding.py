@@ -170,7 +170,8 @@ if good.any():
 axes[0].set(xticks=[], yticks=[])
 axes[0].set_title("mean residual of good images", fontsize=10)
 bins = np.linspace(0, 1, 101)
-for name, mask, colour, line in (("good pixels", ~test.masks, "0.4", "-"), ("defective", test.masks, "#D55E00", "--")):
+kinds = (("good pixels", ~test.masks, "0.4", "-"), ("defective", test.masks, figures.DEFECTIVE, "--"))
+for name, mask, colour, line in kinds:
     heights, _ = np.histogram(lesson.maps[mask], bins, density=True)
     axes[1].plot(bins[:-1], heights, color=colour, linestyle=line, label=name)
 axes[1].axvline(0.2, color="black", linewidth=0.8, linestyle=":")
