@@ -89,7 +89,7 @@ def run_of(run_folder, required=True):
 
 def evaluate(dataset, found):
     """The result of `results.evaluate` on what `predict` or `article` found, with what was run and what it took."""
-    maps, held_out_maps, printed = found["maps"], found["held_out_maps"], found["has_printed_tau"]
+    maps, held_out_maps, printed = found["maps"], found["held_out_maps"], found.get("has_printed_tau", False)
     result = results.evaluate(found["system"], maps, dataset.test, held_out_maps, printed, dataset.name)
     return result | {key: found.get(key) for key in ("setting", "augment", "fit_s", "predict_s", "peak_gb")}
 

@@ -548,6 +548,7 @@ def full_disk(monkeypatch):
                         "write": staticmethod(write),
                         "seek": file.seek,
                         "flush": lambda self: None,
+                        "fileno": file.fileno,
                     },
                 )()
             return file
