@@ -126,12 +126,12 @@ class AugmentedSet:
         self.images, self.copies, self.seed, self.kinds = images, copies, seed, kinds
         self.rows = np.arange(len(images)) if rows is None else np.asarray(rows)
         shape = (len(self), *images.shape[1:])  # [copies·N, 3, H, W]
-        self.in_memory = int(np.prod(shape)) <= MEMORY_BUDGET
+        self.in_memory = math.prod(shape) <= MEMORY_BUDGET
         held = np.empty(shape, np.uint8) if self.in_memory else cache.disk_array(shape)
         self.held = None if held is None else torch.from_numpy(held)
         if not self.in_memory:
             where = "on the disk, in the cache" if self.held is not None else "nowhere: each batch is made anew"
-            print(f"The augmented set of {len(self)} images takes {np.prod(shape) / 1e9:.1f} GB; it is kept {where}.")
+            print(f"The augmented set of {len(self)} images takes {math.prod(shape) / 1e9:.1f} GB; it is kept {where}.")
         if self.held is not None:
             for index in tqdm(range(len(self)), desc="augmenting", unit="image", disable=None, leave=False):
                 self.held[index] = self.make(index)

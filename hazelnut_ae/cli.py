@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import errno
 import os
 import sys
 from pathlib import Path
@@ -18,7 +19,9 @@ def main(arguments=None):
     print_anywhere()
     arguments = parser().parse_args(arguments)
     try:
-        return arguments.run_command(arguments) or 0
+        status = arguments.run_command(arguments) or 0
+        sys.stdout.flush()  # while a reader that has gone can still be taken for what it is
+        return status
     except (DataError, Interrupted) as message:
         print(f"hazelnut-ae: {message}", file=sys.stderr)
         return 1
@@ -28,7 +31,9 @@ def main(arguments=None):
     except BrokenPipeError:  # the reader of a pipe, head for one, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # what no reader or writer foresaw: a disk that went away, a folder that was closed
+    except OSError as error:  # a gone reader on Windows, or what no reader or writer foresaw: a disk that went away, a folder that was closed
+        if error.errno == errno.EINVAL and not error.filename:
+            return 0
         print(f"hazelnut-ae: {error.filename or 'a file'} cannot be used ({error.strerror or error}).", file=sys.stderr)
         return 1
 

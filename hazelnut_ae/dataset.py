@@ -193,7 +193,7 @@ def load(folder, size=SIZE):
 
     def image_set(rows, masks_of):  # both splits are runs of neighbouring rows, so that slices of a memory map stay one
         rows_slice = slice(rows[0], rows[-1] + 1) if rows else slice(0, 0)
-        names = [str(entries[i].path.relative_to(folder)) for i in rows]
+        names = [entries[i].path.relative_to(folder).as_posix() for i in rows]
         return ImageSet(images[rows_slice], masks_of(rows_slice), [entries[i].defect for i in rows], names)
 
     empty = np.broadcast_to(np.zeros((size, size), dtype=bool), (len(train), size, size))  # takes no memory per image
@@ -208,7 +208,7 @@ def source_signature(folder, entries, size):
     for entry in entries:
         for path in filter(None, (entry.path, entry.mask)):
             stat = path.stat()
-            digest.update(f"{path.relative_to(folder)}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+            digest.update(f"{path.relative_to(folder).as_posix()}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:20]
 
 

@@ -146,6 +146,15 @@ def test_damaged_cache_is_built_again(folder, own_cache):
     assert np.array_equal(dataset.load(folder).train.images, expected.train.images)
 
 
+def test_a_damaged_cached_set_is_made_anew(folder, own_cache):
+    first = dataset.load(folder)
+    (header,) = own_cache.glob("sets/*/*/set.json")
+    header.write_text("{}", encoding="utf-8")
+    assert dataset.load(folder).fingerprint == first.fingerprint
+    assert "fingerprint" in header.read_text(encoding="utf-8")
+    assert [path.name for path in header.parent.parent.iterdir()] == [header.parent.name]
+
+
 def test_cache_that_cannot_be_written_costs_nothing_but_time(folder, monkeypatch, capsys, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path / "file" / "cache"))

@@ -25,10 +25,14 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
     ["01", "06"]. `out` may be the folder of the notebooks itself. Returns the written paths.
     Raises: DataError for a problem with the data, or when a notebook stops with an error; it is written up to there.
     """
-    import nbformat
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
     from tqdm import tqdm
+
+    try:
+        import nbformat
+        from nbclient import NotebookClient
+        from nbclient.exceptions import CellExecutionError
+    except ImportError as error:
+        raise DataError("Notebooks need Jupyter; install it with pip install -e .[notebooks].") from error
 
     presets.find_preset(preset)
     out, source = Path(out).resolve(), notebooks_folder()

@@ -6,6 +6,7 @@ the signature of their sources; a changed source has another signature.
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import sys
@@ -95,8 +96,8 @@ def store(folder, signature, count, size, pairs):
             np.save(building / "masks.npy", bits)
             header = json.dumps({"images": count, "fingerprint": fingerprint})
             (building / "set.json").write_text(header, encoding="utf-8")
-            for old in final.parent.iterdir():  # sets of sources that have changed since
-                if not old.name.startswith(".building-") and old != final:
+            for old in final.parent.iterdir():  # sets of sources that have changed since, or a damaged one of these
+                if not old.name.startswith(".building-") and (old != final or stored(folder, signature) is None):
                     shutil.rmtree(old, ignore_errors=True)
             os.rename(building, final)
         except OSError:  # the disk is full, or another process was first with the same set
@@ -112,7 +113,7 @@ def disk_array(shape):
 
     The file has no name: it is gone with the process, however that ends.
     """
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)

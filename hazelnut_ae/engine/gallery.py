@@ -35,7 +35,7 @@ def write_all(out, train, test, reconstructions, maps, history, f1, tau, caption
         of_defect = np.flatnonzero(np.array(test.defects) == defect)
         chosen, score = figures.representative(maps[of_defect], test.masks[of_defect], tau[defect])
         shown[defect] = of_defect[chosen]
-        name = test.paths[of_defect[chosen]].replace("\\", "/").rsplit("/", 1)[-1]
+        name = test.paths[of_defect[chosen]].rsplit("/", 1)[-1]
         notes[defect] = (
             f"{defect} {name}, of {len(of_defect)} images the median by F1 ({score:.2f}) at τ = {tau[defect]:g}"
         )

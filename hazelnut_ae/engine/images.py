@@ -101,7 +101,7 @@ def subfolders(folder):
 def listing(folder):
     """What a folder holds, sorted; nothing where there is no such folder. Raises: DataError if it is closed to us."""
     try:
-        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+        paths = sorted(folder.iterdir(), key=lambda path: path.name) if folder.is_dir() else []
     except OSError as error:
         raise DataError(f"{folder} cannot be read ({error.strerror}); give yourself the right to read it.") from error
     for path in paths:

@@ -58,7 +58,6 @@ def train_run(
     with first_process_first(rank, world):
         state = open_run(folder, config, resume or rank > 0)
 
-    augmented = AugmentedSet(dataset.train.images, preset.copies, seed, preset.augmentations, train_rows).to(device)
     torch.manual_seed(seed)
     model = Autoencoder(latent_dim).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), preset.learning_rate, fused=True)
@@ -73,8 +72,10 @@ def train_run(
         checkpoints.save(folder / "checkpoint.pt", state | {"losses": torch.tensor(losses), "f1": f1_rows})
         runs.write_run(folder, losses, per_epoch, f1_rows, model)
 
-    first, saved = len(losses), time.monotonic()
-    batches = own_batches(augmented, preset.batch_size, seed, range(first, steps), per_epoch, rank, world)
+    first, saved, batches = len(losses), time.monotonic(), ()
+    if first < steps:  # else the run is finished, and no image is needed any more
+        augmented = AugmentedSet(dataset.train.images, preset.copies, seed, preset.augmentations, train_rows).to(device)
+        batches = own_batches(augmented, preset.batch_size, seed, range(first, steps), per_epoch, rank, world)
     bar = tqdm(total=steps, initial=first, unit="step", disable=None if rank == 0 else True)
     course = training.train(network, optimizer, map(prepare, batches), loss_function)
     with memory.kept(), stop_signals() as stop, bar:

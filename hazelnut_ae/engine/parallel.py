@@ -17,7 +17,9 @@ def join_processes():
     """(rank, number of processes): (0, 1), unless torchrun started several; those are joined here once."""
     world = int(os.environ.get("WORLD_SIZE", 1))
     if world > 1 and not dist.is_initialized():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+        )
     return int(os.environ.get("RANK", 0)), world
 
 

@@ -34,7 +34,7 @@ def write_dataset(folder, counts, seed=0, workers=None):
     with atomic_path(folder / "license.txt") as path:
         path.write_text(LICENSE, encoding="utf-8")
     jobs = [(folder, group, number, seed) for group, number in tasks]
-    workers = min(workers or os.cpu_count() or 1, len(jobs)) or 1
+    workers = min(workers or os.cpu_count() or 1, len(jobs), 61) or 1  # Windows takes no more
     bar = tqdm(total=len(jobs), desc="painting", unit="image", disable=None)
     with bar:
         if workers == 1:

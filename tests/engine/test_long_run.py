@@ -106,8 +106,9 @@ def test_sigterm_saves_and_resume_gives_the_same_weights(painted, tmp_path, tiny
     assert run.history == tiny_run.history
 
 
-def test_resume_of_a_finished_run_changes_nothing(painted, tiny_run):
+def test_resume_of_a_finished_run_changes_nothing_and_augments_nothing(painted, tiny_run, monkeypatch):
     before = weights(tiny_run.folder)
+    monkeypatch.setattr(long_run, "AugmentedSet", lambda *_: pytest.fail("augmented for nothing"))
     run = train_run(painted, tiny_run.folder, TINY, resume=True)
     assert same(weights(run.folder), before)
 
