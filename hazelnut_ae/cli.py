@@ -31,8 +31,8 @@ def main(arguments=None):
     except BrokenPipeError:  # the reader of a pipe, head for one, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # a gone reader on Windows, or what no reader or writer foresaw: a disk that went away, a folder that was closed
-        if error.errno == errno.EINVAL and not error.filename:
+    except OSError as error:  # what no reader or writer foresaw: a disk that went away, a folder that was closed
+        if error.errno == errno.EINVAL and not error.filename:  # how Windows says that a pipe's reader has gone
             return 0
         print(f"hazelnut-ae: {error.filename or 'a file'} cannot be used ({error.strerror or error}).", file=sys.stderr)
         return 1

@@ -146,9 +146,10 @@ def test_damaged_cache_is_built_again(folder, own_cache):
     assert np.array_equal(dataset.load(folder).train.images, expected.train.images)
 
 
-def test_a_damaged_cached_set_is_made_anew(folder, own_cache):
+def test_a_damaged_cached_set_is_made_anew(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path / "cache"))
     first = dataset.load(folder)
-    (header,) = own_cache.glob("sets/*/*/set.json")
+    (header,) = (tmp_path / "cache").glob("sets/*/*/set.json")
     header.write_text("{}", encoding="utf-8")
     assert dataset.load(folder).fingerprint == first.fingerprint
     assert "fingerprint" in header.read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from hazelnut_ae import training
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.engine import runs, speed
+from hazelnut_ae.engine import long_run, runs, speed
 from hazelnut_ae.engine.files import DataError, Interrupted
 from hazelnut_ae.engine.long_run import train_run
 from hazelnut_ae.presets import PRESETS, Preset, find_preset, steps_per_epoch
