@@ -95,7 +95,7 @@ def parser():
 
     c = command("compare", compare, "fit the article's comparison systems and measure them beside a run")
     add_data_and_run(c)
-    c.add_argument("--systems", type=words, help="of article,ae-l2,ae-ssim,anogan,dictionary (default: all)")
+    c.add_argument("--systems", type=words, help="such as article,ae-l2; a wrong name lists them (default: all)")
     c.add_argument("--setting", default="quick", choices=["tiny", "quick", "paper"], help="default: quick")
     c.add_argument("--augment", type=augmentations, help=f"{KINDS_HELP} (default: as the run was trained)")
     c.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
