@@ -645,7 +645,7 @@ NONSENSE = ["nonsense", "/dev/null", "/proc/self/mem", "\x01", "a" * 5000, "~nob
 @pytest.mark.parametrize("variable", ["HAZELNUT_DATA", "HAZELNUT_PRESET", "HAZELNUT_FIGURES", "HAZELNUT_RUN"])
 @pytest.mark.parametrize("value", NONSENSE)
 def test_notebook_variables_that_are_nonsense(variable, value, painted_folder, tmp_path, monkeypatch):
-    from hazelnut_ae.course import lesson as tutorial
+    from hazelnut_ae.course import lesson as lessons
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HAZELNUT_PRESET", "tiny")
@@ -653,10 +653,10 @@ def test_notebook_variables_that_are_nonsense(variable, value, painted_folder, t
     monkeypatch.setenv(variable, value)
     if variable in ("HAZELNUT_FIGURES", "HAZELNUT_RUN"):  # a name that could be a folder's is taken
         with contextlib.suppress(DataError):
-            tutorial.setup()
+            lessons.setup()
     else:
         with pytest.raises(DataError) as caught:
-            tutorial.setup()
+            lessons.setup()
         assert "\n" not in str(caught.value)
         assert variable in str(caught.value) or value in ("../..", " ")
 

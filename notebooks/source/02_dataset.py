@@ -140,8 +140,8 @@ figures.panels(
 )
 
 # %% [markdown]
-# Nuts lie in any direction and come in many sizes, so the average is a brown cloud. White letters stand out from it; a dark
-# crack hardly does, while the nut's own outline and scar do. We need something that knows what a nut can look like, and rebuilds
+# Nuts lie in any direction and come in many sizes, so the average is a brown cloud. The defect stands out from it, but so do the
+# nut's own outline and scar, in which nothing is wrong. We need something that knows what a nut can look like, and rebuilds
 # *this* nut without its defect. (Where all parts are photographed in one position, the average is a surprisingly strong
 # baseline. Try it on your own data first!)
 
@@ -167,7 +167,8 @@ figures.panels(
 #
 # Unless you brought data, every picture above came out of `hazelnut_ae.synthetic`: a small renderer that shapes a body,
 # colours its shell and scar, adds a defect, lights it and takes the photograph. These are the stages of one nut. Since the
-# computer put the defect there, its mask is exact, which no human annotator achieves.
+# computer put the defect there, its mask marks exactly where, which no human annotator achieves. (Not every pixel of it need
+# look different: the paint of a print is worn.)
 
 # %%
 stages = synthetic.stages(np.random.default_rng(7), "hole")

@@ -124,8 +124,9 @@ print(f"2000 / {batch} = {2000 / batch} steps per epoch")
 
 # %% [markdown]
 # Training goes through the augmented images in *batches*; the weights change once per batch, which is one **step**. The
-# article does not print its batch size, but it prints 63 steps per epoch, and 2000 / 32 = 62.5. So the batch must have
-# been 32, and "about 2000" a round number: with 1955 images it would be 61.
+# article does not print its batch size, but it prints 63 steps per epoch. A batch of 32 fits: 2000 / 32 = 62.5, rounded up
+# because the last, smaller batch is a step, too. 1955 images would give 61.1, so 62: the article's "about 2000" must be a
+# little more than 391 × 5. That is the likeliest reading and no proof: 1955 / 31 = 63.06 fits as well, rounded down.
 #
 # (This course keeps a tenth of the good photographs out of training, to choose a threshold with in
 # [notebook 7](07_threshold_and_latent_size.ipynb). 391 photographs thus give 352 × 5 / 32 = 55 steps.)

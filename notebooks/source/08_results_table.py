@@ -191,7 +191,8 @@ plt.show()
 # One thing stands out: the order is turned around. The article finds cuts best and prints worst; this code finds prints
 # among the best and cuts worst, on synthetic nuts here and on real ones below. A print is white and covers about 3 % of the
 # image, a cut is a thin scratch and covers less than 1 %, so the order that we measure is the one you would guess from the
-# pictures of notebook 2. Why the article's is another we cannot tell: its code and its maps are not public.
+# pictures of notebook 2. Why the article's is another we cannot tell: its maps are not public, and of its code only a smaller
+# variant for 128 pixels is.
 #
 # ## Measured on real images
 #

@@ -213,7 +213,7 @@ pd.DataFrame(of_best).style.format("{:.0%}")
 
 # %% [markdown]
 # The rule fits the article's maps (and does on photographs, too). For other maps it depends: on these nuts AE(SSIM) keeps nearly
-# all, the dictionary little more than half; on the transistors below AE(SSIM) keeps 43 %, AnoGAN 6 % and the dictionary next to
+# all, the dictionary little more than half; on the transistors below AE(SSIM) keeps 44 %, AnoGAN 6 % and the dictionary next to
 # nothing. No rule is right for every map: look at held-out good maps of *your* system before you choose.
 
 # %% [markdown]
@@ -327,7 +327,7 @@ for name, of_system in maps.items():
 pd.DataFrame(facts).style.hide().format(precision=2)
 
 # %% [markdown]
-# * **AE(L2) and the article: blur.** Trained on squared error, the copies are smooth, whatever the latent size (notebook 7), and
+# * **AE(L2) and the article: blur.** Trained on squared error, the copies are smooth, and
 #   sharp edges of a good nut leave a residual. A defect must be darker or brighter than that to be seen: a hole is, a fine
 #   crack often not.
 # * **AE(SSIM): structure, above all at edges.** On good nuts its map is six times as high at edges as elsewhere, twice the ratio

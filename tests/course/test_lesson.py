@@ -5,7 +5,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from hazelnut_ae import comparison, dataset, detection, presets, results, shipped, synthetic, training
 from hazelnut_ae.course import execute
-from hazelnut_ae.course import lesson as tutorial
+from hazelnut_ae.course import lesson as lessons
 from hazelnut_ae.engine import long_run, runs, workflow
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.studies import variants
@@ -22,7 +22,7 @@ def tiny_lesson(painted_folder, monkeypatch, tmp_path):
     monkeypatch.setenv("HAZELNUT_PRESET", "tiny")
     monkeypatch.setenv("HAZELNUT_DATA", str(painted_folder))
     monkeypatch.setenv("HAZELNUT_RUN", str(tmp_path / "run"))
-    return tutorial.setup()
+    return lessons.setup()
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def test_a_variable_that_cannot_be_used_is_named(variable, value, words, painted
     monkeypatch.setenv("HAZELNUT_PRESET", "tiny")
     monkeypatch.setenv(variable, value)
     with pytest.raises(DataError, match=variable) as error:
-        tutorial.setup()
+        lessons.setup()
     assert words in str(error.value)
 
 
 def test_setup_says_what_it_works_with_and_no_path(tiny_lesson, painted_folder, capsys):
-    tutorial.setup()
+    lessons.setup()
     words = capsys.readouterr().out
     assert "8 good images to train on, 10 to test on" in words
     assert "synthetic" in words
@@ -59,13 +59,13 @@ def test_data_may_be_named_as_seen_from_the_repository(painted_folder, monkeypat
     monkeypatch.chdir(tmp_path / "notebooks")
     monkeypatch.setenv("HAZELNUT_DATA", "mine")
     monkeypatch.setenv("HAZELNUT_PRESET", "tiny")
-    assert len(tutorial.setup().dataset.train) == 8
+    assert len(lessons.setup().dataset.train) == 8
 
 
 def test_the_tiny_preset_leaves_the_figures_alone(tiny_lesson, monkeypatch, tmp_path):
     assert tiny_lesson.figures_folder is None
     monkeypatch.setenv("HAZELNUT_FIGURES", str(tmp_path / "drawn"))
-    lesson = tutorial.setup()
+    lesson = lessons.setup()
     from hazelnut_ae import figures
 
     lesson.show(figures.panels([[np.eye(256)]]), "figure_01")
@@ -76,7 +76,7 @@ def test_the_run_is_trained_once_and_found_again(tiny_lesson, monkeypatch):
     assert tiny_lesson.finished_run() is None
     trained = tiny_lesson.run
     monkeypatch.setattr(long_run, "train_run", lambda *a, **k: pytest.fail("trained twice"))
-    found = tutorial.setup().run
+    found = lessons.setup().run
     assert found.history == trained.history
 
 
@@ -88,7 +88,7 @@ def test_an_unfinished_run_is_gone_on_with(tiny_lesson, tmp_path, monkeypatch):
     monkeypatch.setattr(long_run, "f1_on_test", stop)  # at the end of the first epoch
     with pytest.raises(KeyboardInterrupt):
         long_run.train_run(
-            tiny_lesson.dataset, tmp_path / "run", tiny_lesson.preset, tutorial.SEED, checkpoint_seconds=0
+            tiny_lesson.dataset, tmp_path / "run", tiny_lesson.preset, lessons.SEED, checkpoint_seconds=0
         )
     monkeypatch.setattr(long_run, "f1_on_test", f1_on_test)
     assert (tmp_path / "run" / "checkpoint.pt").exists()
@@ -100,7 +100,7 @@ def test_the_lesson_measures_as_the_package_does(tiny_lesson):
     images = tiny_lesson.dataset.test.images
     maps = detection.AutoencoderDetector(tiny_lesson.run.model).anomaly_maps(images)
     np.testing.assert_allclose(tiny_lesson.maps, maps, atol=1e-5)
-    held_out = training.split_good(8, tutorial.SEED)[1]
+    held_out = training.split_good(8, lessons.SEED)[1]
     assert tiny_lesson.held_out_maps.shape == (len(held_out), 256, 256)
 
 
@@ -148,7 +148,7 @@ def test_hazelnuts_are_painted_once(own_cache, monkeypatch):
 
     monkeypatch.setattr(synthetic, "write_dataset", write)
     preset = presets.PRESETS["article"]
-    assert tutorial.painted(preset) == tutorial.painted(preset)
+    assert lessons.painted(preset) == lessons.painted(preset)
     assert calls == [preset.counts]
 
 
@@ -220,7 +220,7 @@ def test_progress_bars_leave_their_last_state():
 def test_bars_show_themselves_where_there_is_no_terminal(capsys):
     from tqdm import tqdm
 
-    with tutorial._progress_shown():
+    with lessons._progress_shown():
         for _ in tqdm(range(2), disable=None):
             pass
     assert "2/2" in capsys.readouterr().err
@@ -262,11 +262,11 @@ def test_the_variants_start_from_the_quick_fits():
 
 def test_own_run_is_of_the_lesson_s_own_images(tiny_lesson, monkeypatch):
     assert tiny_lesson.own_run is tiny_lesson.run
-    lesson = tutorial.Lesson(tiny_lesson.preset, tiny_lesson.data_folder, None, None)
-    monkeypatch.setattr(tutorial.Lesson, "run", runs.load_run(shipped.FOLDER / "article"))
+    lesson = lessons.Lesson(tiny_lesson.preset, tiny_lesson.data_folder, None, None)
+    monkeypatch.setattr(lessons.Lesson, "run", runs.load_run(shipped.FOLDER / "article"))
     assert lesson.own_run.config["data"] == lesson.dataset.fingerprint
     trained = lesson.own_run.model
-    again = tutorial.Lesson(tiny_lesson.preset, tiny_lesson.data_folder, None, None)
+    again = lessons.Lesson(tiny_lesson.preset, tiny_lesson.data_folder, None, None)
     monkeypatch.setattr(long_run, "train_run", lambda *_, **__: pytest.fail("trained again"))
     assert again.own_run.history == lesson.own_run.history
     assert trained is lesson.own_run.model
