@@ -15,6 +15,7 @@ def run(*arguments):
     return main([str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_main_path_end_to_end(tmp_path, capsys):
     data, folder, pictures = tmp_path / "my nuts", tmp_path / "run", tmp_path / "pictures"
     assert run("synthesize", data, "--preset", "tiny") == 0

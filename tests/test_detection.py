@@ -1,6 +1,7 @@
 """Figure 8, step by step, on numbers that can be checked by hand."""
 
 import numpy as np
+import pytest
 import torch
 
 from hazelnut_ae import detection
@@ -39,6 +40,7 @@ def test_maps_have_the_contracts_shape_and_range():
     assert detector.anomaly_maps(images[:0]).shape == (0, 256, 256)
 
 
+@pytest.mark.slow
 def test_fit_lowers_the_l2_loss(monkeypatch):
     monkeypatch.setattr(detection, "BATCH", 8)
     torch.manual_seed(0)

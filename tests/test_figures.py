@@ -42,6 +42,7 @@ def write_all(folder, defects):
     )
 
 
+@pytest.mark.slow
 def test_write_all_writes_the_articles_figures(tmp_path):
     paths = write_all(tmp_path, ["good", "crack", "cut", "hole", "print", "print"])
     assert [p.stem for p in paths] == [
@@ -64,6 +65,7 @@ def test_write_all_writes_the_articles_figures(tmp_path):
             picture.load()
 
 
+@pytest.mark.slow
 def test_other_defect_names_get_a_figure_each(tmp_path):
     names = {p.stem for p in write_all(tmp_path, ["good", "bent_lead", "colour", "misplaced"])}
     assert {"figure_09_bent_lead", "figure_09_colour", "figure_09_misplaced"} <= names

@@ -63,6 +63,7 @@ def test_definitions_on_counted_pixels():
     assert metrics.accuracy(c) == pytest.approx(5 / 7)
 
 
+@pytest.mark.slow
 @given(npst.arrays(bool, (2, 3, 8)))
 def test_definitions_agree_with_scikit_learn_and_torchmetrics(both):
     predicted, truth = both
@@ -286,6 +287,7 @@ def test_streaming_and_adding_equal_one_update():
         assert (halves[0] + halves[1]).compute()[name] == pytest.approx(value, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_memory_is_flat_from_110_to_2000_maps():
     maps, masks = hazelnut_like(3)
     peaks = {}

@@ -18,6 +18,7 @@ def colab():
     return [cell.source for cell in book.cells if cell.cell_type == "code"]
 
 
+@pytest.mark.slow
 def test_colab_installs_this_package_and_shows_defects(colab, monkeypatch, tmp_path):
     install, look, lessons = colab
     project = (ROOT / "pyproject.toml").read_text()

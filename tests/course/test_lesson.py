@@ -72,6 +72,7 @@ def test_the_tiny_preset_leaves_the_figures_alone(tiny_lesson, monkeypatch, tmp_
     assert [path.name for path in (tmp_path / "drawn").iterdir()] == ["figure_01.png"]
 
 
+@pytest.mark.slow
 def test_the_run_is_trained_once_and_found_again(tiny_lesson, monkeypatch):
     assert tiny_lesson.finished_run() is None
     trained = tiny_lesson.run
@@ -80,6 +81,7 @@ def test_the_run_is_trained_once_and_found_again(tiny_lesson, monkeypatch):
     assert found.history == trained.history
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_is_gone_on_with(tiny_lesson, tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
@@ -165,6 +167,7 @@ def bookshelf(tmp_path, monkeypatch):
     return shelve
 
 
+@pytest.mark.slow
 def test_run_executes_every_notebook_with_its_variables(bookshelf, painted_folder, tmp_path):
     bookshelf("01_one.ipynb", "import os", "print(os.environ['HAZELNUT_PRESET'], os.path.basename(os.getcwd()))")
     bookshelf("02_two.ipynb", "import os; print(os.path.isdir(os.environ['HAZELNUT_DATA']))")
@@ -226,6 +229,7 @@ def test_bars_show_themselves_where_there_is_no_terminal(capsys):
     assert "2/2" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mvtec_hazelnut_128", "hazelnut_toy", "transistor"])
 def test_numbers_of_real_images_are_what_evaluate_writes(name, tiny_lesson):
     there = shipped.measured(name)
@@ -260,6 +264,7 @@ def test_the_variants_start_from_the_quick_fits():
     assert set(study.index) - set(variants.VARIANTS) == {"mean image, no learning"}
 
 
+@pytest.mark.slow
 def test_own_run_is_of_the_lesson_s_own_images(tiny_lesson, monkeypatch):
     assert tiny_lesson.own_run is tiny_lesson.run
     lesson = lessons.Lesson(tiny_lesson.preset, tiny_lesson.data_folder, None, None)

@@ -24,6 +24,7 @@ def books(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_start_does_all_of_it_and_a_second_call_nothing(books, capsys, monkeypatch):
     assert main(["start", "--preset", "tiny"]) == 0
     said = capsys.readouterr().out
@@ -41,6 +42,7 @@ def test_start_does_all_of_it_and_a_second_call_nothing(books, capsys, monkeypat
     assert (books / "runs" / "synthetic_hazelnuts-tiny" / "model.safetensors").read_bytes() == weights
 
 
+@pytest.mark.slow
 def test_notebooks_that_changed_are_executed_again(books, painted_folder, capsys):
     assert main(["start", "--data", str(painted_folder), "--preset", "tiny"]) == 0
     path = books / "notebooks" / "01_one.ipynb"

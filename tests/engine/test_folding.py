@@ -18,6 +18,7 @@ def small(seed=0):
     return Autoencoder(16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("latent_dim", [16, 500])
 def test_folded_loss_and_its_gradients_are_those_of_the_plain_loss(latent_dim):
     """In double precision, where rounding cannot hide a wrong tap."""
@@ -44,6 +45,7 @@ def test_fold_puts_each_square_of_pixels_into_channels():
     assert folding.fold(x)[0, :, 0, 0].tolist() == [0, 1, 4, 5]
 
 
+@pytest.mark.slow
 def test_the_networks_that_it_knows_fit():
     for model in (small(), BergmannNetwork(1, 16), BergmannNetwork(3, 16)):
         before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -134,6 +136,7 @@ def a_little_of_neighbours(model, batch):
     return l2_loss(model, batch) + 1e-3 * neighbours(model, batch)
 
 
+@pytest.mark.slow
 def test_a_loss_that_cares_for_places_gets_images_and_one_that_does_not_may_get_folded_ones():
     model = small()
     for loss in (neighbours, red_alone, summed_over_rows, with_a_latent_penalty, a_little_of_neighbours):

@@ -74,6 +74,7 @@ def test_training_lowers_the_loss(painted, tmp_path):
     assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
 
 
+@pytest.mark.slow
 def test_same_seed_same_weights_other_seed_other_weights(painted, tmp_path, tiny_run):
     train_run(painted, tmp_path / "same", TINY)
     assert same(weights(tmp_path / "same"), weights(tiny_run.folder))
@@ -174,6 +175,7 @@ def test_damaged_checkpoint_alone_is_one_sentence(painted, tiny_run, tmp_path, d
     assert (folder / "checkpoint.pt").read_bytes() == bytes(content), "nothing may be overwritten"
 
 
+@pytest.mark.slow
 def test_full_disk_leaves_the_previous_checkpoint(painted, tiny_run, tmp_path, monkeypatch):
     folder = copy_run(tiny_run, tmp_path / "run")
     before = (folder / "checkpoint.pt").read_bytes()

@@ -6,6 +6,7 @@ import pytest
 from hazelnut_ae.engine import memory
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(memory.memory_gb() is None, reason="only Linux tells")
 def test_largest_memory_is_that_since_it_was_forgotten():
     """In a process of its own, which keeps freed memory as a training process does."""

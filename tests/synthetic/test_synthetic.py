@@ -17,6 +17,7 @@ def contents(folder):
     return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
+@pytest.mark.slow
 def test_write_gives_the_same_bytes_on_any_number_of_workers(tmp_path):
     counts = {"train/good": 2, "test/good": 1, "crack": 1, "print": 2}
     one = contents(write_dataset(tmp_path / "one", counts, seed=3, workers=1))
@@ -60,6 +61,7 @@ def test_unknown_defect_is_named():
         paint(np.random.default_rng(0), "scratch")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_masks_lie_on_the_nut_and_have_the_size_of_real_ones(defect):
     low, high = {"crack": (0.2, 35), "cut": (0.15, 3), "hole": (0.15, 4), "print": (0.5, 7)}[defect]
