@@ -151,8 +151,33 @@ class AugmentedSet:
         image = torch.from_numpy(np.array(self.images[self.rows[source]]))
         return augment(image, copy, seed=self.seed + source * 7919, kinds=self.kinds)
 
-    def batch(self, indices):
-        """The images of those numbers, uint8 [len(indices), 3, H, W]."""
+    def batch(self, indices, step=None):
+        """The images of those numbers, uint8 [len(indices), 3, H, W]; the same ones whatever the step."""
         if self.held is not None:
             return self.held[indices.to(self.held.device)]
         return torch.stack([self.make(index) for index in indices])
+
+
+class FreshSet:
+    """An augmented set of which no image comes twice: each is made when it is asked for, by `augment_batch`.
+
+    `copies` of every image count as an epoch; rows, seed and kinds as in `AugmentedSet`. Only the images are held.
+    """
+
+    def __init__(self, images, copies, seed=0, kinds=AUGMENTATIONS, rows=None):
+        self.images, self.copies, self.seed, self.kinds = images, copies, seed, kinds
+        self.rows = np.arange(len(images)) if rows is None else np.asarray(rows)
+
+    def __len__(self):
+        return self.copies * len(self.rows)
+
+    def to(self, device):
+        """Images are augmented where they lie, so that the device is left to the training."""
+        return self
+
+    def batch(self, indices, step):
+        """New images from those numbers, uint8 [len(indices), 3, H, W]; the same (seed, step) gives the same ones."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        chosen = self.images[self.rows[np.asarray(indices) % len(self.rows)]]  # uint8 [N, 3, H, W]
+        x = augment_batch(torch.from_numpy(np.ascontiguousarray(chosen)).float() / 255, self.kinds, generator)
+        return (x * 255).round().to(torch.uint8)  # [N, 3, H, W]

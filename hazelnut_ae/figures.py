@@ -148,10 +148,11 @@ def defects_and_masks(images, masks, names, caption=""):
     return panels([list(images), [np.asarray(mask, bool) for mask in masks]], titles=names, caption=caption)
 
 
-def loss(history, caption=""):
-    """Figure 5: training loss by step, every step in light grey and the running median over it.
+def loss(history, held_out=(), caption=""):
+    """Figure 5: training loss by step, every step in light grey, the running median, and the loss of held-out images.
 
-    history: rows (step, epoch, loss). The loss axis is logarithmic where the loss spans more than a factor of ten.
+    history: rows (step, epoch, loss); held_out: rows (step, loss). The loss axis is logarithmic where the loss spans
+    more than a factor of ten.
     """
     figure, ax = _chart(caption)
     if len(history):
@@ -162,6 +163,8 @@ def loss(history, caption=""):
         ax.plot(
             step, median, color="black", linewidth=1.6, label=f"median of {window} steps" if window > 1 else "median"
         )
+        if len(held_out):
+            ax.plot(*np.asarray(held_out, float).T, "--", color=VERMILION, linewidth=1.6, label="held-out good images")
         if np.nanmax(value) > 10 * max(np.nanmin(value), 1e-12):
             ax.set_yscale("log")
         ax.legend(frameon=False, fontsize=8)

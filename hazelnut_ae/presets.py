@@ -11,13 +11,15 @@ class Preset:
 
     name: str
     counts: dict[str, int]  # images to paint per folder of the MVTec layout
-    copies: int  # training images per photograph after augmentation, at most; the article's is 5
+    copies: int  # training images per photograph and epoch after augmentation, at most; the article's is 5
     batch_size: int
     steps: int | None  # the work of a run, whatever the number of images ...
     epochs: int | None  # ... or its epochs; one of the two is None
     evaluate_every: int  # epochs between two F1 evaluations
     latent_dim: int = 500
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-3  # with `one_cycle` its highest
+    one_cycle: bool = False  # the rate rises and falls once (`training.one_cycle`); else it stays what it is
+    fresh: bool = False  # every image is augmented anew each time it is used; else its copies are made once and kept
     augmentations: tuple[str, ...] = ("rotation", "flip", "noise")
 
     def copies_for(self, photographs):

@@ -3,6 +3,8 @@
 What a long run needs around the loop (resuming, checkpoints, several processes, speed) is in `engine.long_run`.
 """
 
+import math
+
 import numpy as np
 import torch
 from torch import nn
@@ -40,6 +42,30 @@ def train(model, optimizer, batches, loss_function=l2_loss):
         loss.backward()
         optimizer.step()
         yield loss.detach()
+
+
+def loss_on(model, images, loss_function=l2_loss):
+    """The mean loss of images uint8 [N, 3, 256, 256] that are only looked at, in evaluation mode: a float.
+
+    On held-out images it tells what the training loss cannot: whether hazelnuts are learnt, or these photographs.
+    """
+    model.eval()  # BatchNorm uses its averages, and learns nothing here
+    with torch.no_grad():
+        losses = [loss_function(model, batch).item() * len(batch) for batch in torch.as_tensor(images).split(32)]
+    return sum(losses) / len(images)
+
+
+def one_cycle(step, steps, highest):
+    """The learning rate of step 0 … steps - 1: it rises in a fifth of them, then falls to almost nothing.
+
+    Both along half a cosine, from 1/25 of the highest (Smith and Topin, 2018, as torch's `OneCycleLR` has it).
+    """
+    rising = 0.2 * steps - 1
+    if step <= rising:
+        begin, end, share = highest / 25, highest, step / rising
+    else:
+        begin, end, share = highest, highest / 250_000, (step - rising) / (steps - 1 - rising)
+    return end + (begin - end) * (1 + math.cos(math.pi * share)) / 2
 
 
 def split_good(count, seed):

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from hazelnut_ae import augmentation
-from hazelnut_ae.augmentation import AugmentedSet, augment, rotate
+from hazelnut_ae.augmentation import AugmentedSet, FreshSet, augment, rotate
 from hazelnut_ae.engine import cache
 
 
@@ -88,3 +88,23 @@ def test_a_disk_without_room_is_left_alone(monkeypatch, tmp_path):
     monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path))
     assert cache.disk_array((2**50,)) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fresh_set_gives_no_image_twice_and_the_same_ones_to_a_run_that_resumes():
+    images = torch.stack([picture(i) for i in range(4)]).numpy()
+    fresh = FreshSet(images, 5, seed=3, rows=[3, 0, 2])
+    assert len(fresh) == 15
+    rows = torch.tensor([0, 3, 6])  # three times the same photograph
+    first, again, later = fresh.batch(rows, step=7), fresh.batch(rows, step=7), fresh.batch(rows, step=8)
+    assert first.dtype == torch.uint8
+    assert first.shape == (3, *images.shape[1:])
+    assert torch.equal(first, again)
+    different = {image.numpy().tobytes() for image in (*first, *later)}
+    assert len(different) == 6
+    assert not torch.equal(first, FreshSet(images, 5, seed=4, rows=[3, 0, 2]).batch(rows, step=7))
+
+
+def test_a_fresh_set_without_augmentation_gives_the_photographs_that_it_may_use():
+    images = torch.stack([picture(i) for i in range(4)]).numpy()
+    fresh = FreshSet(images, 2, kinds=(), rows=[3, 1])
+    assert np.array_equal(fresh.batch(torch.arange(4), step=0).numpy(), images[[3, 1, 3, 1]])

@@ -38,7 +38,7 @@ def write_all(folder, defects):
     f1 = {name: [(1, 0.1), (2, None), (3, 0.4)] for name in test.defect_names}
     tau = dict.fromkeys(test.defect_names, 0.2)
     return gallery.write_all(
-        folder, train, test, test.images / 255, maps, history, f1, tau, "made-up noise, for a test"
+        folder, train, test, test.images / 255, maps, history, [(5, 0.03)], f1, tau, "made-up noise, for a test"
     )
 
 
@@ -157,8 +157,9 @@ def test_save_names_the_folder_that_cannot_be_written(tmp_path):
 
 
 def test_charts_take_short_and_empty_histories():
-    assert len(figures.loss([], "c").axes) == 1
-    assert len(figures.loss([(1, 1, 0.5)], "c").axes[0].lines) == 2
+    assert len(figures.loss([], (), "c").axes) == 1
+    assert len(figures.loss([(1, 1, 0.5)], caption="c").axes[0].lines) == 2
+    assert len(figures.loss([(1, 1, 0.5)], [(1, 0.6)], "c").axes[0].lines) == 3
     assert not figures.f1_by_epoch({}, caption="c").axes[0].lines
 
 

@@ -33,6 +33,31 @@ def test_epoch_order_is_a_permutation_that_seed_and_epoch_decide():
     assert not torch.equal(order, training.epoch_order(50, 1, 3))
 
 
+@pytest.mark.parametrize("steps", [10, 61, 1000])
+def test_one_cycle_is_torchs(steps):
+    optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], 0.003)
+    options = {"total_steps": steps, "pct_start": 0.2, "cycle_momentum": False}
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.003, **options)
+    for step in range(steps):
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(training.one_cycle(step, steps, 0.003), rel=1e-9)
+        optimizer.step()
+        if step < steps - 1:
+            schedule.step()
+
+
+def test_loss_on_images_that_are_only_looked_at():
+    """The mean over all of them whatever the batches, by BatchNorm's averages, which stay as they were."""
+    torch.manual_seed(0)
+    model = Autoencoder(8)
+    images = torch.randint(0, 256, (33, 3, 256, 256), dtype=torch.uint8)  # one more than a batch
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    found = training.loss_on(model, images)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    with torch.no_grad():
+        one_by_one = [l2_loss(model.eval(), image[None]).item() for image in images]
+    assert found == pytest.approx(np.mean(one_by_one), rel=1e-5)
+
+
 def test_the_loop_is_the_one_that_everybody_writes_first():
     """Ten steps of `train` beside ten steps by hand: the same losses and the same weights, to the last bit."""
     batches = torch.randint(0, 256, (10, 2, 3, 256, 256), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

@@ -6,11 +6,12 @@ from hazelnut_ae import figures
 from hazelnut_ae.figures import ARTICLE_FIGURE
 
 
-def write_all(out, train, test, reconstructions, maps, history, f1, tau, caption):
+def write_all(out, train, test, reconstructions, maps, history, held_out, f1, tau, caption):
     """Writes figures 3–7, 9–14 and figure_00_defects_found into the folder `out`; returns their paths.
 
     train, test: ImageSet. reconstructions: float32 [N, 3, H, W] in [0, 1] and maps: float32 [N, H, W], of the test
-    images in order. history: rows (step, epoch, loss). f1: {defect: [(epoch, f1), ...]}. tau: {defect: τ}.
+    images in order. history: rows (step, epoch, loss). held_out: rows (step, loss). f1: {defect: [(epoch, f1), ...]}.
+    tau: {defect: τ}.
     The image shown of a defect is the one of median F1 at τ. A figure that the data cannot give is left out.
     """
     written = []
@@ -25,7 +26,7 @@ def write_all(out, train, test, reconstructions, maps, history, f1, tau, caption
             "figure_03_training_images",
         )
     if len(history):
-        write(figures.loss(history, f"Training loss. {caption}"), "figure_05_loss")
+        write(figures.loss(history, held_out, f"Training loss. {caption}"), "figure_05_loss")
     for number, names in figures.f1_groups(list(f1)).items():
         note = f"F1 at τ on the test folders themselves, so no validation in the strict sense. {caption}"
         write(figures.f1_by_epoch(f1, names, note), f"figure_{number:02d}_f1_{'_'.join(names)}")

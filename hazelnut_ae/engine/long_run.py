@@ -4,9 +4,10 @@ A data set goes in, a run folder comes out. A kill at any moment leaves a folder
 end are those of a run that was never stopped.
 """
 
+import contextlib
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -14,10 +15,11 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from hazelnut_ae import metrics, training
-from hazelnut_ae.augmentation import AugmentedSet
+from hazelnut_ae.augmentation import AugmentedSet, FreshSet
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.detection import AutoencoderDetector
-from hazelnut_ae.engine import checkpoints, memory, runs, speed
+from hazelnut_ae.engine import checkpoints, compiling, memory, runs, speed
+from hazelnut_ae.engine.ahead import ahead
 from hazelnut_ae.engine.files import DataError, Interrupted
 from hazelnut_ae.engine.parallel import first_process_first, join_processes, mean_over_processes, stop_signals
 from hazelnut_ae.presets import steps_per_epoch
@@ -48,45 +50,55 @@ def train_run(
     rank, world = join_processes()
     device = speed.find_device(device)
     precision = speed.best_precision(device)
-    train_rows, _ = training.split_good(len(dataset.train), seed)
+    train_rows, held_out_rows = training.split_good(len(dataset.train), seed)
     preset = replace(preset, copies=preset.copies_for(len(train_rows)))
     epochs = epochs or preset.epochs_for(preset.copies * len(train_rows))
     per_epoch = steps_per_epoch(preset.copies * len(train_rows), preset.batch_size)
     steps = epochs * per_epoch
-    compiled = world == 1 and speed.pays_to_compile(steps, device)
-    config = runs.make_config(preset, dataset.name, dataset.fingerprint, seed, latent_dim, epochs, precision, compiled)
+    config = runs.make_config(preset, dataset.name, dataset.fingerprint, seed, latent_dim, epochs, precision)
     with first_process_first(rank, world):
         state = open_run(folder, config, resume or rank > 0)
 
     torch.manual_seed(seed)
-    model = Autoencoder(latent_dim).to(device, memory_format=torch.channels_last)
+    model = Autoencoder(latent_dim).to(device)
     optimizer = torch.optim.Adam(model.parameters(), preset.learning_rate, fused=True)
-    losses, f1_rows = restore(folder, state, model, optimizer) if state is not None else ([], [])
+    progress = restore(folder, state, model, optimizer) if state is not None else Progress()
+    first = len(progress.losses)
     precision = config["precision"]  # as recorded: a run keeps its arithmetic
     network, prepare = speed.faster(model, training.l2_loss, device, precision, world)
     network = DistributedDataParallel(network) if world > 1 else network
-    loss_function = speed.compiled(training.l2_loss) if config["compiled"] else training.l2_loss
+    batches, loss_function = (), training.l2_loss
+    if first < steps:  # else the run is finished, and no image is needed any more
+        kind = FreshSet if preset.fresh else AugmentedSet
+        augmented = kind(dataset.train.images, preset.copies, seed, preset.augmentations, train_rows).to(device)
+        if config["compiled"] is None:
+            some = augmented.batch(torch.zeros(preset.batch_size, dtype=int), 0)
+            config["compiled"] = world == 1 and compiling.pays(steps, model, loss_function, some, device, precision)
+            if rank == 0:
+                runs.write_json(folder / "config.json", config)
+        loss_function = compiling.compiled_or_not(loss_function) if config["compiled"] else loss_function
+        batches = own_batches(augmented, preset.batch_size, seed, range(first, steps), per_epoch, rank, world)
+        batches = at_their_rates(ahead(map(prepare, batches)), optimizer, preset, range(first, steps), steps)
+    held_out = torch.from_numpy(dataset.train.images[held_out_rows]).to(device)  # uint8 [M, 3, 256, 256]
 
     def save():
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "config": config}
-        checkpoints.save(folder / "checkpoint.pt", state | {"losses": torch.tensor(losses), "f1": f1_rows})
-        runs.write_run(folder, losses, per_epoch, f1_rows, model)
+        checkpoints.save(folder / "checkpoint.pt", state | progress.state())
+        runs.write_run(folder, progress, per_epoch, model)
 
-    first, saved, batches = len(losses), time.monotonic(), ()
-    if first < steps:  # else the run is finished, and no image is needed any more
-        augmented = AugmentedSet(dataset.train.images, preset.copies, seed, preset.augmentations, train_rows).to(device)
-        batches = own_batches(augmented, preset.batch_size, seed, range(first, steps), per_epoch, rank, world)
+    saved = time.monotonic()
     bar = tqdm(total=steps, initial=first, unit="step", disable=None if rank == 0 else True)
-    course = training.train(network, optimizer, map(prepare, batches), loss_function)
-    with memory.kept(), stop_signals() as stop, bar:
+    course = training.train(network, optimizer, batches, loss_function)
+    with memory.kept(), stop_signals() as stop, bar, contextlib.closing(course):
         for step, loss in enumerate(course, start=first + 1):
-            losses.append(mean_over_processes(loss, world))
+            progress.losses.append(mean_over_processes(loss, world))
             epoch, done = -(-step // per_epoch), step == steps
             bar.update()
-            bar.set_description(f"epoch {epoch}/{epochs}, loss {losses[-1]:.4f}", refresh=False)
-            last_of_epoch = step % per_epoch == 0
-            if last_of_epoch and (epoch % preset.evaluate_every == 0 or epoch == 1 or done) and rank == 0:
-                f1_rows.append((epoch, f1_on_test(model, dataset.test)))
+            bar.set_description(f"epoch {epoch}/{epochs}, loss {progress.losses[-1]:.4f}", refresh=False)
+            if step % per_epoch == 0 and rank == 0:
+                progress.held_out.append((step, training.loss_on(model, held_out)))
+                if epoch % preset.evaluate_every == 0 or epoch == 1 or done:
+                    progress.f1.append((epoch, f1_on_test(model, dataset.test)))
             stopping = stop.asked(world)
             if stopping or done or time.monotonic() - saved > checkpoint_seconds:
                 if rank == 0:
@@ -95,6 +107,19 @@ def train_run(
             if stopping and not done:
                 raise Interrupted(f"Stopped in epoch {epoch} of {epochs} and saved; go on with --resume.")
     return runs.load_run(folder) if rank == 0 else None
+
+
+@dataclass
+class Progress:
+    """How far a run is: the loss of each step, (step, loss of the held-out images) and (epoch, F1 by defect)."""
+
+    losses: list = field(default_factory=list)
+    held_out: list = field(default_factory=list)
+    f1: list = field(default_factory=list)
+
+    def state(self):
+        """What a checkpoint holds of it."""
+        return {"losses": torch.tensor(self.losses), "held_out": torch.tensor(self.held_out), "f1": self.f1}
 
 
 def own_batches(augmented, batch_size, seed, steps, per_epoch, rank, world):
@@ -107,7 +132,17 @@ def own_batches(augmented, batch_size, seed, steps, per_epoch, rank, world):
         if position == 0 or step == steps.start:
             order = training.epoch_order(len(augmented), seed, epoch)
         rows = order[position * batch_size : (position + 1) * batch_size]
-        yield augmented.batch(rows[rank::world])
+        yield augmented.batch(rows[rank::world], step * world + rank)
+
+
+def at_their_rates(batches, optimizer, preset, numbers, steps):
+    """The same batches; when one is taken, the optimizer is set to the learning rate of its step."""
+    with contextlib.closing(batches):  # ends the thread that makes them
+        for step, batch in zip(numbers, batches, strict=True):
+            if preset.one_cycle:
+                for group in optimizer.param_groups:
+                    group["lr"] = training.one_cycle(step, steps, preset.learning_rate)
+            yield batch
 
 
 def open_run(folder, config, resume):
@@ -138,7 +173,7 @@ def load_checkpoint(folder):
 
 
 def restore(folder, state, model, optimizer):
-    """Puts a checkpoint's weights into the network and the optimizer; returns (losses, rows of F1) so far.
+    """Puts a checkpoint's weights into the network and the optimizer; returns the `Progress` so far.
 
     Raises: DataError if it holds something else, although its checksum is right.
     """
@@ -148,7 +183,12 @@ def restore(folder, state, model, optimizer):
         for parameter, moments in optimizer.state.items():
             if {moments["exp_avg"].shape, moments["exp_avg_sq"].shape} != {parameter.shape}:
                 raise ValueError("its optimizer is another network's")
-        return state["losses"].tolist(), [(int(epoch), dict(f1)) for epoch, f1 in state["f1"]]
+        held_out = state.get("held_out", torch.empty(0, 2)).reshape(-1, 2)  # older checkpoints have none
+        return Progress(
+            state["losses"].tolist(),
+            [(int(step), float(loss)) for step, loss in held_out.tolist()],
+            [(int(epoch), dict(f1)) for epoch, f1 in state["f1"]],
+        )
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise DataError(
             f"The checkpoint in {folder} cannot be used ({checkpoints.first_line(error)}); remove the folder and train "

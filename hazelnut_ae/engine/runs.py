@@ -1,7 +1,8 @@
 """The run folder: what training leaves on the disk, written so that a kill at any moment leaves a run that resumes.
 
-config.json (what was asked for), checkpoint.pt (everything that resume needs) and checkpoint.previous.pt, history.csv
-(step, epoch, loss), f1.csv (epoch, one column per defect), model.safetensors (weights only), results.json.
+config.json (what was asked for), checkpoint.pt (everything that resume needs) and checkpoint.previous.pt,
+history.csv (step, epoch, loss, and once an epoch held_out_loss), f1.csv (epoch, one column per defect),
+model.safetensors (weights only), results.json.
 """
 
 import csv
@@ -31,20 +32,25 @@ MUST_AGREE = (
     "augmentations",
     "batch_size",
     "learning_rate",
+    "one_cycle",
+    "fresh",
     "format",
 )
+OLDER = {"one_cycle": False, "fresh": False}  # what runs did before their settings said so
 
 
 @dataclass
 class Run:
     """A finished or unfinished run, read from its folder.
 
-    history: list of (step, epoch, loss); f1: {defect: list of (epoch, F1 or None)}; model: the network, in eval mode.
+    history: list of (step, epoch, loss); held_out: list of (step, loss of the held-out images), empty in older runs;
+    f1: {defect: list of (epoch, F1 or None)}; model: the network, in eval mode.
     """
 
     folder: Path
     config: dict
     history: list = field(default_factory=list)
+    held_out: list = field(default_factory=list)
     f1: dict = field(default_factory=dict)
     model: Autoencoder | None = None
 
@@ -56,8 +62,11 @@ class Run:
         return f"{c['preset']} preset, {epochs} epochs, latent {c['latent_dim']}, seed {c['seed']}"
 
 
-def make_config(preset, data_name, fingerprint, seed, latent_dim, epochs, precision, compiled):
-    """What config.json holds: all that decides the weights, and the versions that computed them."""
+def make_config(preset, data_name, fingerprint, seed, latent_dim, epochs, precision):
+    """What config.json holds: all that decides the weights, and the versions that computed them.
+
+    Whether the step is compiled is not decided yet.
+    """
     return {
         "format": FORMAT,
         "preset": preset.name,
@@ -69,9 +78,11 @@ def make_config(preset, data_name, fingerprint, seed, latent_dim, epochs, precis
         "augmentations": list(preset.augmentations),
         "batch_size": preset.batch_size,
         "learning_rate": preset.learning_rate,
+        "one_cycle": preset.one_cycle,
+        "fresh": preset.fresh,
         "epochs": epochs,
         "precision": precision,
-        "compiled": compiled,
+        "compiled": None,
         "versions": {
             "hazelnut_ae": hazelnut_ae.__version__,
             "torch": str(torch.__version__),
@@ -83,9 +94,10 @@ def make_config(preset, data_name, fingerprint, seed, latent_dim, epochs, precis
 def refuse_other_run(folder, old, new):
     """Raises: DataError if the run of config `old` is not the one that `new` asks for, naming what differs."""
     for key in MUST_AGREE:
-        if old.get(key) != new[key]:
+        value = old.get(key, OLDER.get(key))
+        if value != new[key]:
             what = {"data": "other images", "format": "another version of hazelnut_ae"}.get(
-                key, f"{key} {old.get(key)!r}, not {new[key]!r}"
+                key, f"{key} {value!r}, not {new[key]!r}"
             )
             raise DataError(
                 f"{folder} holds a run of {what}; choose another --run folder, or the same data and options."
@@ -109,14 +121,15 @@ def read_json(path, remedy):
         raise DataError(f"{path} cannot be read ({error}); {remedy}") from error
 
 
-def write_run(folder, losses, steps_per_epoch, f1_rows, model):
-    """Writes what people and figures read: history.csv, f1.csv and the weights."""
-    folder = Path(folder)
+def write_run(folder, progress, steps_per_epoch, model):
+    """Writes what people and figures read, of a `long_run.Progress`: history.csv, f1.csv and the weights."""
+    folder, held_out, f1_rows = Path(folder), dict(progress.held_out), progress.f1
     with atomic_path(folder / "history.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["step", "epoch", "loss"])
-        for step, loss in enumerate(losses, start=1):
-            writer.writerow([step, 1 + (step - 1) // steps_per_epoch, f"{float(loss):.6g}"])
+        writer.writerow(["step", "epoch", "loss", "held_out_loss"])
+        for step, loss in enumerate(progress.losses, start=1):
+            unseen = f"{held_out[step]:.6g}" if step in held_out else ""
+            writer.writerow([step, 1 + (step - 1) // steps_per_epoch, f"{float(loss):.6g}", unseen])
     names = sorted({name for _, row in f1_rows for name in row})
     with atomic_path(folder / "f1.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -160,7 +173,11 @@ def load_run(folder):
         model = Autoencoder(config["latent_dim"])
         model.load_state_dict(weights)
         with open(folder / "history.csv", newline="", encoding="utf-8") as file:
-            history = [(int(r["step"]), int(r["epoch"]), float(r["loss"])) for r in csv.DictReader(file)]
+            rows = list(csv.DictReader(file, strict=True))
+        if any(None in row.values() for row in rows) or not rows:
+            raise ValueError("history.csv is cut short")
+        history = [(int(row["step"]), int(row["epoch"]), float(row["loss"])) for row in rows]
+        held_out = [(int(row["step"]), float(row["held_out_loss"])) for row in rows if row.get("held_out_loss")]
         f1 = {}
         with open(folder / "f1.csv", newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file, strict=True):
@@ -181,4 +198,4 @@ def load_run(folder):
     ) as error:
         raise DataError(f"The run in {folder} is damaged ({first_line(error)}); {remedy}") from error
     model.eval()
-    return Run(folder, config, history, f1, model)
+    return Run(folder, config, history, held_out, f1, model)

@@ -90,6 +90,7 @@ def figures(dataset, run, out):
         reconstructions,
         residual(test.images, reconstructions),  # float32 [N, 256, 256]
         run.history,
+        run.held_out,
         run.f1 if same or both_synthetic(dataset, run) else {},
         {name: printed_tau(name) for name in test.defect_names},
         caption(dataset, run),

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from hazelnut_ae import dataset, synthetic, training
 from hazelnut_ae.augmentation import AugmentedSet, augment
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.engine import memory, speed
+from hazelnut_ae.engine import compiling, memory, speed
 from hazelnut_ae.studies import bench_metrics
 
 STEP_GFLOP = 26.1  # 136.0 M multiply-adds per image, ×2 operations, ×32 images, ×3 for forward and both gradients
@@ -111,13 +111,14 @@ def plain_step(model, optimizer, batch):
 def steps(turns, seconds):
     """Our step against the plain one, and against the time that its multiplications alone would take."""
     batch = torch.randint(0, 256, (BATCH, 3, 256, 256), dtype=torch.uint8)
-    plain, ours = Autoencoder(), Autoencoder().to(memory_format=torch.channels_last)
+    plain, ours = Autoencoder(), Autoencoder()
     plain_adam = torch.optim.Adam(plain.parameters(), 1e-3)
     our_adam = torch.optim.Adam(ours.parameters(), 1e-3, fused=True)
     precision = speed.best_precision("cpu")
     network, prepare = speed.faster(ours, training.l2_loss, "cpu", precision)
     same = itertools.repeat(prepare(batch))
-    fast = training.train(network, our_adam, same, speed.compiled(training.l2_loss))
+    compiling_s = compiling.measure(ours, training.l2_loss, batch, "cpu", precision, turns=1)
+    fast = training.train(network, our_adam, same, compiling.compiled_or_not(training.l2_loss))
     eager = training.train(network, our_adam, same)
     a32 = torch.randn(PRODUCT, PRODUCT)
     functions = {
@@ -132,6 +133,7 @@ def steps(turns, seconds):
     functions["ours"]()  # compiles
     found = alternately(turns, seconds, functions)
     rate32 = 2 * PRODUCT**3 / 1e9 / found["product32"]  # GFLOP/s
+    saved = found["eager"] - found["ours"]
     rate16 = 2 * PRODUCT**3 / 1e9 / found["product16"] if "product16" in found else None
     return {
         "our_step": functions["ours"],
@@ -143,6 +145,10 @@ def steps(turns, seconds):
         "matmul_gflops_bfloat16": rate16,
         "step_vs_eager": found["plain"] / found["ours"],
         "step_vs_eager_without_compiling": found["plain"] / found["eager"],
+        "compile_s": compiling_s["compile_s"],
+        "compile_from_cache_s": compiling_s["from_cache_s"],
+        "compile_pays_from_steps": compiling_s["compile_s"] / saved if saved > 0 else None,
+        "compile_from_cache_pays_from_steps": compiling_s["from_cache_s"] / saved if saved > 0 else None,
         "step_vs_floor": found["ours"] * rate32 / STEP_GFLOP,
         "step_vs_floor_own_precision": found["ours"] * (rate16 or rate32) / STEP_GFLOP,
     }

@@ -169,7 +169,7 @@ print("same loss in two steps:", all(same))
 # %%
 run = lesson.run
 print("Run:", run.caption)
-figure = figures.loss(run.history, f"Training loss. {lesson.caption}")
+figure = figures.loss(run.history, run.held_out, f"Training loss. {lesson.caption}")
 lesson.show(figure, "figure_05_loss")
 
 # %% [markdown]

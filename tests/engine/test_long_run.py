@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from hazelnut_ae import training
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.engine import long_run, runs, speed
+from hazelnut_ae.engine import checkpoints, long_run, runs, speed
 from hazelnut_ae.engine.files import DataError, Interrupted
 from hazelnut_ae.engine.long_run import train_run
 from hazelnut_ae.presets import PRESETS, Preset, find_preset, steps_per_epoch
@@ -105,6 +105,56 @@ def test_sigterm_saves_and_resume_gives_the_same_weights(painted, tmp_path, tiny
     run = train_run(painted, tmp_path / "run", TINY, resume=True)
     assert same(weights(run.folder), weights(tiny_run.folder))
     assert run.history == tiny_run.history
+
+
+FRESH = dataclasses.replace(TINY, name="fresh", fresh=True, one_cycle=True, epochs=3)
+
+
+def test_a_fresh_run_on_a_cycle_resumes_with_the_same_weights(painted, tmp_path, monkeypatch):
+    whole = train_run(painted, tmp_path / "whole", FRESH)
+    l2_loss, calls = training.l2_loss, []
+
+    def loss_then_signal(*arguments):
+        calls.append(1)
+        if len(calls) == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return l2_loss(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "l2_loss", loss_then_signal)
+        with pytest.raises(Interrupted):
+            train_run(painted, tmp_path / "run", FRESH)
+    run = train_run(painted, tmp_path / "run", FRESH, resume=True)
+    assert same(weights(run.folder), weights(whole.folder))
+    assert (run.history, run.held_out) == (whole.history, whole.held_out)
+
+
+def test_the_loss_of_held_out_images_stands_beside_the_training_loss(painted, tiny_run):
+    rows = list(csv.DictReader(open(tiny_run.folder / "history.csv")))
+    per_epoch = len(rows) // 2
+    assert [i + 1 for i, row in enumerate(rows) if row["held_out_loss"]] == [per_epoch, 2 * per_epoch]
+    assert [step for step, _ in tiny_run.held_out] == [per_epoch, 2 * per_epoch]
+    held_out = painted.train.images[training.split_good(len(painted.train), 0)[1]]
+    assert tiny_run.held_out[-1][1] == pytest.approx(training.loss_on(tiny_run.model, held_out), rel=1e-4)
+
+
+def test_a_run_of_before_loads_and_resumes(painted, tiny_run, tmp_path):
+    """Without the column of held-out losses, and without the settings that came with it."""
+    folder = copy_run(tiny_run, tmp_path / "run")
+    lines = (folder / "history.csv").read_text().splitlines()
+    (folder / "history.csv").write_text("".join(line.rsplit(",", 1)[0] + "\n" for line in lines))
+    config = json.loads((folder / "config.json").read_text())
+    for key in ("fresh", "one_cycle"):
+        del config[key]
+    (folder / "config.json").write_text(json.dumps(config))
+    state = long_run.load_checkpoint(folder)
+    del state["held_out"]
+    state["config"] = config
+    checkpoints.save(folder / "checkpoint.pt", state)
+    run = runs.load_run(folder)
+    assert run.history == tiny_run.history
+    assert run.held_out == []
+    assert same(weights(train_run(painted, folder, TINY, resume=True).folder), weights(tiny_run.folder))
 
 
 def test_resume_of_a_finished_run_changes_nothing_and_augments_nothing(painted, tiny_run, monkeypatch):

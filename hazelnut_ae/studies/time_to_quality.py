@@ -1,0 +1,73 @@
+"""How good a detector is after how many steps and seconds: the recipe of a preset beside the one that it replaced."""
+
+import time
+from dataclasses import replace
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from hazelnut_ae import metrics, training
+from hazelnut_ae.augmentation import AugmentedSet, FreshSet
+from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.detection import AutoencoderDetector
+from hazelnut_ae.engine import compiling, long_run, memory, speed
+from hazelnut_ae.engine.ahead import ahead
+from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.presets import PRESETS, steps_per_epoch
+
+QUICK = PRESETS["quick"]
+RECIPES = {
+    "quick": QUICK,
+    # as it was: fixed copies, a constant rate
+    "before": replace(QUICK, batch_size=32, steps=1800, learning_rate=1e-3, one_cycle=False, fresh=False),
+}
+
+
+def time_to_quality(data, names=tuple(RECIPES), seeds=(0, 1, 2), looks=6, augment=None):
+    """Trains each of these recipes on a Dataset once per seed, and looks at it so many times on the way.
+
+    Returns a DataFrame with a row per look: data, recipe, seed, step, seconds (of training and augmenting alone),
+    loss (of the step), held_out_loss, pixel_auroc and f1_max (over all test pixels). augment: other augmentations.
+    """
+    if not len(data.test):
+        raise DataError(f"{data.name} has no test images; put some into test/good and test/<defect> to measure on.")
+    rows = []
+    for name in names:
+        for seed in seeds:
+            preset = RECIPES[name]
+            preset = replace(preset, augmentations=preset.augmentations if augment is None else augment)
+            found = course(data, preset, seed, looks)
+            rows += [{"data": data.name, "recipe": name, "seed": seed} | row for row in found]
+    return pd.DataFrame(rows)
+
+
+def course(data, preset, seed, looks):
+    """One run of `time_to_quality`: the same batches, rates and weights as `hazelnut-ae train` would have."""
+    train_rows, held_out_rows = training.split_good(len(data.train), seed)
+    held_out = torch.from_numpy(data.train.images[held_out_rows])
+    preset = replace(preset, copies=preset.copies_for(len(train_rows)))
+    per_epoch = steps_per_epoch(preset.copies * len(train_rows), preset.batch_size)
+    steps = preset.epochs_for(preset.copies * len(train_rows)) * per_epoch
+    torch.manual_seed(seed)
+    model = Autoencoder(preset.latent_dim)
+    optimizer = torch.optim.Adam(model.parameters(), preset.learning_rate, fused=True)
+    network, prepare = speed.faster(model, training.l2_loss, "cpu", speed.best_precision("cpu"))
+    seconds, rows, started = 0.0, [], time.perf_counter()
+    kind = FreshSet if preset.fresh else AugmentedSet
+    augmented = kind(data.train.images, preset.copies, seed, preset.augmentations, train_rows)
+    batches = long_run.own_batches(augmented, preset.batch_size, seed, range(steps), per_epoch, 0, 1)
+    batches = long_run.at_their_rates(ahead(map(prepare, batches)), optimizer, preset, range(steps), steps)
+    steps_done = training.train(network, optimizer, batches, compiling.compiled_or_not(training.l2_loss))
+    with memory.kept():
+        for step, loss in enumerate(tqdm(steps_done, total=steps, disable=None, leave=False), start=1):
+            if step * looks % steps >= looks:
+                continue
+            seconds += time.perf_counter() - started
+            maps = AutoencoderDetector(model).anomaly_maps(data.test.images)  # float32 [N, 256, 256]
+            pixels = metrics.PixelMetrics().update(maps, data.test.masks).compute()
+            unseen = training.loss_on(model, held_out)
+            row = {"step": step, "seconds": seconds, "loss": loss.item(), "held_out_loss": unseen}
+            rows.append(row | {"pixel_auroc": pixels["auroc"], "f1_max": pixels["f1_max"]})
+            started = time.perf_counter()
+    return rows
