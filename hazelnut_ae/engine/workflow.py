@@ -39,11 +39,20 @@ def both_synthetic(dataset, run):
 
 def held_out(dataset, run):
     """The good training images that the run never saw, uint8 [M, 3, 256, 256]; the same ones as in training."""
+    return dataset.train.images[good_rows(dataset, run)[1]]
+
+
+def learnt_from(dataset, run):
+    """The good training images that the run learnt from, uint8 [N, 3, 256, 256], as they are before augmentation."""
+    return dataset.train.images[good_rows(dataset, run)[0]]
+
+
+def good_rows(dataset, run):
+    """The numbers of the dataset's good training images in two parts: (learnt from, held out) by this run."""
     count = len(dataset.train)
     if run.config["data"] != dataset.fingerprint and both_synthetic(dataset, run):
         count = PRESETS[run.config["preset"]].counts["train/good"]  # of which it kept its own tenth
-    _, rows = split_good(count, run.config["seed"])
-    return dataset.train.images[rows[rows < len(dataset.train)]]
+    return [rows[rows < len(dataset.train)] for rows in split_good(count, run.config["seed"])]
 
 
 def evaluate(dataset, run):

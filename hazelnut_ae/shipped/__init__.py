@@ -6,6 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 FOLDER = Path(__file__).parent
+CREDIT = (
+    "Measured on synthetic hazelnuts (painted, MIT) and on photographs: mvtec_hazelnut_128 (MVTec AD, Bergmann et al., "
+    "CVPR 2019, CC BY-NC-SA 4.0; not the official split), hazelnut_toy (anomalib project, CC BY 4.0; not an official "
+    "split)."
+)
 
 
 def latent_study():
@@ -20,6 +25,12 @@ def latent_study():
 def variants_study():
     """`comparison.variants` on MVTec AD's transistor as a DataFrame, or None where the package ships none."""
     path = FOLDER / "measured" / "transistor_variants.csv"
+    return pd.read_csv(path) if path.is_file() else None
+
+
+def time_to_quality():
+    """The measured course of the recipes, as `studies.time_to_quality` returns it, or None where there is none."""
+    path = FOLDER / "measured" / "time_to_quality.csv"
     return pd.read_csv(path) if path.is_file() else None
 
 

@@ -13,6 +13,7 @@ def page(folder):
     parts = [HEAD, measured(folder), sets(folder), label_free(folder), THRESHOLDS]
     parts += [COMPARISON, compared(folder), SECONDS, leaders(folder), kept(folder), UNLIKE]
     parts += [studies.beside_published(folder), studies.own_run(folder), studies.latent_sizes(folder)]
+    parts += [studies.time_to_quality(folder)]
     parts += [studies.speed(folder), elsewhere(folder)]
     return "\n\n".join(part for part in parts if part) + "\n"
 

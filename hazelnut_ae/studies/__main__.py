@@ -1,11 +1,12 @@
 """The studies behind the course, as commands: what the latent size does (the article's section 5.2 argues, without a
-measurement), what an epoch costs when there are many images, whether bfloat16 learns as float32 does, and which choice
-moves a comparison system's number.
+measurement), what an epoch costs when there are many images, whether bfloat16 learns as float32 does, how good a
+detector is after how many minutes, and which choice moves a comparison system's number.
 
     python -m hazelnut_ae.studies latent DIR --runs runs/latent --out latent_sizes.csv
     python -m hazelnut_ae.studies scale --out scale.csv
     python -m hazelnut_ae.studies precision DIR --out precision.csv
     python -m hazelnut_ae.studies painted DIR PAINTED --out painted_against_real.csv
+    python -m hazelnut_ae.studies time DIR --out time_to_quality.csv
     python -m hazelnut_ae.studies variants DIR --maps runs/variants --out variants.csv
 """
 
@@ -15,12 +16,17 @@ from pathlib import Path
 
 from hazelnut_ae import dataset
 from hazelnut_ae.engine.files import DataError, Interrupted, atomic_path, print_anywhere
-from hazelnut_ae.studies import latent, painted_against_real, precision, scale, variants
+from hazelnut_ae.studies import latent, painted_against_real, precision, scale, time_to_quality, variants
 
 
 def numbers(text):
     """ "16,64" as [16, 64]."""
     return [int(word) for word in text.split(",")]
+
+
+def words(text):
+    """ "rotation,flip" as ("rotation", "flip")."""
+    return tuple(text.split(","))
 
 
 def main(arguments=None):
@@ -44,6 +50,13 @@ def main(arguments=None):
     c.add_argument("data", metavar="DIR", help="a data folder of photographs of hazelnuts")
     c.add_argument("painted", metavar="PAINTED", help="a data folder of painted ones")
     c.add_argument("--out", default="painted_against_real.csv", help="the table (default: painted_against_real.csv)")
+    c = commands.add_parser("time", help="train by the recipe of today and by that of before, and look on the way")
+    c.add_argument("data", metavar="DIR", help="a data folder with test images")
+    c.add_argument("--recipes", type=words, default=tuple(time_to_quality.RECIPES))
+    c.add_argument("--seeds", type=numbers, default=[0, 1, 2], help="default: 0,1,2")
+    c.add_argument("--looks", type=int, default=6, help="how often to look at each run (default: 6)")
+    c.add_argument("--augment", type=words, help="other augmentations, as noise or rotation,flip")
+    c.add_argument("--out", default="time_to_quality.csv", help="the table (default: time_to_quality.csv)")
     c = commands.add_parser("variants", help="fit the comparison systems with one choice changed at a time")
     c.add_argument("data", metavar="DIR", help="a data folder with test images, all in one orientation")
     c.add_argument("--maps", default="runs/variants", help="folder of the maps; an interrupted study goes on there")
@@ -61,6 +74,9 @@ def main(arguments=None):
         elif chosen.study == "painted":
             photographs, painted = (dataset.load(folder, size=128) for folder in (chosen.data, chosen.painted))
             table = painted_against_real.painted_against_real(photographs, painted)
+        elif chosen.study == "time":
+            options = (chosen.recipes, chosen.seeds, chosen.looks, chosen.augment)
+            table = time_to_quality.time_to_quality(dataset.load(chosen.data), *options)
         else:
             table = variants.variants(dataset.load(chosen.data), Path(chosen.maps), chosen.only)
         with atomic_path(Path(chosen.out)) as temporary:

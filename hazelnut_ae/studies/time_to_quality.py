@@ -14,13 +14,20 @@ from hazelnut_ae.detection import AutoencoderDetector
 from hazelnut_ae.engine import compiling, long_run, memory, speed
 from hazelnut_ae.engine.ahead import ahead
 from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.figures import BLUE, VERMILION, blank
 from hazelnut_ae.presets import PRESETS, steps_per_epoch
 
 QUICK = PRESETS["quick"]
 RECIPES = {
     "quick": QUICK,
-    # as it was: fixed copies, a constant rate
+    "five fixed copies": replace(QUICK, fresh=False, copies=5),  # as the article makes them; all else is quick's
+    # what quick was before: 2000 fixed copies, a constant rate
     "before": replace(QUICK, batch_size=32, steps=1800, learning_rate=1e-3, one_cycle=False, fresh=False),
+}
+STYLES = {
+    "quick": dict(color=BLUE, linestyle="-", marker="o"),
+    "five fixed copies": dict(color=VERMILION, linestyle=":", marker="^"),
+    "before": dict(color="0.45", linestyle="--", marker="s"),
 }
 
 
@@ -30,6 +37,8 @@ def time_to_quality(data, names=tuple(RECIPES), seeds=(0, 1, 2), looks=6, augmen
     Returns a DataFrame with a row per look: data, recipe, seed, step, seconds (of training and augmenting alone),
     loss (of the step), held_out_loss, pixel_auroc and f1_max (over all test pixels). augment: other augmentations.
     """
+    if unknown := set(names) - set(RECIPES):
+        raise DataError(f"there is no recipe {', '.join(sorted(unknown))}; choose from {', '.join(RECIPES)}.")
     if not len(data.test):
         raise DataError(f"{data.name} has no test images; put some into test/good and test/<defect> to measure on.")
     rows = []
@@ -71,3 +80,29 @@ def course(data, preset, seed, looks):
             rows.append(row | {"pixel_auroc": pixels["auroc"], "f1_max": pixels["f1_max"]})
             started = time.perf_counter()
     return rows
+
+
+def drawn(table, measures=("pixel_auroc", "f1_max"), over="seconds", caption=""):
+    """The table of `time_to_quality` as a figure: a row for each measure, a column for each data set, a line for each
+    recipe (the median over its seeds) against minutes or, `over="step"`, against steps."""
+    sets = list(table["data"].unique())
+    width, height = 40 + 300 * len(sets), 30 + 240 * len(measures)
+    figure, room = blank(width, height, caption)
+    axes = figure.subplots(len(measures), len(sets), squeeze=False, sharey="row")
+    figure.subplots_adjust(
+        70 / width, (room + 40) / (height + room), 1 - 12 / width, 1 - 26 / (height + room), 0.08, 0.3
+    )
+    for row, measure in enumerate(measures):
+        for column, name in enumerate(sets):
+            ax = axes[row][column]
+            for recipe, part in table[table["data"] == name].groupby("recipe"):
+                line = part.groupby("step")[["seconds", measure]].median().reset_index()
+                x = line["seconds"] / 60 if over == "seconds" else line["step"]
+                ax.plot(x, line[measure], label=recipe, markersize=4, linewidth=1.6, **STYLES[recipe])
+            ax.set_title(name if row == 0 else "", fontsize=9)
+            ax.set_xlabel("minutes" if over == "seconds" else "step", fontsize=8)
+            ax.spines[["top", "right"]].set_visible(False)
+            ax.tick_params(labelsize=8)
+        axes[row][0].set_ylabel(measure.replace("_", " ").replace("auroc", "AUROC").replace("f1", "F1"), fontsize=9)
+    axes[0][0].legend(frameon=False, fontsize=8)
+    return figure

@@ -142,6 +142,21 @@ caption = f"{lesson.data_words}."
 figures.panels([list(table[:, 0]), list(table[:, 1])], titles=names, caption=caption, panel=110)
 
 # %% [markdown]
+# ## Fixed copies, or fresh ones
+#
+# The article makes its copies once; every epoch shows the same 1955 images again. The other way is to augment an image
+# *each time it is used*, so that none ever comes twice. `FreshSet` does this; here is one photograph as six steps see it:
+
+# %%
+fresh = augmentation.FreshSet(images[:1], copies=1, seed=0)
+seen = [fresh.batch(torch.tensor([0]), step)[0] for step in range(6)]  # uint8 [3, 256, 256] each
+figures.panels([seen], titles=[f"step {step}" for step in range(6)], caption=caption, panel=110)
+
+# %% [markdown]
+# Fixed copies can be learnt by heart, fresh ones cannot. What that is worth is measured in
+# [notebook 5](05_training.ipynb); the `article` preset keeps the article's fixed copies, `quick` takes fresh ones.
+
+# %% [markdown]
 # ## The same seed, the same images
 #
 # Everything random takes its numbers from a seeded generator. Two people with the same seed train on the same bytes, and

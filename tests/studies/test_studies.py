@@ -1,8 +1,12 @@
+import dataclasses
+
 import pandas as pd
 import pytest
 
+from hazelnut_ae.engine.long_run import train_run
+from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.studies import __main__ as studies
-from hazelnut_ae.studies import scale
+from hazelnut_ae.studies import scale, time_to_quality
 
 pytestmark = pytest.mark.slow
 
@@ -46,3 +50,35 @@ def test_a_set_is_as_painted_as_itself(painted_folder, tmp_path):
     assert {"nut's share of the frame", "background red", "crack: area", "print: contrast"} <= set(table.index)
     assert (table["mean ratio"] - 1).abs().max() < 1e-9
     assert 0.05 < table["real mean"]["nut's share of the frame"] < 0.8
+
+
+def test_recipes_are_looked_at_on_the_way(painted_folder, tmp_path, monkeypatch, capsys):
+    short = {
+        name: dataclasses.replace(one, steps=4, batch_size=2, copies=2) for name, one in time_to_quality.RECIPES.items()
+    }
+    monkeypatch.setattr(time_to_quality, "RECIPES", short)
+    out = tmp_path / "time.csv"
+    command = ["time", str(painted_folder), "--seeds", "0,1", "--looks", "2", "--out", str(out)]
+    assert studies.main([*command, "--recipes", "quick,before"]) == 0
+    table = pd.read_csv(out)
+    assert table.groupby(["recipe", "seed"]).size().tolist() == [2] * 4
+    for _, one in table.groupby(["recipe", "seed"]):
+        assert one["seconds"].is_monotonic_increasing
+        assert one["step"].is_monotonic_increasing
+    assert table[["loss", "held_out_loss", "pixel_auroc", "f1_max"]].gt(0).all().all()
+    figure = time_to_quality.drawn(table)
+    assert [len(ax.lines) for ax in figure.axes] == [2, 2]
+    capsys.readouterr()
+    assert studies.main([*command, "--recipes", "slow"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_recipe_is_trained_as_a_run_would_be(painted, tmp_path, monkeypatch):
+    """The same losses as `train_run` with that preset."""
+    preset = dataclasses.replace(PRESETS["quick"], steps=6, batch_size=2, copies=2)
+    run = train_run(painted, tmp_path / "run", preset, seed=1)
+    rows = time_to_quality.course(painted, preset, 1, looks=2)
+    steps = {step: loss for step, _, loss in run.history}
+    assert rows[-1]["step"] == len(steps)
+    for row in rows:
+        assert row["loss"] == pytest.approx(steps[row["step"]], rel=0.02)
