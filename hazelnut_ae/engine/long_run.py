@@ -17,7 +17,7 @@ from hazelnut_ae import metrics, training
 from hazelnut_ae.augmentation import AugmentedSet
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.detection import AutoencoderDetector
-from hazelnut_ae.engine import checkpoints, memory, runs, speed
+from hazelnut_ae.engine import calibration, checkpoints, memory, runs, speed
 from hazelnut_ae.engine.files import DataError, Interrupted
 from hazelnut_ae.engine.parallel import first_process_first, join_processes, mean_over_processes, stop_signals
 from hazelnut_ae.presets import steps_per_epoch
@@ -48,7 +48,7 @@ def train_run(
     rank, world = join_processes()
     device = speed.find_device(device)
     precision = speed.best_precision(device)
-    train_rows, _ = training.split_good(len(dataset.train), seed)
+    train_rows, held_out_rows = training.split_good(len(dataset.train), seed)
     preset = replace(preset, copies=preset.copies_for(len(train_rows)))
     epochs = epochs or preset.epochs_for(preset.copies * len(train_rows))
     per_epoch = steps_per_epoch(preset.copies * len(train_rows), preset.batch_size)
@@ -94,7 +94,11 @@ def train_run(
                 saved = time.monotonic()
             if stopping and not done:
                 raise Interrupted(f"Stopped in epoch {epoch} of {epochs} and saved; go on with --resume.")
-    return runs.load_run(folder) if rank == 0 else None
+    if rank > 0:
+        return None
+    run = runs.load_run(folder)
+    calibration.keep(folder, AutoencoderDetector(run.model), dataset.train.images[held_out_rows])
+    return run
 
 
 def own_batches(augmented, batch_size, seed, steps, per_epoch, rank, world):

@@ -1,7 +1,8 @@
 """The run folder: what training leaves on the disk, written so that a kill at any moment leaves a run that resumes.
 
 config.json (what was asked for), checkpoint.pt (everything that resume needs) and checkpoint.previous.pt, history.csv
-(step, epoch, loss), f1.csv (epoch, one column per defect), model.safetensors (weights only), results.json.
+(step, epoch, loss), f1.csv (epoch, one column per defect), model.safetensors (weights only), thresholds.json (see
+`calibration`), results.json.
 """
 
 import csv
