@@ -95,7 +95,7 @@ def read(path):
 
 def reason(path, error):
     """What is wrong with a file, in words that do not repeat its name."""
-    return str(error).removeprefix(printable(path)).replace(printable(repr(path)), "the file").strip(" :")
+    return str(error).removeprefix(printable(path)).replace(" " + printable(repr(path)), "").strip()
 
 
 def stamp(path):

@@ -29,6 +29,7 @@ class Journal:
 
     def __init__(self, folder, about, paths):
         self.folder, self.path = Path(folder), Path(folder) / NAME
+        self.done, self.changed = {}, set()
         about = {"hazelnut_ae": "predictions", "format": FORMAT} | about
         names = self._names()
         if NAME not in names:
@@ -38,10 +39,13 @@ class Journal:
                 temporary.write_bytes(line_of(about))
         try:
             self.reader = open(self.path, "rb")
-            self._refuse_another(about)
-            self.done, self.changed = {}, set()
-            self._read(set(paths))
-            self.writer = open(self.path, "ab")
+            try:
+                self._refuse_another(about)
+                self._read(set(paths))
+                self.writer = open(self.path, "ab")
+            except BaseException:
+                self.reader.close()
+                raise
         except OSError as error:
             raise DataError(
                 f"{self.path} cannot be used ({error.strerror or error}); choose another folder for --out."
@@ -90,8 +94,10 @@ class Journal:
                 break
             entry = parsed(line)
             path = entry.get("file")
+            if not isinstance(path, str):
+                continue
             if path not in wanted:
-                others += [path] if path else []
+                others.append(path)
             elif self._is_current(entry):
                 self.done[path] = start, entry["score"]
             else:

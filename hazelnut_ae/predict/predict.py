@@ -42,8 +42,9 @@ class Outcome:
 
     def lines(self):
         """What the command line prints, worst news last."""
-        total = self.defective + self.good
-        yield f"{self.defective} of {total} images are defective: their score exceeds τ = {self.image_tau:.4g}."
+        verb = "is" if self.defective == 1 else "are"
+        said = f"{self.defective} of {self.defective + self.good} images {verb} defective"
+        yield f"{said}, with a score above τ = {self.image_tau:.4g}."
         yield from map(str, self.written)
         yield from self.notes
         if self.unreadable:

@@ -48,8 +48,9 @@
 
   slider.addEventListener("input", () => {
     tau = low + (high - low) * slider.value / 1000;
-    if (!waiting) requestAnimationFrame(show); // at most once a frame, however fast it is dragged
+    if (waiting) return;
     waiting = true;
+    requestAnimationFrame(show); // at most once a frame, however fast it is dragged
   });
   get("reset").addEventListener("click", () => {
     tau = own;

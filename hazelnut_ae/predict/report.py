@@ -39,7 +39,7 @@ def write(path, name, detector, journal, scored, scores, unreadable):
         "total": len(scores),
         "defective": int((scores > tau).sum()),
         "held_out": len(held_out),
-        "false": int((held_out > tau).sum()),
+        "alarms": int((held_out > tau).sum()),
         "at": 1000 * (tau - low) / (high - low),
         "bars": bars(scores, low, high, 118) + bars(held_out, low, high, -78),
         "ticks": ticks,
