@@ -54,7 +54,7 @@ def glow(anomaly_map, tau, typical):
 
 def heat(strength):
     """Strength [h, w] in [0, 1] as a Pillow image; its lightness grows with it, so it reads in grey, too."""
-    image = Image.fromarray((255 * strength + 0.5).astype(np.uint8), "L")
+    image = Image.fromarray((255 * strength + 0.5).astype(np.uint8))
     image.putpalette((255 * colormaps["inferno"](np.arange(256))[:, :3] + 0.5).astype(np.uint8).tobytes())
     return image  # a byte for each pixel and a palette: a third of the size
 
