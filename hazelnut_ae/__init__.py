@@ -17,6 +17,7 @@ Beside the lessons: presets (every number of a run), figures (the article's pict
 
 Rooms that no lesson leads into:
 
+    predict      new images without masks: `load_detector`, tables, pictures and a report
     engine       what a long run and a hostile world need: runs, checkpoints, speed, memory, careful decoding
     download     real data sets
     synthetic    the painter of hazelnuts
@@ -26,3 +27,12 @@ Rooms that no lesson leads into:
 """
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    """`from hazelnut_ae import load_detector`, without which nothing here asks for the seconds that torch takes."""
+    if name == "load_detector":
+        from hazelnut_ae.predict.loaded import load_detector
+
+        return load_detector
+    raise AttributeError(f"module 'hazelnut_ae' has no attribute {name!r}")

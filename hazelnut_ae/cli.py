@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import hazelnut_ae
+from hazelnut_ae.engine.arguments import augmentations, natural, number, positive, words
 from hazelnut_ae.engine.files import DataError, Interrupted, print_anywhere
 from hazelnut_ae.presets import PRESETS, find_preset
 
@@ -93,6 +94,14 @@ def parser():
         "--out", type=Path, default=None, help="folder for the pictures (default: HAZELNUT_FIGURES or figures)"
     )
 
+    c = command("predict", predict, "find defects in new images, without masks: scores, heat maps, tables and a report")
+    c.add_argument("inputs", metavar="INPUT", nargs="+", help="image files, folders of them, or patterns")
+    c.add_argument("--run", required=True, type=Path, help="the folder of the run")
+    c.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new folder, or one to go on with")
+    c.add_argument("--tau", type=number, help="τ of pixels, for regions and pictures (default: the run's own)")
+    c.add_argument("--image-tau", type=number, help="τ of scores, for the decision (default: the run's own)")
+    c.add_argument("--no-pictures", action="store_true", help="only the tables and the report")
+
     c = command("compare", compare, "fit the article's comparison systems and measure them beside a run")
     add_data_and_run(c)
     c.add_argument("--systems", type=words, help="such as article,ae-l2; a wrong name lists them (default: all)")
@@ -122,37 +131,6 @@ def add_data_and_run(command, required=True):
     default = "" if required else " (default: the one in the package that learnt from synthetic hazelnuts)"
     command.add_argument("folder", metavar="DIR", type=Path)
     command.add_argument("--run", required=required, type=Path, help=f"the folder of the run{default}")
-
-
-def natural(text):
-    """A whole number from 0 on, for argparse."""
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return number
-
-
-def positive(text):
-    """A whole number from 1 on, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return number
-
-
-def augmentations(text):
-    """A list such as rotation,noise, or a word for one such as upright, for argparse."""
-    from hazelnut_ae.augmentation import KINDS, SHORT  # torch takes seconds to import: not for --help
-
-    kinds = SHORT.get(text, tuple(words(text)))
-    if unknown := set(kinds) - set(KINDS):
-        raise argparse.ArgumentTypeError(f"no such augmentation: {', '.join(sorted(unknown))}")
-    return kinds
-
-
-def words(text):
-    """A list such as a,b, for argparse."""
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def start(arguments):
@@ -242,6 +220,15 @@ def download(arguments):
 
     options = {name: getattr(arguments, name) for name in ("category", "url", "sha256", "archive", "accept_license")}
     print(fetch(arguments.folder, **options))
+
+
+def predict(arguments):
+    from hazelnut_ae.predict.predict import predict as score_all
+
+    thresholds = {"tau": arguments.tau, "image_tau": arguments.image_tau}
+    done = score_all(arguments.inputs, arguments.run, arguments.out, pictures=not arguments.no_pictures, **thresholds)
+    print("\n".join(done.lines()))
+    return 1 if done.unreadable else 0
 
 
 def compare(arguments):

@@ -126,19 +126,27 @@ def read_image(path, size=SIZE):
     Raises: DataError if the file is no image, is cut short or has more than 100 million pixels.
     """
     with opened(path) as image:
-        if image.mode.startswith("I"):  # 16-bit grey, 0 … 65535
-            grey = resized(image.convert("I").convert("F"), size)
-            image = Image.fromarray((np.asarray(grey) / 257).round().clip(0, 255).astype(np.uint8))
-        elif image.mode == "F":
-            raise DataError(f"{path} holds floating-point numbers, whose range is unknown; save it with 8 or 16 bits.")
-        rgb = resized(image.convert("RGB"), size)
-    return np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))  # [3, size, size]
+        return rgb_at(image, (size, size), path)
+
+
+def rgb_at(image, size, path=""):
+    """An open Pillow image of any mode at a size (width, height), as uint8 [3, height, width]; `path` names it.
+
+    Raises: DataError if its values have no known range.
+    """
+    if image.mode.startswith("I"):  # 16-bit grey, 0 … 65535
+        grey = resized(image.convert("I").convert("F"), size)
+        image = Image.fromarray((np.asarray(grey) / 257).round().clip(0, 255).astype(np.uint8))
+    elif image.mode == "F":
+        raise DataError(f"{path} holds floating-point numbers, whose range is unknown; save it with 8 or 16 bits.")
+    rgb = resized(image.convert("RGB"), size)
+    return np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))  # [3, height, width]
 
 
 def resized(image, size):
-    """The image at size×size: area averaging when it shrinks, bicubic when it grows."""
-    shrinks = min(image.size) >= size
-    return image.resize((size, size), Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC)
+    """The image at a size (width, height): area averaging when it shrinks, bicubic when it grows."""
+    shrinks = image.width >= size[0] and image.height >= size[1]
+    return image.resize(size, Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC)
 
 
 def read_mask(path, image_size, size=SIZE):

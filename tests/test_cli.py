@@ -8,7 +8,7 @@ import pytest
 
 from hazelnut_ae.cli import main
 
-COMMANDS = ["synthesize", "download", "check", "train", "evaluate", "figures", "compare"]
+COMMANDS = ["synthesize", "download", "check", "train", "evaluate", "figures", "compare", "predict"]
 
 
 def run(*arguments):
@@ -60,6 +60,8 @@ def test_each_command_has_help(command, capsys):
         ["train", "x"],
         ["train", "x", "--run", "y", "--epochs", "0"],
         ["synthesize", "x", "--seed", "-1"],
+        ["predict", "--run", "x", "--out", "y"],
+        ["predict", "x", "--run", "y", "--out", "z", "--tau", "nan"],
     ],
 )
 def test_wrong_usage_exits_with_2(arguments, capsys):

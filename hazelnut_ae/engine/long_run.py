@@ -18,7 +18,7 @@ from hazelnut_ae import metrics, training
 from hazelnut_ae.augmentation import AugmentedSet, FreshSet
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.detection import AutoencoderDetector
-from hazelnut_ae.engine import checkpoints, compiling, memory, runs, speed
+from hazelnut_ae.engine import calibration, checkpoints, compiling, memory, runs, speed
 from hazelnut_ae.engine.ahead import ahead
 from hazelnut_ae.engine.files import DataError, Interrupted
 from hazelnut_ae.engine.parallel import first_process_first, join_processes, mean_over_processes, stop_signals
@@ -106,7 +106,11 @@ def train_run(
                 saved = time.monotonic()
             if stopping and not done:
                 raise Interrupted(f"Stopped in epoch {epoch} of {epochs} and saved; go on with --resume.")
-    return runs.load_run(folder) if rank == 0 else None
+    if rank > 0:
+        return None
+    run = runs.load_run(folder)
+    calibration.keep(folder, AutoencoderDetector(run.model), dataset.train.images[held_out_rows])
+    return run
 
 
 @dataclass

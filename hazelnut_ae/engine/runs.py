@@ -2,7 +2,7 @@
 
 config.json (what was asked for), checkpoint.pt (everything that resume needs) and checkpoint.previous.pt,
 history.csv (step, epoch, loss, and once an epoch held_out_loss), f1.csv (epoch, one column per defect),
-model.safetensors (weights only), results.json.
+model.safetensors (weights only), thresholds.json (see `calibration`), results.json.
 """
 
 import csv

@@ -4,7 +4,7 @@ import sys
 
 from hazelnut_ae import results, shipped
 from hazelnut_ae.detection import AutoencoderDetector, reconstruct, residual
-from hazelnut_ae.engine import gallery, runs
+from hazelnut_ae.engine import calibration, gallery, runs
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.thresholds import printed_tau
@@ -37,6 +37,11 @@ def both_synthetic(dataset, run):
     return run.config["data_name"].startswith("synthetic") and dataset.license.startswith("synthetic")
 
 
+def detector_of(run):
+    """The fitted `Detector` of a run: the one place that knows how a run folder becomes one."""
+    return AutoencoderDetector(run.model)
+
+
 def held_out(dataset, run):
     """The good training images that the run never saw, uint8 [M, 3, 256, 256]; the same ones as in training."""
     return dataset.train.images[good_rows(dataset, run)[1]]
@@ -65,17 +70,19 @@ def evaluate(dataset, run):
             f"{dataset.name} has no test images; put some into test/good and test/<defect> to measure a run."
         )
     same = note_other_data(dataset, run)
-    detector = AutoencoderDetector(run.model)
+    detector = detector_of(run)
+    held_out_maps = detector.anomaly_maps(held_out(dataset, run))
     result = results.evaluate(
         detector.name,
         detector.anomaly_maps(dataset.test.images),
         dataset.test,
-        detector.anomaly_maps(held_out(dataset, run)),
-        tau_printed=True,
+        held_out_maps,
+        tau_printed=detector.has_printed_tau,
         data=dataset.name,
     )
     if same and shipped.FOLDER not in run.folder.parents:
         runs.write_json(run.folder / "results.json", result)
+        calibration.write(run.folder, detector, held_out_maps)
     return result
 
 

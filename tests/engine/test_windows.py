@@ -49,6 +49,8 @@ if __name__ == "__main__":
         ["evaluate", data, "--run", run, "--json", str(place / "second.json")],
         ["compare", data, "--run", run, "--systems", systems, "--setting", "tiny"],
         ["compare", data, "--run", run, "--systems", systems, "--setting", "tiny"],
+        ["predict", str(Path(data) / "test"), "--run", run, "--out", str(place / "found")],
+        ["predict", data, "--run", run, "--out", str(place / "found")],  # goes on with more images
     ):
         assert main(command) == 0, command
     nut = Path(data) / "train" / "good" / "000.png"

@@ -8,7 +8,7 @@ import pytest
 from hazelnut_ae import dataset, metrics, synthetic
 from hazelnut_ae import shipped as shipped_files
 from hazelnut_ae.detection import AutoencoderDetector
-from hazelnut_ae.engine import runs, workflow
+from hazelnut_ae.engine import calibration, runs, workflow
 from hazelnut_ae.presets import PRESETS, steps_per_epoch
 
 FOLDER = shipped_files.FOLDER / "article"
@@ -38,6 +38,7 @@ def test_it_is_small_and_whole():
         "history.csv",
         "model.safetensors",
         "results.json",
+        "thresholds.json",
     }
     assert (FOLDER / "model.safetensors").stat().st_size <= 11e6
     assert (FOLDER / "history.csv").stat().st_size <= 3e6
@@ -51,6 +52,15 @@ def test_its_curves_and_its_results_are_of_one_run(shipped):
     assert {name: block["images"] for name, block in result["defects"].items()} == {
         name: count for name, count in PRESETS["article"].counts.items() if "/" not in name
     }
+
+
+def test_its_thresholds_are_those_of_its_results(shipped):
+    """Painted again for them, on another machine: the same to three digits."""
+    found = calibration.read(FOLDER, workflow.detector_of(shipped))
+    result = json.loads((FOLDER / "results.json").read_text(encoding="utf-8"))
+    assert len(found.held_out_scores) == 39
+    assert found.tau == pytest.approx(result["pixels"]["tau_label_free"], rel=1e-3)
+    assert found.image_tau == pytest.approx(result["images"]["tau"], rel=1e-3)
 
 
 @pytest.mark.slow

@@ -1,0 +1,105 @@
+"""What is shown of one image: boxes around its defective regions, its heat map, the overlay, two thumbnails."""
+
+import base64
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from PIL import Image
+from scipy.ndimage import binary_dilation
+from skimage.measure import label, regionprops
+
+from hazelnut_ae import figures
+
+BOXES = 10  # of an image, the largest; some maps are all specks
+THUMBNAIL = 256  # pixels of the longer side
+THUMBNAIL_BYTES = 20_000  # at most, so that 1,000 images with two of them stay well below 60 MB
+
+
+def regions(mask, size):
+    """(number of defective regions, boxes of the 10 largest, mask of these) of a mask bool [H, W].
+
+    Pixels that touch, corners included, are one region. size: (width, height) of the image as it is in the file, in
+    whose pixels a box is: {"x", "y" (of its upper left corner), "width", "height", "share" (of the whole area that is
+    defective in it, in [0, 1])}.
+    """
+    rows, columns = mask.shape
+    width, height = size
+    labels = label(mask, connectivity=2)
+    found = sorted(regionprops(labels), key=lambda one: (-one.area, one.label))
+    boxes = []
+    for one in found[:BOXES]:
+        top, left, bottom, right = one.bbox  # of the map; the lower right edge is just outside
+        x, y = left * width // columns, top * height // rows
+        w, h = -(-right * width // columns) - x, -(-bottom * height // rows) - y  # rounded outwards
+        boxes.append({"x": x, "y": y, "width": w, "height": h, "share": float(one.area) / mask.size})
+    return len(found), boxes, np.isin(labels, [one.label for one in found[:BOXES]])
+
+
+def enlarged(values, shown):
+    """A map or mask [H, W] at the size of a picture [3, h, w]: float32 [h, w]."""
+    size = shown.shape[2], shown.shape[1]
+    return np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
+
+
+def glow(anomaly_map, tau, typical):
+    """How brightly each pixel is drawn, in [0, 1]: 0 for a typical good one, 0.5 at τ, 1 from twice as far on.
+
+    The same for all images, so that their pictures can be compared.
+    """
+    return np.clip((anomaly_map - typical) / max(2 * (tau - typical), 1e-6), 0, 1)
+
+
+def heat(strength):
+    """Strength [h, w] in [0, 1] as a Pillow image; its lightness grows with it, so it reads in grey, too."""
+    image = Image.fromarray((255 * strength + 0.5).astype(np.uint8))
+    image.putpalette((255 * colormaps["inferno"](np.arange(256))[:, :3] + 0.5).astype(np.uint8).tobytes())
+    return image  # a byte for each pixel and a palette: a third of the size
+
+
+def overlay(shown, strength, largest):
+    """The heat over the grey image, with a light line around the largest regions, as a Pillow image.
+
+    shown: uint8 [3, h, w]; strength: [h, w] in [0, 1]; largest: their mask bool [H, W].
+    """
+    picture = figures.overlay(shown, strength, 1)  # float [3, h, w]
+    inside = enlarged(largest, shown) > 0.5
+    line = binary_dilation(inside) & ~inside
+    picture[:, binary_dilation(line) & ~inside] *= 0.3  # a dark edge sets the light line off
+    picture[:, line] = 1
+    return image_of((255 * picture + 0.5).clip(0, 255).astype(np.uint8))
+
+
+def image_of(picture):
+    """uint8 [3, h, w] as a Pillow image."""
+    return Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
+
+
+def png(image):
+    """A Pillow image as the bytes of a PNG."""
+    return _encoded(image, "PNG", compress_level=4)
+
+
+def thumbnail(image):
+    """A Pillow image as a JPEG of at most 256 pixels and 20 kB, in base64."""
+    image = image.copy()
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    for quality in (80, 60, 40, 20):
+        content = _encoded(image, "JPEG", quality=quality)
+        if len(content) <= THUMBNAIL_BYTES:
+            break
+    return base64.b64encode(content).decode("ascii")
+
+
+def _encoded(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def file_name(path):
+    """A name for an image's pictures that any disk takes and no other image has."""
+    stem = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in Path(path).stem)[:40]
+    return f"{stem}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"

@@ -1,0 +1,93 @@
+"""Thresholds come with the run: chosen as notebook 07 chooses them, and never those of other weights."""
+
+import json
+
+import numpy as np
+import pytest
+
+from hazelnut_ae import metrics, thresholds
+from hazelnut_ae.engine import calibration, workflow
+from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.engine.long_run import train_run
+from hazelnut_ae.presets import PRESETS
+
+
+@pytest.fixture
+def run(painted, tiny_run, tmp_path):
+    """A copy of the tiny run that may be damaged."""
+    for path in tiny_run.folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return workflow.run_for(painted, tmp_path)
+
+
+def test_training_leaves_the_label_free_thresholds(painted, tiny_run):
+    detector = workflow.detector_of(tiny_run)
+    maps = detector.anomaly_maps(workflow.held_out(painted, tiny_run))
+    scores = metrics.image_scores(maps)
+    found = calibration.read(tiny_run.folder, detector)
+    assert found.tau == thresholds.tau_label_free(maps)
+    assert found.image_tau == thresholds.tau_images_label_free(scores)
+    assert found.held_out_scores == tuple(scores)
+    assert found.typical == pytest.approx(np.median(maps))
+
+
+def test_evaluate_leaves_them_where_an_older_run_has_none(painted, run):
+    before = (run.folder / calibration.FILE).read_bytes()
+    (run.folder / calibration.FILE).unlink()
+    result = workflow.evaluate(painted, run)
+    assert (run.folder / calibration.FILE).read_bytes() == before
+    found = calibration.read(run.folder, workflow.detector_of(run))
+    assert found.image_tau == result["images"]["tau"]
+    assert found.tau == result["pixels"]["tau_label_free"]
+
+
+def test_so_does_a_finished_run_that_resumes(painted, run):
+    before = (run.folder / calibration.FILE).read_bytes()
+    (run.folder / calibration.FILE).write_text("{}")
+    train_run(painted, run.folder, PRESETS["tiny"], resume=True)
+    assert (run.folder / calibration.FILE).read_bytes() == before
+
+
+def test_a_run_that_has_diverged_is_kept_and_has_no_thresholds(painted, run, capsys):
+    class Diverged:
+        def state(self):
+            return {}
+
+        def anomaly_maps(self, images):
+            return np.full((len(images), 256, 256), np.nan, np.float32)
+
+    assert calibration.keep(run.folder, Diverged(), painted.train.images[:2]) is None
+    assert "has no thresholds" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (None, "holds no thresholds; run hazelnut-ae evaluate DIR"),
+        ("", "cannot be read"),
+        ("[1]", "cannot be read"),
+        ({"weights": "0" * 64}, "belongs to other weights"),
+        ({"tau": "high"}, "is damaged"),
+        ({"tau": float("nan")}, "is damaged"),
+        ({"image_tau": None}, "is damaged"),
+        ({"held_out_scores": 3}, "is damaged"),
+    ],
+)
+def test_what_is_not_there_or_damaged_is_one_sentence_with_the_remedy(run, change, message):
+    path = run.folder / calibration.FILE
+    if change is None:
+        path.unlink()
+    elif isinstance(change, str):
+        path.write_text(change)
+    else:
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DataError, match=message) as caught:
+        calibration.read(run.folder, workflow.detector_of(run))
+    assert "hazelnut-ae evaluate" in str(caught.value)
+
+
+def test_few_images_promise_little():
+    maps = np.linspace(0, 1, 39, dtype=np.float32)[:, None, None] * np.ones((1, 16, 16), np.float32)
+    assert calibration.calibrate(maps).false_alarms == pytest.approx(0.1)
+    assert calibration.calibrate(maps[:2]).false_alarms == pytest.approx(1 / 3)
+    assert calibration.Calibration(1, 1).false_alarms == 1
