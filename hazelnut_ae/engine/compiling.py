@@ -10,6 +10,7 @@ import time
 
 import torch
 
+from hazelnut_ae import training
 from hazelnut_ae.engine import cache, memory, runs, speed
 from hazelnut_ae.engine.checkpoints import first_line
 from hazelnut_ae.engine.files import DataError
@@ -44,14 +45,14 @@ def measure(model, loss_function, batch, device, precision, turns=TURNS):
 
     Tried on a copy of the model; the two kinds of step are timed in turn, and their medians taken.
     """
-    network, prepare = speed.faster(copy.deepcopy(model), loss_function, device, precision)
-    x = prepare(batch)
+    trial = copy.deepcopy(model)
+    network, prepare = speed.faster(trial, loss_function, device, precision)
+    optimizer, batches = torch.optim.Adam(trial.parameters(), fused=True), [prepare(batch)]
 
     def seconds(function):
         start = time.perf_counter()
-        loss = function(network, x)
-        loss.backward()
-        loss.item()  # on a GPU: when it is done
+        for loss in training.train(network, optimizer, batches, function):
+            loss.item()  # on a GPU: when it is done
         return time.perf_counter() - start
 
     seconds(loss_function)
