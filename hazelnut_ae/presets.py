@@ -47,15 +47,19 @@ PRESETS = {
         epochs=2,
         evaluate_every=1,
     ),
-    # Minutes on two cores, real results.
+    # Minutes on two cores, real results: many small steps, no image twice (`studies time` measures what that is worth).
     "quick": Preset(
         name="quick",
         counts={"train/good": 120, "test/good": 20, "crack": 9, "cut": 9, "hole": 9, "print": 9},
         copies=20,
-        batch_size=32,
-        steps=1800,
+        batch_size=16,
+        steps=1600,
         epochs=None,
-        evaluate_every=10,
+        evaluate_every=2,
+        learning_rate=2e-2,
+        one_cycle=True,
+        fresh=True,
+        augmentations=("rotation", "flip"),  # noise changed no number, and a seventh of the time went into it
     ),
     # The article: 391 photographs × 5 = 1955 images, 1000 epochs of 61 steps.
     "article": Preset(

@@ -65,7 +65,7 @@ class Lesson:
         """The preset's `Run` on this very dataset, trained on first use, also where a shipped one fits."""
         if self.run.config["data"] == self.dataset.fingerprint:
             return self.run
-        folder = cache.cache_folder() / "runs" / f"own-{self.preset.name}-{self.dataset.fingerprint[:12]}"
+        folder = cache.cache_folder() / "runs" / f"own-{self._key()}"
         run = self._finished(folder)
         if run is None:
             print(f"Training the {self.preset.name} preset on these very images, once.", flush=True)
@@ -91,8 +91,11 @@ class Lesson:
             return long_run.train_run(self.dataset, folder, self.preset, seed=SEED, resume=resume)
 
     def _run_folder(self):
-        key = f"{self.preset.name}-{self.dataset.fingerprint[:12]}"
-        return self.run_folder or cache.cache_folder() / "runs" / key
+        return self.run_folder or cache.cache_folder() / "runs" / self._key()
+
+    def _key(self):
+        """The name of a run in the cache: by its data, and by its preset, whose numbers another version may change."""
+        return f"{self.preset.name}-{self.dataset.fingerprint[:12]}-{zlib.crc32(repr(self.preset).encode()):08x}"
 
     @cached_property
     def reconstructions(self):

@@ -15,7 +15,8 @@ from hazelnut_ae.engine import cache, memory, runs, speed
 from hazelnut_ae.engine.checkpoints import first_line
 from hazelnut_ae.engine.files import DataError
 
-ASK_FROM_STEPS = 300  # a shorter run is over before a step could be compiled
+ASK_FROM_STEPS = 2000  # a shorter run is over before asking, which compiles, has paid
+CODE_FOLDER = os.environ.get("TORCHINDUCTOR_CACHE_DIR")  # the user's own; torch sets it itself, later
 TURNS = 5  # steps that are timed with and without
 FAILURES = (RuntimeError, OSError)  # torch's own are RuntimeErrors: say, without a C++ compiler
 
@@ -71,7 +72,7 @@ def measure(model, loss_function, batch, device, precision, turns=TURNS):
 
 def compiled(function):
     """`torch.compile` of a loss function, its code kept in the cache folder."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder() / "code"))
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = CODE_FOLDER or str(folder() / "code")
     return torch.compile(function, dynamic=False)
 
 

@@ -8,7 +8,7 @@ import torch
 from tqdm import tqdm
 
 from hazelnut_ae import metrics, training
-from hazelnut_ae.augmentation import AugmentedSet, FreshSet
+from hazelnut_ae.augmentation import AUGMENTATIONS, AugmentedSet, FreshSet
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.detection import AutoencoderDetector
 from hazelnut_ae.engine import compiling, long_run, memory, speed
@@ -22,7 +22,15 @@ RECIPES = {
     "quick": QUICK,
     "five fixed copies": replace(QUICK, fresh=False, copies=5),  # as the article makes them; all else is quick's
     # what quick was before: 2000 fixed copies, a constant rate
-    "before": replace(QUICK, batch_size=32, steps=1800, learning_rate=1e-3, one_cycle=False, fresh=False),
+    "before": replace(
+        QUICK,
+        batch_size=32,
+        steps=1800,
+        learning_rate=1e-3,
+        one_cycle=False,
+        fresh=False,
+        augmentations=AUGMENTATIONS,
+    ),
 }
 STYLES = {
     "quick": dict(color=BLUE, linestyle="-", marker="o"),
@@ -61,13 +69,17 @@ def course(data, preset, seed, looks):
     torch.manual_seed(seed)
     model = Autoencoder(preset.latent_dim)
     optimizer = torch.optim.Adam(model.parameters(), preset.learning_rate, fused=True)
-    network, prepare = speed.faster(model, training.l2_loss, "cpu", speed.best_precision("cpu"))
+    precision = speed.best_precision("cpu")
+    network, prepare = speed.faster(model, training.l2_loss, "cpu", precision)
     seconds, rows, started = 0.0, [], time.perf_counter()
     kind = FreshSet if preset.fresh else AugmentedSet
     augmented = kind(data.train.images, preset.copies, seed, preset.augmentations, train_rows)
     batches = long_run.own_batches(augmented, preset.batch_size, seed, range(steps), per_epoch, 0, 1)
     batches = long_run.at_their_rates(ahead(map(prepare, batches)), optimizer, preset, range(steps), steps)
-    steps_done = training.train(network, optimizer, batches, compiling.compiled_or_not(training.l2_loss))
+    some = torch.zeros(preset.batch_size, 3, 256, 256, dtype=torch.uint8)
+    compiled = compiling.pays(steps, model, training.l2_loss, some, "cpu", precision)
+    loss_function = compiling.compiled_or_not(training.l2_loss) if compiled else training.l2_loss
+    steps_done = training.train(network, optimizer, batches, loss_function)
     with memory.kept():
         for step, loss in enumerate(tqdm(steps_done, total=steps, disable=None, leave=False), start=1):
             if step * looks % steps >= looks:
