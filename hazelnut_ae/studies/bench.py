@@ -26,6 +26,7 @@ from hazelnut_ae.augmentation import AugmentedSet, augment
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.engine import compiling, memory, speed
 from hazelnut_ae.studies import bench_metrics
+from hazelnut_ae.studies.profile import step_shares
 
 STEP_GFLOP = 26.1  # 136.0 M multiply-adds per image, ×2 operations, ×32 images, ×3 for forward and both gradients
 BATCH = 32
@@ -149,6 +150,7 @@ def steps(turns, seconds):
         "compile_from_cache_s": compiling_s["from_cache_s"],
         "compile_pays_from_steps": compiling_s["compile_s"] / saved if saved > 0 else None,
         "compile_from_cache_pays_from_steps": compiling_s["from_cache_s"] / saved if saved > 0 else None,
+        **{f"step_share_{name}": share for name, share in step_shares(plain, batch).items()},
         "step_vs_floor": found["ours"] * rate32 / STEP_GFLOP,
         "step_vs_floor_own_precision": found["ours"] * (rate16 or rate32) / STEP_GFLOP,
     }

@@ -177,8 +177,8 @@ if "dictionary" in systems:
 # The same images to learn from, the same test images, the same metrics, and the same way to choose a threshold without
 # labels ([notebook 7](07_threshold_and_latent_size.ipynb)'s: from the mean of held-out good maps). The article's network
 # is trained anew for this, with the quick preset; the run that the other notebooks use has seen more nuts for longer.
-# The measuring is alike, the training is not: quick shows the article's network 57,600 augmented images, AnoGAN 25,600, the other
-# two autoencoders 16,000.
+# The measuring is alike, the training is not. In the run shown here the article's network saw 57,600 augmented images (by the
+# recipe that quick had before, [notebook 5](05_training.ipynb)), AnoGAN 25,600, the other two autoencoders 16,000.
 
 # %%
 found = {"article": comparison.article(lesson.dataset, run)}

@@ -21,7 +21,9 @@ from hazelnut_ae.presets import PRESETS
 pytestmark = pytest.mark.slow
 
 KILLS = 20
-LONG = dataclasses.replace(PRESETS["tiny"], epochs=60, batch_size=2, evaluate_every=20)
+LONG = dataclasses.replace(
+    PRESETS["tiny"], epochs=60, batch_size=2, evaluate_every=20, fresh=True, one_cycle=True
+)  # with all that could go wrong: batches made in another thread, each by its own seed, at a rate of its own
 
 
 def train_in_child(dataset, folder):

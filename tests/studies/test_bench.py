@@ -46,6 +46,9 @@ def test_without_bfloat16_units_nothing_is_timed_in_bfloat16(small_machine, monk
     assert result["matmul_gflops_bfloat16"] is None
     assert result["step_vs_floor_own_precision"] == result["step_vs_floor"]
     assert all(value > 0 for name, value in result.items() if isinstance(value, float))
+    shares = [value for name, value in result.items() if name.startswith("step_share_")]
+    assert sum(shares) == pytest.approx(1)
+    assert min(shares) > 0
     assert result["instructions"] == torch.backends.cpu.get_cpu_capability()
 
 
