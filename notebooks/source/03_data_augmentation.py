@@ -108,6 +108,10 @@ for name, share in pure_black.items():
 # with their legs down, are another matter: an upside-down transistor *is* the defect (MVTec AD calls it *misplaced*), and
 # a network trained on turned ones would call it good. The kinds are choosable:
 # `hazelnut-ae train … --augment noise`.
+#
+# And what *may* be augmented need not pay. Turned copies are harder to learn, and a short training may end better without:
+# in the last exercise of [notebook 9](09_comparison_systems.ipynb) another autoencoder, on these nuts that lie in any
+# direction, reached a pixel AUROC of 0.87 with turned copies and of 0.90 without. Reasons propose, measurements decide.
 
 # %% [markdown]
 # ## From 391 to about 2000, and to 63 steps
