@@ -154,14 +154,12 @@ def speed(folder):
         rows = [
             [f"`{name}`", f"{value:.3f}" if isinstance(value, float) else str(value)] for name, value in found.items()
         ]
-        units = "with" if found["bfloat16_units"] else "without"
-        kind = f"on {found['threads']} cores {units} bfloat16 units ({found['instructions']})"
-        other = (
-            "A GPU, and a processor without such units"
-            if found["bfloat16_units"]
-            else "A processor with such units, and a GPU"
-        )
-        parts += [f"`hazelnut-ae bench` {kind}. {other}: not measured.", markdown(["measured", ""], rows)]
+        units, others = ("with", "without") if found.get("bfloat16_units") else ("without", "with")
+        kind = f"on a processor {units} bfloat16 units ({found.get('instructions')})"
+        parts += [
+            f"`hazelnut-ae bench` {kind}. On one {others} them, and on a GPU: not measured.",
+            markdown(["measured", ""], rows),
+        ]
     for name in ("scale", "precision"):
         path = folder / "measured" / f"{name}.csv"
         if path.is_file():

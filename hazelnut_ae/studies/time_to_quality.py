@@ -95,26 +95,24 @@ def course(data, preset, seed, looks):
 
 
 def drawn(table, measures=("pixel_auroc", "f1_max"), over="seconds", caption=""):
-    """The table of `time_to_quality` as a figure: a row for each measure, a column for each data set, a line for each
+    """The table of `time_to_quality` as a figure: a row for each data set, a column for each measure, a line for each
     recipe (the median over its seeds) against minutes or, `over="step"`, against steps."""
     sets = list(table["data"].unique())
-    width, height = 40 + 300 * len(sets), 30 + 240 * len(measures)
+    width, height = 40 + 300 * len(measures), 40 + 230 * len(sets)
     figure, room = blank(width, height, caption)
-    axes = figure.subplots(len(measures), len(sets), squeeze=False, sharey="row")
-    figure.subplots_adjust(
-        70 / width, (room + 40) / (height + room), 1 - 12 / width, 1 - 26 / (height + room), 0.08, 0.3
-    )
-    for row, measure in enumerate(measures):
-        for column, name in enumerate(sets):
-            ax = axes[row][column]
+    axes = figure.subplots(len(sets), len(measures), squeeze=False)
+    bottom, top = (room + 40) / (height + room), 1 - 26 / (height + room)
+    figure.subplots_adjust(60 / width, bottom, 1 - 12 / width, top, 0.25, 0.35)
+    for row, name in enumerate(sets):
+        for ax, measure in zip(axes[row], measures, strict=True):
             for recipe, part in table[table["data"] == name].groupby("recipe"):
                 line = part.groupby("step")[["seconds", measure]].median().reset_index()
                 x = line["seconds"] / 60 if over == "seconds" else line["step"]
                 ax.plot(x, line[measure], label=recipe, markersize=4, linewidth=1.6, **STYLES[recipe])
-            ax.set_title(name if row == 0 else "", fontsize=9)
+            ax.set_title(measure.replace("_", " ").replace("auroc", "AUROC").replace("f1", "F1"), fontsize=9)
             ax.set_xlabel("minutes" if over == "seconds" else "step", fontsize=8)
             ax.spines[["top", "right"]].set_visible(False)
             ax.tick_params(labelsize=8)
-        axes[row][0].set_ylabel(measure.replace("_", " ").replace("auroc", "AUROC").replace("f1", "F1"), fontsize=9)
+        axes[row][0].set_ylabel(name, fontsize=9)
     axes[0][0].legend(frameon=False, fontsize=8)
     return figure

@@ -88,3 +88,60 @@ def test_what_the_label_free_rule_keeps_on_transistors(claim):
     }
     assert round(100 * kept["AE(SSIM)"]) == 44
     assert round(100 * kept["AnoGAN"]) == 6
+
+
+def test_what_fixed_copies_cost_the_run_that_comes_along(claim):
+    printed = claim("05_training", "0.01 of F<sub>1</sub> and 0.05 of AUROC for 35 times the steps")
+    fixed = re.search(r"five fixed copies +([\d.]+) +([\d.]+)", printed)
+    fresh = re.search(r"fresh copies +([\d.]+) +([\d.]+)", printed)
+    assert round(float(fixed[1]) - float(fresh[1]), 2) == 0.05
+    assert round(float(fixed[2]) - float(fresh[2]), 2) == 0.01
+
+
+def test_the_run_with_fixed_copies_overfits(claim):
+    html = "".join(
+        output.get("data", {}).get("text/html", "")
+        for cell in nbformat.read(FOLDER / "05_training.ipynb", as_version=4).cells
+        for output in cell.get("outputs", [])
+    )
+    claim("05_training", "the run with fixed copies is at 3.2")
+    claim(
+        "05_training",
+        "with 35 times the steps, the overfitted run has the lower held-out loss as well, 0.0009 to 0.0011",
+    )
+    rows = {name: re.findall(r">([\d.]+)</td>", html.split(f">{name}</th>")[1].split("</tr>")[0]) for name in NAMES}
+    (steps, _, held_out, ratio), (few, _, other, near_one) = (map(float, rows[name]) for name in NAMES)
+    assert (round(held_out, 4), round(other, 4)) == (0.0009, 0.0011)
+    assert (round(ratio, 1), round(near_one, 1)) == (3.2, 1.1)
+    assert round(steps / few) == 35
+
+
+NAMES = ("five fixed copies", "fresh copies")
+
+
+def test_fixed_and_fresh_copies_with_all_else_equal(claim):
+    claim("05_training", "the training loss ends lower, the held-out loss does not, and the best F<sub>1</sub> is 0.41")
+    study = shipped.time_to_quality()
+    last = study[study["step"] == study.groupby("recipe")["step"].transform("max")].set_index("recipe")
+    assert last["loss"]["five fixed copies"] < last["loss"]["quick"]
+    assert last["held_out_loss"]["five fixed copies"] > last["held_out_loss"]["quick"]
+    assert round(last["f1_max"]["five fixed copies"], 2) == 0.41
+    assert round(last["f1_max"]["quick"], 2) == 0.44
+
+
+def test_dividing_by_the_spread_helps_some_defects(claim):
+    printed = claim("solutions/02_dataset", "On these painted nuts cut and print win, the hole loses")
+    rows = re.findall(r"^(\w+) +([\d.]+) +([\d.]+)$", printed, re.MULTILINE)
+    share = {name: (float(plain), float(divided)) for name, plain, divided in rows}
+    assert share["cut"][1] > share["cut"][0]
+    assert share["print"][1] > share["print"][0]
+    assert share["hole"][1] < share["hole"][0]
+    claim("solutions/02_dataset", "Brown nuts differ from each other least in blue (0.04, in red 0.11)")
+    assert "red 0.11, green 0.06, blue 0.04; in the corner 0.01" in printed
+
+
+def test_turned_copies_lost_in_notebook_9(claim):
+    claim("03_data_augmentation", "reached a pixel AUROC of 0.87 with turned copies and of 0.90 without")
+    _, printed = read("solutions/09_comparison_systems")
+    found = {name: float(value) for name, value in re.findall(r"(turned|upright): pixel AUROC ([\d.]+)", printed)}
+    assert (round(found["turned"], 2), round(found["upright"], 1)) == (0.87, 0.9)
