@@ -56,8 +56,8 @@ def by_defect(pattern, printed):
 
 def test_what_the_run_that_comes_along_learnt_from(claim):
     sentence = (
-        "That run learnt from 352 of 391 good nuts. Our 120 are the first of these; 15 of them are among the 39 that it "
-        "held out."
+        "That run learnt from 352 of 391 good nuts. Our 120 are the first of these; 15 of them are among the 39 that "
+        "it held out."
     )
     printed = claim(SIX, sentence)
     learnt, kept = split_good(PRESETS["article"].counts["train/good"], seed=0)
