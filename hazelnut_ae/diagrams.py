@@ -163,7 +163,7 @@ def algorithm(image, reconstruction, tau, truth=None, caption=""):
         (residual > tau, "predicted pixels", "threshold", f"$r > \\tau$, here $\\tau = {tau:g}$"),
     ]
     if truth is not None:
-        steps.append((np.asarray(truth, bool), "ground truth", None, "drawn by a person,\nnot used by the algorithm"))
+        steps.append((np.asarray(truth, bool), "ground truth", None, "comes with the data,\nnot used by the algorithm"))
     figure, ax = _stage(16 + len(steps) * (side + gap) - gap + 16, 262, caption)
     for i, (picture, name, verb, formula) in enumerate(steps):
         left = 16 + i * (side + gap)

@@ -4,6 +4,7 @@ The four are of section 1.3 and 4.1 of the article: how many pixels (or images) 
 and precision, recall, accuracy and F1 from them. What the data cannot give is nan, never a silent 0.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = [
     "image_scores",
     "pixel_confusion",
     "precision",
+    "rate_interval",
     "recall",
 ]
 
@@ -124,6 +126,18 @@ def score_histograms(scores, is_defective):
 def image_auroc(scores, is_defective):
     """The chance that a defective image scores above a good one; nan if one of the two kinds is missing."""
     return float(histograms.auroc(*score_histograms(scores, is_defective)))
+
+
+def rate_interval(count, total):
+    """Between which rates the true one lies with 95 % confidence, when `count` of `total` were seen: [low, high].
+
+    Wilson's interval (1927): unlike the bootstrap's it has a width also where all or none were seen. nan for no total.
+    """
+    if not total:
+        return [float("nan")] * 2
+    z = 1.96
+    middle, half = count + z * z / 2, z * math.sqrt(count * (total - count) / total + z * z / 4)
+    return [(middle - half) / (total + z * z), (middle + half) / (total + z * z)]
 
 
 def image_rates(scores, is_defective, tau):

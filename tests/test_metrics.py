@@ -344,6 +344,15 @@ def test_image_rates():
     assert np.isnan(metrics.image_rates([0.1], [False], 0.5)["tpr"])
 
 
+def test_rate_interval_is_wilsons():
+    from scipy.stats import binomtest
+
+    for count, total in ((0, 7), (20, 20), (20, 36), (1, 1), (399, 400)):
+        expected = binomtest(count, total).proportion_ci(method="wilson")
+        assert metrics.rate_interval(count, total) == pytest.approx(list(expected), abs=1e-4)
+    assert np.isnan(metrics.rate_interval(0, 0)).all()
+
+
 # Speed
 
 

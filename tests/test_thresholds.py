@@ -89,6 +89,18 @@ def test_compare_gives_each_rule_its_share_of_f1_max():
     assert frame["of_f1_max"].max() > 0.8
 
 
+def test_good_images_alone_tell_what_a_rule_promises_keeps_and_averages_over():
+    frame = thresholds.rules_on_good_images(exponential_maps(n=6), border=32, draws=20)
+    assert list(frame.index) == list(thresholds.RULES)
+    assert list(frame) == ["tau", "low", "high", "marked", "wider"]
+    assert (frame["low"] <= frame["tau"] + 1e-6).all()
+    assert frame.loc["99 % quantile", "marked"] == pytest.approx(1, abs=0.1)
+    assert frame.loc["99.9 % quantile", "marked"] == pytest.approx(0.1, abs=0.03)
+    fallen = 1 - frame["wider"] / frame["tau"]  # by the border of even, small residuals
+    assert fallen["exponential (default)"] > fallen["99 % quantile"] > 0
+    assert fallen["largest region below 400 pixels"] == 0
+
+
 @pytest.mark.parametrize(("n", "expected"), [(1, 1 / 2), (3, 1 / 4), (9, 1 / 10), (19, 2 / 20), (40, 4 / 41)])
 def test_image_tau_is_exceeded_by_the_share_of_good_images_it_says(n, expected):
     """Over 4,000 repetitions with log-normal scores; the rule does not know that they are."""

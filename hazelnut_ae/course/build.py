@@ -5,7 +5,7 @@ jupytext's percent format. Tags say where a cell goes:
 
     (none)       the notebook alone                 setup      both
     exercise     both (the question)                try        the notebook alone (where the reader writes)
-    solution     the solutions alone
+    solution     the solutions alone                check      both (it says whether an answer holds)
 """
 
 import hashlib

@@ -93,5 +93,7 @@ def _tidy(book):
         for output in outputs:
             if output.output_type == "stream":
                 output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
+            elif "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+                output.data["text/plain"] = "(A widget: it shows itself where a kernel runs.)"
         if cell.cell_type == "code":
             cell.outputs = [output for output in outputs if output.get("text", "x").strip()]

@@ -107,10 +107,15 @@ class Lesson:
         """The anomaly maps of the test images, float32 [N, 256, 256] in [0, 1]."""
         return detection.residual(self.dataset.test.images, self.reconstructions)
 
+    @property
+    def held_out_images(self):
+        """The good training images that the run kept out of its training, uint8 [M, 3, 256, 256]."""
+        return workflow.held_out(self.dataset, self.run)
+
     @cached_property
     def held_out_maps(self):
-        """The anomaly maps of the good training images that the run kept out of its training, float32 [M, 256, 256]."""
-        images = workflow.held_out(self.dataset, self.run)
+        """The anomaly maps of the held-out images, float32 [M, 256, 256]."""
+        images = self.held_out_images
         return detection.residual(images, detection.reconstruct(self.run.model, images))
 
     def show(self, figure, name):

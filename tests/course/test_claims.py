@@ -9,7 +9,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from hazelnut_ae import shipped
+from hazelnut_ae import shipped, thresholds
+from hazelnut_ae.presets import PRESETS
+from hazelnut_ae.training import split_good
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 
@@ -35,6 +37,157 @@ def claim():
     return look
 
 
+# Notebook 6
+
+
+SIX, SEVEN = "06_residual_thresholding", "07_threshold_and_latent_size"
+
+
+def numbers(pattern, printed):
+    """All numbers that a pattern catches where it first matches."""
+    return [float(number) for number in re.search(pattern, printed).groups()]
+
+
+def by_defect(pattern, printed):
+    """{defect: its numbers} of lines that begin with a defect's name and go on with the pattern."""
+    found = re.findall(rf"^(crack|cut|hole|print) +{pattern}", printed, re.MULTILINE)
+    return {name: [float(number) for number in values] for name, *values in found}
+
+
+def test_what_the_run_that_comes_along_learnt_from(claim):
+    sentence = (
+        "That run learnt from 352 of 391 good nuts. Our 120 are the first of these; 15 of them are among the 39 that "
+        "it held out."
+    )
+    printed = claim(SIX, sentence)
+    learnt, kept = split_good(PRESETS["article"].counts["train/good"], seed=0)
+    assert (len(learnt), len(kept), (kept < 120).sum()) == (352, 39, 15)
+    assert "120 good images to train on" in printed
+    defects = ("crack", "cut", "hole", "print")
+    counted = [sum(PRESETS[name].counts[defect] for defect in defects) for name in ("article", "quick")]
+    claim(SIX, "on 70 defective nuts, so they differ from those on our 36")
+    assert counted == [70, 36]
+
+
+def test_what_the_mask_covers_and_the_eye_does_not_see(claim):
+    printed = claim(
+        SIX, "Nearly half of the print seems to be missed. But look at what was missed: hardly any of it is white."
+    )
+    missed, mask = numbers(r"(\d+) of the mask's (\d+) pixels are missed", printed)
+    assert 0.45 < missed / mask < 0.5
+    of_found, of_missed = numbers(r"White in the picture: (\d+) % of those found, (\d+) % of those missed", printed)
+    assert of_missed < 10
+    assert of_found > 90
+
+
+def disturbed(printed):
+    """{defect: (how far z moves, good pixels above 0.2 before, and after)} in %."""
+    return by_defect(r"z moves +(\d+) % of the way.*: ([\d.]+) % -> ([\d.]+) %", printed)
+
+
+def test_a_print_moves_the_latent_vector_nearly_as_far_as_to_another_nut(claim):
+    sentence = (
+        "A print moves the latent vector nearly as far as to another nut, and good pixels above τ become more than "
+        "twice as many."
+    )
+    moved, before, after = disturbed(claim(SIX, sentence))["print"]
+    assert moved > 80
+    assert after > 2 * before
+
+
+def test_a_cut_moves_the_latent_vector_a_fifth_of_the_way(claim):
+    sentence = "A cut moves it a fifth of the way, and the false alarms hardly grow."
+    moved, before, after = disturbed(claim(SIX, sentence))["cut"]
+    assert moved == pytest.approx(20, abs=4)
+    assert after < 1.15 * before
+
+
+def modes(printed):
+    """{mode: (largest difference of the two maps, F1 in one batch, F1 in the other)}."""
+    pattern = r"(training|evaluation) +mode: largest difference of the two maps ([\d.]+), F1 ([\d.]+) and ([\d.]+)"
+    return {mode: tuple(map(float, values)) for mode, *values in re.findall(pattern, printed)}
+
+
+def test_in_training_mode_the_company_decides(claim):
+    difference, one, other = modes(claim(SIX, "In training mode the company decides."))["training"]
+    assert difference > 0.2
+    assert other < 0.6 * one
+
+
+def test_in_evaluation_mode_the_company_does_not_matter(claim):
+    difference, one, other = modes(claim(SIX, "In evaluation mode the company does not matter."))["evaluation"]
+    assert difference == 0
+    assert one == other
+
+
+def counted(printed):
+    """{defect: (images, τ, recall, precision, F1)}."""
+    return by_defect(r"(9\.0) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$", printed)
+
+
+def test_prints_are_found_and_half_of_what_is_marked_is_wrong(claim):
+    *_, recall, precision, _ = counted(claim(SIX, "Print: most is found, and half of what is marked is wrong."))[
+        "print"
+    ]
+    assert recall > 0.7
+    assert precision == pytest.approx(0.5, abs=0.02)
+
+
+def test_holes_and_cracks_are_marked_rightly_and_by_less_than_half(claim):
+    table = counted(
+        claim(SIX, "Hole and crack: what is marked is mostly right, and more than half is missed. Cut: neither.")
+    )
+    for name in ("hole", "crack"):
+        assert table[name][2] < 0.5
+        assert table[name][3] > 0.7
+    assert max(table["cut"][2:4]) < 0.5
+
+
+def test_most_high_residuals_of_good_pixels_lie_on_edges(claim):
+    printed = claim(SIX, "Most good pixels above 0.2 lie there.")
+    assert numbers(r"of the good pixels above 0.2, (\d+) % lie on edges", printed)[0] > 50
+    assert min(numbers(r"edges : rest = ([\d.]+) on this nut, ([\d.]+) on the median", printed)) >= 3
+
+
+def test_the_mean_of_the_largest_ranks_images_best(claim):
+    printed = claim(
+        SIX, "The largest residual hangs on a single pixel; the mean drowns a small defect in 65,000 good pixels."
+    )
+    auroc = dict(re.findall(r"^(largest|mean|100 largest) +image AUROC ([\d.]+)", printed, re.MULTILINE))
+    assert float(auroc["100 largest"]) > max(float(auroc["largest"]), float(auroc["mean"]))
+
+
+def test_the_next_good_nut_exceeds_the_largest_of_fifteen_once_in_sixteen(claim):
+    printed = claim(SIX, "So it exceeds the largest of the n with probability 1 / (n + 1)")
+    n, above, probability = numbers(
+        r"(\d+) held-out good nuts; .* (\d+) of them above it: the next good nut is refused with probability ([\d.]+)",
+        printed,
+    )
+    assert above == 0
+    assert probability == pytest.approx(1 / (n + 1), abs=6e-4)
+
+
+def test_no_good_nut_of_twenty_is_refused_and_twenty_are_few(claim):
+    sentence = "twenty are few, and the true rate of accepted ones may be as low as 0.84"
+    printed = claim(SIX, sentence)
+    assert "the detector   TNR 20/20" in printed
+    assert numbers(r"TNR ([\d.]+) \[([\d.]+), ([\d.]+)\]", printed) == [1.0, 0.84, 1.0]
+
+
+def test_nearly_half_of_the_defective_nuts_pass(claim):
+    printed = claim(SIX, "**nearly half of the defective nuts pass**: every single cut, and no print")
+    passed, defective = numbers(r"(\d+) of (\d+) defective nuts pass", printed)
+    assert 0.4 < passed / defective < 0.5
+    assert "9 of 9 cut" in printed
+    assert "0 of 9 print" in printed
+
+
+def test_throwing_all_away_has_the_better_f1(claim):
+    printed = claim(SIX, "By F<sub>1</sub> it would even be better to throw everything away, which no one would.")
+    f1 = dict(re.findall(r"^(the detector|throw all away) .*F1 ([\d.]+)$", printed, re.MULTILINE))
+    assert float(f1["throw all away"]) > float(f1["the detector"])
+
+
 def test_maximum_or_mean_of_the_colours(claim):
     sentence = (
         "the maximum wins at cracks (0.39 to 0.29), the mean at prints (0.65 to 0.59), and cuts and holes hardly differ"
@@ -47,24 +200,239 @@ def test_maximum_or_mean_of_the_colours(claim):
     assert all(abs(f1[name][0] - f1[name][1]) < 0.015 for name in ("cut", "hole"))
 
 
+def test_with_the_best_tau_of_each_maximum_and_mean_hardly_differ(claim):
+    sentence = "with the best τ of each, no defect's F<sub>1</sub> differs by more than 0.04"
+    printed = claim(f"solutions/{SIX}", sentence)
+    best = by_defect(r".*at the best τ of each ([\d.]+) and ([\d.]+)", printed)
+    assert len(best) == 4
+    assert max(abs(a - b) for a, b in best.values()) <= 0.04
+
+
+def test_what_removing_specks_does(claim):
+    printed = claim(f"solutions/{SIX}", "Precision rises by 0.02 to 0.09, recall falls by 0.05 at most")
+    rows = by_defect(r"precision ([\d.]+) -> ([\d.]+), recall ([\d.]+) -> ([\d.]+)", printed).values()
+    rises = [round(after - before, 2) for before, after, *_ in rows]
+    assert (min(rises), max(rises)) == (0.02, 0.09)
+    assert max(round(before - after, 2) for *_, before, after in rows) == 0.05
+
+
+def test_fifteen_held_out_nuts_cannot_tell_one_in_ten_from_one_in_a_hundred(claim):
+    printed = claim(f"solutions/{SIX}", "That is why 0.1 and 0.01 give the same τ here.")
+    tau = dict(re.findall(r"rate ([\d.]+): image τ = ([\d.]+)", printed))
+    assert tau["0.10"] == tau["0.01"] != tau["0.20"]
+
+
+def test_tolerance_helps_cuts_and_holes_most(claim):
+    printed = claim(f"solutions/{SIX}", "Cuts and holes gain most (0.06), prints next to nothing")
+    gains = {
+        name: round(b - a, 2)
+        for name, (a, b) in by_defect(r"best F1 ([\d.]+), with tolerance ([\d.]+)", printed).items()
+    }
+    assert gains["cut"] == gains["hole"] == max(gains.values()) == 0.06
+    assert gains["print"] == min(gains.values()) <= 0.01
+
+
+def test_a_grey_square_passes_and_nine_white_or_black_pixels_do_not(claim):
+    printed = claim(
+        f"solutions/{SIX}", "White or black, nine pixels are enough. A grey square passes even with a side of 40"
+    )
+    assert re.findall(r"(\w+) square: stopped from a side of (\d+)", printed) == [("white", "3"), ("black", "3")]
+    assert "grey square: passes at every side up to 40" in printed
+
+
+# Notebook 7
+
+
+def test_five_per_cent_of_the_good_pixels_outnumber_the_defect_three_to_one(claim):
+    sentence = "With 37 good pixels for each defective one, the 5 % above 0.1 outnumber the defect three to one."
+    printed = claim(SEVEN, sentence)
+    assert "good pixels for each defective one: 37" in printed
+    marked, each = numbers(r"τ = 0.1: .* found, ([\d.]+) % of the good ones marked: ([\d.]+) for each", printed)
+    assert round(marked) == 5
+    assert round(each) == 3
+
+
+def test_one_good_pixel_in_a_hundred_errs_by_fifteen_times_the_median(claim):
+    sentence = "Half of the good pixels err by next to nothing, one in a hundred by fifteen times as much"
+    printed = claim(SEVEN, sentence)
+    below = dict(re.findall(r"([\d.]+) % of the good pixels have a residual below ([\d.]+)", printed))
+    assert float(below["99.0"]) > 15 * float(below["50.0"])
+
+
+def measures(printed):
+    """{defect: (F1 at τ, overlap, F1-max, AUROC, AP, PRO)}."""
+    return by_defect(" +".join([r"(0\.\d\d)"] * 6) + "$", printed)
+
+
+def test_auroc_and_average_precision_disagree(claim):
+    sentence = "By AUROC cuts (0.97) are easier than cracks (0.93); by average precision (AP) cracks are, 0.65 to 0.27"
+    table = measures(claim(SEVEN, sentence))
+    assert (table["cut"][3], table["crack"][3]) == (0.97, 0.93)
+    assert (table["crack"][4], table["cut"][4]) == (0.65, 0.27)
+
+
+def test_overlap_is_the_smaller_number_of_the_same_question(claim):
+    printed = claim(
+        SEVEN, "TP / (TP + FP + FN) = F<sub>1</sub> / (2 − F<sub>1</sub>) | the same question, a smaller number"
+    )
+    for f1, overlap, *_ in measures(printed).values():
+        assert overlap == pytest.approx(f1 / (2 - f1), abs=0.01)
+
+
+def test_pooled_against_per_image(claim):
+    sentence = (
+        "Cracks: 0.39 in one pot, 0.52 for the median image. The five largest hold 96 % of the crack pixels, and there "
+        "the detector finds a quarter; in the four small ones more than half."
+    )
+    pattern = (
+        r"F1 pooled ([\d.]+), of the median image ([\d.]+); the (\d) largest of 9 hold (\d+) % of the pixels, "
+        r"recall ([\d.]+) there, ([\d.]+) in the others"
+    )
+    pooled, median, large, share, there, others = by_defect(pattern, claim(SEVEN, sentence))["crack"]
+    assert (pooled, median, large, share) == (0.39, 0.52, 5, 96)
+    assert there == pytest.approx(0.25, abs=0.02)
+    assert others > 0.5
+
+
+def rules(printed):
+    """{rule: (τ, low, high, marked, wider)}."""
+    rows = re.findall(r"^(.+?)  +" + " +".join([r"([\d.]+)"] * 5) + "$", printed, re.MULTILINE)
+    return {name: [float(number) for number in values] for name, *values in rows if name in thresholds.RULES}
+
+
+def width(row):
+    """How far the bootstrap's range reaches, as a share of τ."""
+    tau, low, high, *_ = row
+    return (high - low) / tau
+
+
+def test_quantiles_keep_their_promise_and_the_exponential_rule_does_not(claim):
+    sentence = (
+        "The quantiles keep theirs: 0.107 for 0.1 %, 1.013 for 1 %. The exponential rule promises 0.1 and marks 0.720."
+    )
+    table = rules(claim(SEVEN, sentence))
+    assert table["99.9 % quantile"][3] == 0.107
+    assert table["99 % quantile"][3] == 1.013
+    assert table["exponential (default)"][3] == 0.72
+
+
+def test_quantiles_have_the_narrowest_ranges_and_regions_the_widest(claim):
+    table = rules(claim(SEVEN, "the quantiles have the narrowest ranges, the regions the widest"))
+    widths = {name: width(row) for name, row in table.items()}
+    order = sorted(widths, key=widths.get)
+    assert set(order[:2]) == {"99 % quantile", "99.9 % quantile"}
+    assert all("region" in name for name in order[3:])
+
+
 def test_the_exponential_rule_is_not_steadier_than_a_quantile(claim):
-    claim("07_threshold_and_latent_size", "it is not steadier than a quantile, as exercise 4 shows")
-    _, printed = read("solutions/07_threshold_and_latent_size")
-    rows = re.findall(r"(quantile|exponential) +τ = ([\d.]+), 90 of 100 draws between ([\d.]+) and ([\d.]+)", printed)
-    width = {name: (float(high) - float(low)) / float(tau) for name, tau, low, high in rows}
-    assert width["exponential"] >= width["quantile"]
+    table = rules(claim(SEVEN, "The exponential rule is not steadier than a quantile."))
+    assert width(table["exponential (default)"]) > max(width(table["99 % quantile"]), width(table["99.9 % quantile"]))
+
+
+def test_more_empty_ground_lowers_the_exponential_rule_most(claim):
+    sentence = (
+        "with more of it the exponential τ falls from 0.178 to 0.122, though no nut has changed. The quantiles fall by "
+        "less, the regions stay."
+    )
+    table = rules(claim(SEVEN, sentence))
+    kept = {name: row[4] / row[0] for name, row in table.items()}
+    assert (table["exponential (default)"][0], table["exponential (default)"][4]) == (0.178, 0.122)
+    assert all(kept[name] > kept["exponential (default)"] for name in kept if "quantile" in name)
+    assert all(kept[name] == 1 for name in kept if "region" in name)
 
 
 def test_more_than_one_good_pixel_in_a_thousand_gets_through(claim):
-    printed = claim("07_threshold_and_latent_size", "more than one good pixel in a thousand gets through")
-    assert float(re.search(r"held-out good pixels above τ: ([\d.]+) %", printed)[1]) > 0.1
+    printed = claim(SEVEN, "more than one good pixel in a thousand gets through")
+    assert numbers(r"held-out good pixels above the exponential rule's τ: ([\d.]+) %", printed)[0] > 0.1
 
 
-def test_other_rules_do_as_well_on_painted_nuts(claim):
-    printed = claim("07_threshold_and_latent_size", "on painted nuts others do as well")
-    reached = dict(re.findall(r"^(.+?)  +[\d.]+  +[\d.]+  +([\d.]+)$", printed, re.MULTILINE))
-    default = float(reached.pop("exponential (default)"))
-    assert max(float(share) for share in reached.values()) >= default - 0.005
+def reached(printed):
+    """{rule: share of F1-max}."""
+    rows = re.findall(r"^(.+?)  +[\d.]+  +[\d.]+  +([\d.]+)$", printed, re.MULTILINE)
+    return {name: float(share) for name, share in rows if name in thresholds.RULES}
+
+
+def test_what_the_rule_chosen_from_good_images_reaches(claim):
+    sentence = "our τ reaches 0.997 of F<sub>1</sub>-max (`of_f1_max`), one in a thousand only 0.735"
+    shares = reached(claim(SEVEN, sentence))
+    assert shares["99 % quantile"] == 0.997
+    assert shares["99.9 % quantile"] == 0.735
+
+
+def test_what_the_default_reaches_on_nuts_that_it_was_chosen_by(claim):
+    printed = claim(
+        SEVEN, "The exponential rule reaches 0.996; but it became the package's default after a look at such numbers"
+    )
+    assert reached(printed)["exponential (default)"] == 0.996
+    page = (Path(shipped.FOLDER) / "README.md").read_text(encoding="utf-8")
+    assert "The rule was picked on (a) to (d)" in page
+    assert "(d) synthetic hazelnuts" in page
+
+
+def test_a_linear_autoencoder_copies_defects_less_than_good_pixels(claim):
+    printed = claim(SEVEN, "it falls by less (20 % against 34 %), so the contrast grows to the end")
+    assert "good pixels -34 %, defective pixels -20 %" in printed
+
+
+def test_at_most_a_hint_of_too_many_linear_numbers(claim):
+    printed = claim(SEVEN, "F<sub>1</sub>-max is 0.38 with 16 numbers and 0.36 with 64")
+    assert "F1-max is highest with 16 numbers: 0.38" in printed
+    assert re.search(r"with 64 numbers: AUROC [\d.]+, F1-max 0\.36", printed)
+
+
+def test_the_deep_network_is_worth_its_steps(claim):
+    printed = claim(SEVEN, "It is: AUROC 0.93 to 0.87.")
+    assert re.search(r"AUROC 0\.87, F1-max [\d.]+; the trained network: 0\.93", printed)
+
+
+def test_neither_warning_about_latent_sizes_shows(claim):
+    sentence = (
+        "From 16 to 2000 numbers the residual of good pixels stays between 0.034 and 0.037 and that of defective ones "
+        "between 0.19 and 0.20; no F<sub>1</sub> moves by more than 0.08, and up and down without order."
+    )
+    claim(SEVEN, sentence)
+    study = shipped.latent_study()
+    assert (study["latent"].min(), study["latent"].max()) == (16, 2000)
+    assert study["residual_good"].round(3).agg(["min", "max"]).tolist() == [0.034, 0.037]
+    assert study["residual_defective"].round(2).agg(["min", "max"]).tolist() == [0.19, 0.2]
+    for name in ("crack", "cut", "hole", "print"):
+        f1 = study[f"f1_{name}"]
+        assert f1.max() - f1.min() < 0.085
+        assert not f1.is_monotonic_increasing
+        assert not f1.is_monotonic_decreasing
+
+
+def test_the_cheapest_tau_floods(claim):
+    sentence = "it floods: 30 % of all good pixels are marked"
+    printed = claim(f"solutions/{SEVEN}", sentence)
+    cheapest, best = numbers(r"cheapest τ ([\d.]+), F1-max at τ ([\d.]+)", printed)
+    assert cheapest < best / 5
+    assert "good pixels marked at the cheapest: 30 %" in printed
+
+
+def test_rarer_defects_lower_the_best_f1(claim):
+    printed = claim(f"solutions/{SEVEN}", "The best F<sub>1</sub> falls from 0.45 to 0.24, and no map has changed.")
+    assert "best F1 0.45, with ten times the good pixels 0.24" in printed
+
+
+def test_regions_against_pixels(claim):
+    sentence = "cracks fare better by regions than by pixels (0.35 to 0.25)"
+    printed = claim(f"solutions/{SEVEN}", sentence)
+    claim(f"solutions/{SEVEN}", "cuts fare worse (0.22 to 0.29): 5 of their 16 regions are chips below 50 pixels")
+    pattern = r"recall ([\d.]+), of the mean region ([\d.]+); (\d+) regions on 9 images, (\d+) of them below 50 pixels"
+    table = by_defect(pattern, printed)
+    assert table["crack"][:2] == [0.25, 0.35]
+    assert table["cut"] == [0.29, 0.22, 16, 5]
+
+
+def test_a_price_is_kept_about(claim):
+    printed = claim(f"solutions/{SEVEN}", "15 to 33 % less is marked than was asked for")
+    rows = re.findall(r"(\d+) pixels: τ = [\d.]+; on the good test images (\d+) are marked", printed)
+    less = [round(100 * (1 - int(marked) / int(wanted))) for wanted, marked in rows]
+    assert (min(less), max(less)) == (15, 33)
+
+
+# Other notebooks
 
 
 def test_a_single_picture_is_learnt_only_in_part(claim):

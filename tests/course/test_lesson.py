@@ -220,6 +220,13 @@ def test_progress_bars_leave_their_last_state():
     assert "execution" not in book.cells[0].metadata
 
 
+def test_a_widget_leaves_a_sentence_where_it_cannot_be_shown():
+    data = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "interactive(children=…"}
+    book = new_notebook(cells=[new_code_cell("", outputs=[new_output("display_data", data=data)])])
+    execute._tidy(book)
+    assert book.cells[0].outputs[0].data["text/plain"].startswith("(A widget")
+
+
 def test_bars_show_themselves_where_there_is_no_terminal(capsys):
     from tqdm import tqdm
 

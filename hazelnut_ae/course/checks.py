@@ -1,0 +1,19 @@
+"""The check cell under an exercise: it says whether the answer above it holds, and stops nothing if it does not.
+
+with check(2):
+    assert not without_specks(spots)[21, 21], "nine pixels are a speck"
+"""
+
+from contextlib import contextmanager
+
+
+@contextmanager
+def check(exercise):
+    """Runs the body, and prints "Exercise 2: right." or what does not hold yet."""
+    try:
+        yield
+    except Exception as error:  # whatever a reader's answer raises is told in one line
+        words = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+        print(f"Exercise {exercise}: not yet. {words}".splitlines()[0].rstrip())
+    else:
+        print(f"Exercise {exercise}: right.")

@@ -1,0 +1,115 @@
+"""The checks under the exercises: they refuse the stub and planted mistakes, and take the solution."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import jupytext
+import pytest
+
+from hazelnut_ae.course import build
+from hazelnut_ae.course.checks import check
+
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "source"
+CHECKED = ["06_residual_thresholding", "07_threshold_and_latent_size"]
+WRONG = [  # (notebook, exercise, what of the solution, becomes what)
+    ("06_residual_thresholding", 1, ".mean(axis=1)", ".min(axis=1)"),
+    ("06_residual_thresholding", 1, ".mean(axis=1)", ".sum(axis=1)"),
+    ("06_residual_thresholding", 2, ", np.ones((3, 3))", ""),
+    ("06_residual_thresholding", 2, ">= smallest", "> smallest"),
+    ("06_residual_thresholding", 2, "sizes[0] = 0", "pass"),
+    ("06_residual_thresholding", 3, "(n + 1)", "n"),
+    ("06_residual_thresholding", 3, "np.sort(scores)", "scores"),
+    ("06_residual_thresholding", 3, "needed = 99", "needed = 100"),
+    ("06_residual_thresholding", 4, ".max(axis=1)", ".mean(axis=1)"),
+    ("06_residual_thresholding", 4, "for dx in (-1, 0, 1)", "for dx in (0,)"),
+    ("06_residual_thresholding", 5, "with_square(20, 255)", "with_square(21, 255)"),
+    ("07_threshold_and_latent_size", 1, "100 * np.array(missed) +", "np.array(missed) + 100 *"),
+    ("07_threshold_and_latent_size", 2, "tp + 10 * fp", "10 * tp + 10 * fp"),
+    ("07_threshold_and_latent_size", 3, "thresholds.tau_region(lesson.held_out_maps, area)", "1.0"),
+    ("07_threshold_and_latent_size", 3, "(2, 10, 100, 1000)", "(10, 100, 1000)"),
+    ("07_threshold_and_latent_size", 4, "np.mean(shares)", "np.sum(shares)"),
+    ("07_threshold_and_latent_size", 4, ", np.ones((3, 3))", ""),
+    ("07_threshold_and_latent_size", 5, "pixels / (height * width)", "pixels / 65536"),
+]
+
+
+def cells_of(name):
+    """(the setup, {exercise: (stub, solution, check)}) of a source, as code."""
+    setup, exercises, number = "", {}, 0
+    for cell in jupytext.read(FOLDER / f"{name}.py").cells:
+        (tag,) = build.tags(cell) or {""}
+        if tag == "setup":
+            setup += cell.source
+        elif tag == "exercise":
+            number += 1
+            assert cell.source.startswith(f"**{number} ("), cell.source
+            exercises[number] = {}
+        elif tag and cell.cell_type == "code":
+            assert tag not in exercises[number], f"exercise {number} has two cells with the tag {tag}"
+            exercises[number][tag] = cell.source
+    return setup, {key: (one["try"], one["solution"], one["check"]) for key, one in exercises.items()}
+
+
+@pytest.fixture(scope="module")
+def prepared(painted_folder, tiny_run):
+    """The names that the set-up cell of a notebook leaves, with the tiny run; made once for each notebook."""
+    made = {}
+
+    def names(notebook):
+        if notebook not in made:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("HAZELNUT_PRESET", "tiny")
+                patch.setenv("HAZELNUT_DATA", str(painted_folder))
+                patch.setenv("HAZELNUT_RUN", str(tiny_run.folder))
+                made[notebook] = {}
+                exec(cells_of(notebook)[0], made[notebook])
+                made[notebook]["lesson"].held_out_maps  # noqa: B018  reads the run
+        return dict(made[notebook])
+
+    return names
+
+
+@pytest.mark.parametrize("notebook", CHECKED)
+def test_a_check_refuses_the_stub_and_takes_the_solution(notebook, prepared, capsys):
+    _, exercises = cells_of(notebook)
+    for number, (stub, solution, checking) in exercises.items():
+        for answer, verdict in ((stub, "not yet"), (solution, "right")):
+            names = prepared(notebook)
+            exec(answer, names)
+            capsys.readouterr()
+            exec(checking, names)
+            assert capsys.readouterr().out.startswith(f"Exercise {number}: {verdict}."), (number, verdict)
+
+
+@pytest.mark.parametrize(("notebook", "number", "right", "wrong"), WRONG)
+def test_a_check_refuses_a_planted_mistake(notebook, number, right, wrong, prepared, capsys):
+    _, solution, checking = cells_of(notebook)[1][number]
+    assert right in solution
+    names = prepared(notebook)
+    exec(solution.replace(right, wrong), names)
+    capsys.readouterr()
+    exec(checking, names)
+    assert capsys.readouterr().out.startswith(f"Exercise {number}: not yet.")
+
+
+@pytest.mark.parametrize("notebook", CHECKED)
+def test_each_solution_ends_with_a_sentence(notebook):
+    kinds = [(build.tags(cell) or {""}, cell) for cell in jupytext.read(FOLDER / f"{notebook}.py").cells]
+    kinds = [(tag, cell.cell_type) for (tag,), cell in ((list(tags), cell) for tags, cell in kinds)]
+    ends = [kind for kind, following in pairwise(kinds) if following[0] in ("exercise", "")]
+    ends = [kind for kind in ends if kind[0] in ("solution", "check")]
+    assert ends == [("solution", "markdown")] * 5
+
+
+def test_a_check_tells_any_error_in_one_line_and_stops_nothing(capsys):
+    with check(1):
+        assert 1 == 2, "one is not two"
+    with check(2):
+        undefined  # noqa: B018, F821
+    with check(3):
+        pass
+    assert capsys.readouterr().out.splitlines() == [
+        "Exercise 1: not yet. one is not two",
+        "Exercise 2: not yet. NameError: name 'undefined' is not defined",
+        "Exercise 3: right.",
+    ]
