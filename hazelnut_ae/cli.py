@@ -102,6 +102,13 @@ def parser():
     c.add_argument("--image-tau", type=number, help="τ of scores, for the decision (default: the run's own)")
     c.add_argument("--no-pictures", action="store_true", help="only the tables and the report")
 
+    c = command("export", export, "write a run as one ONNX file, for programs without torch, and compare the two")
+    c.add_argument("file", metavar="FILE", type=Path, help="its name ends in .onnx")
+    c.add_argument("--run", required=True, type=Path, help="the folder of the run")
+    c.add_argument("--input", default="uint8", choices=["uint8", "float32"], help="0 … 255 (default), or [0, 1]")
+    c.add_argument("--tau", type=number, help="τ of pixels (default: the run's own)")
+    c.add_argument("--image-tau", type=number, help="τ of scores (default: the run's own)")
+
     c = command("compare", compare, "fit the article's comparison systems and measure them beside a run")
     add_data_and_run(c)
     c.add_argument("--systems", type=words, help="such as article,ae-l2; a wrong name lists them (default: all)")
@@ -229,6 +236,15 @@ def predict(arguments):
     done = score_all(arguments.inputs, arguments.run, arguments.out, pictures=not arguments.no_pictures, **thresholds)
     print("\n".join(done.lines()))
     return 1 if done.unreadable else 0
+
+
+def export(arguments):
+    from hazelnut_ae.predict.export import export as write
+
+    thresholds = {"tau": arguments.tau, "image_tau": arguments.image_tau}
+    found = write(arguments.run, arguments.file, takes=arguments.input, **thresholds)
+    same = f"on {found.images} images maps within {found.maps:.1g} and the same decisions"
+    print(f"{arguments.file} compared with {arguments.run}: {same}.")
 
 
 def compare(arguments):

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from torch import nn
 
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.training import to_float, train
@@ -16,7 +17,11 @@ BATCH = 32
 
 
 class Detector(Protocol):
-    """What can be fitted to good images and then scores every pixel of others."""
+    """What can be fitted to good images and then scores every pixel of others.
+
+    One whose maps a network computes may also offer it: `network()`, a torch module from float32 [N, 3, 256, 256] in
+    [0, 1] to float32 [N, 256, 256]. Then `hazelnut-ae export` can write it for programs without torch.
+    """
 
     name: str
     has_printed_tau: bool  # whether the article's τ is one for these maps: it fits residuals in [0, 1]
@@ -52,6 +57,17 @@ def residual(images, reconstructions):
     return error.max(axis=1)  # [N, H, W]
 
 
+class Residual(nn.Module):
+    """The same with its reconstruction, as one network: float32 [N, 3, 256, 256] in [0, 1] to [N, 256, 256]."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        return (x - self.model(x)).abs().amax(dim=1)  # [N, 256, 256]
+
+
 def predicted_pixels(anomaly_maps, tau):
     """Figure 8's last step: a pixel is defective where its error exceeds τ. bool [N, H, W]."""
     return anomaly_maps > tau
@@ -81,6 +97,10 @@ class AutoencoderDetector:
         """The residual of each image uint8 [N, 3, 256, 256], as float32 [N, 256, 256] in [0, 1]."""
         maps = [residual(batch, reconstruct(self.model, batch)) for batch in batches(images)]
         return np.concatenate(maps) if maps else np.zeros((0, *images.shape[2:]), dtype=np.float32)
+
+    def network(self):
+        """What `anomaly_maps` computes, as one torch module."""
+        return Residual(self.model)
 
     def state(self):
         """The network's weights, {name: tensor}."""
