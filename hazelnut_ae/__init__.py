@@ -13,6 +13,8 @@ The map: which file holds the code of which notebook.
     08 results table                 results, metrics, published
     09 comparison systems            comparison
 
+What lies beyond the article: features (a memory bank of what a pretrained network sees, after PatchCore).
+
 Beside the lessons: presets (every number of a run), figures (the article's pictures), cli (the command line).
 
 Rooms that no lesson leads into:

@@ -12,6 +12,8 @@ from hazelnut_ae.engine.arguments import augmentations, natural, number, positiv
 from hazelnut_ae.engine.files import DataError, Interrupted, print_anywhere
 from hazelnut_ae.presets import PRESETS, find_preset
 
+DETECTORS = ("article", "features")  # the names of `engine.kinds`, which takes the seconds that torch does
+DETECTOR_HELP = "article: its autoencoder (default); features: a bank of what a pretrained network sees, in a minute"
 KINDS_HELP = "of rotation,flip,noise,shift, those that suit the images; upright keeps an orientation that all share"
 
 
@@ -73,9 +75,10 @@ def parser():
     c = command("check", check, "count the images of a data folder and list every problem found")
     c.add_argument("folder", metavar="DIR", type=Path)
 
-    c = command("train", train, "train the article's autoencoder on the good images of a data folder")
+    c = command("train", train, "train the article's autoencoder, or another detector, on the good images of a folder")
     c.add_argument("folder", metavar="DIR", type=Path)
     c.add_argument("--run", required=True, type=Path, help="the folder that takes the run")
+    c.add_argument("--detector", default="article", choices=DETECTORS, help=DETECTOR_HELP)
     add_preset(c)
     c.add_argument("--epochs", type=positive, help="instead of the preset's")
     c.add_argument("--latent", type=positive, help="size of the latent vector (default: 500)")
@@ -167,23 +170,23 @@ def check(arguments):
 
 def train(arguments):
     from hazelnut_ae import dataset
-    from hazelnut_ae.engine import long_run
+    from hazelnut_ae.engine.kinds import KINDS
 
+    kind = KINDS[arguments.detector]
+    options = {name: getattr(arguments, name) for name in ("epochs", "latent", "augment")}
+    options = {name: value for name, value in options.items() if value is not None}
+    if options and not kind.learns_in_steps:
+        parser().error(f"--{next(iter(options))} is nothing to a detector that learns in one go, {arguments.detector}")
     preset = find_preset(arguments.preset)
-    if arguments.augment is not None:
-        preset = dataclasses.replace(preset, augmentations=arguments.augment)
-    run = long_run.train_run(
-        dataset.load(arguments.folder),
-        arguments.run,
-        preset,
-        seed=arguments.seed,
-        epochs=arguments.epochs,
-        latent_dim=arguments.latent,
-        device=arguments.device,
-        resume=arguments.resume,
-    )
+    if "augment" in options:
+        preset = dataclasses.replace(preset, augmentations=options.pop("augment"))
+    if "latent" in options:
+        options["latent_dim"] = options.pop("latent")
+    options |= {"seed": arguments.seed, "device": arguments.device, "resume": arguments.resume}
+    run = kind.train_run(dataset.load(arguments.folder), arguments.run, preset, **options)
     if run is not None:
-        print(f"{arguments.run}: {run.caption}, loss {run.history[-1][2]:.4f}.")
+        loss = f", loss {run.history[-1][2]:.4f}" if run.history else ""
+        print(f"{arguments.run}: {run.caption}{loss}.")
 
 
 def evaluate(arguments):

@@ -221,11 +221,15 @@ def latent_sizes(study, caption=""):
     return figure
 
 
-def defect_panels(image, reconstruction, predicted, truth, caption=""):
-    """Figures 9–12: original, reconstruction, predicted pixels and ground truth side by side."""
+def defect_panels(image, evidence, predicted, truth, caption=""):
+    """Figures 9–12: original, reconstruction, predicted pixels and ground truth side by side.
+
+    evidence: the reconstruction [3, H, W], or of a detector that makes none its anomaly map [H, W].
+    """
+    kind = "reconstruction" if np.ndim(evidence) == 3 else "anomaly map"
     return panels(
-        [[image, reconstruction, np.asarray(predicted, bool), np.asarray(truth, bool)]],
-        titles=["original", "reconstruction", "predicted pixels", "ground truth"],
+        [[image, evidence, np.asarray(predicted, bool), np.asarray(truth, bool)]],
+        titles=["original", kind, "predicted pixels", "ground truth"],
         caption=caption,
     )
 
@@ -237,18 +241,18 @@ def image_and_mask(image, mask, caption=""):
 
 def thresholds(anomaly_map, taus=(0.1, 0.2, 0.7), caption=""):
     """Figure 14: the pixels above each τ."""
-    return panels([[anomaly_map > tau for tau in taus]], titles=[f"τ = {tau:g}" for tau in taus], caption=caption)
+    return panels([[anomaly_map > tau for tau in taus]], titles=[f"τ = {tau:.3g}" for tau in taus], caption=caption)
 
 
-def defects_found(images, maps, masks, taus, names, caption=""):
+def defects_found(images, maps, masks, taus, names, caption="", floor=0.0):
     """The picture of what the detector finds: original, heat of the map, predicted pixels against the truth.
 
-    One column per defect. All heat maps share one scale, so that columns can be compared.
+    One column per defect. All heat maps share one scale, so that columns can be compared; it begins at `floor`.
     """
-    top = max((float(np.quantile(m, 0.999)) for m in maps), default=1.0)
+    top = max((float(np.quantile(m, 0.999)) - floor for m in maps), default=1.0)
     rows = [
         list(images),
-        [overlay(image, m, top) for image, m in zip(images, maps, strict=True)],
+        [overlay(image, m - floor, top) for image, m in zip(images, maps, strict=True)],
         [marked(i, m > tau, truth) for i, m, tau, truth in zip(images, maps, taus, masks, strict=True)],
     ]
     return panels(

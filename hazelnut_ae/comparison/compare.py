@@ -14,18 +14,20 @@ import torch
 
 from hazelnut_ae import results
 from hazelnut_ae.augmentation import KINDS, SHORT
-from hazelnut_ae.comparison.systems import SYSTEMS, new_detector, options_of
-from hazelnut_ae.detection import AutoencoderDetector
+from hazelnut_ae.comparison.systems import EVERY, SYSTEMS, new_detector, options_of
 from hazelnut_ae.engine import memory, runs, workflow
 from hazelnut_ae.engine.checkpoints import Checkpoint, digest_of, read_tensors, write_tensors
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.training import split_good
 
+OWN = "article"  # how the run itself is named, whatever it holds: it was trained by another command
 CODE = 3  # counts up with each change of a system's weights or maps: what is kept of an older one is not taken
 
 
 def compare(dataset, run_folder, systems=None, setting="quick", augment=None, seed=None, device="cpu"):
-    """Fits and evaluates `systems` (names of `SYSTEMS`, and "article" for the run itself; default all) on a `Dataset`.
+    """Fits and evaluates `systems` (names of `EVERY`, and "article" for the run itself) on a `Dataset`.
+
+    By default the run itself and the article's four, `SYSTEMS`.
 
     If the run was trained on this dataset, and with this seed, all of them learn from the images that it learned from,
     and the same held-out good images set their label-free τ.
@@ -49,21 +51,20 @@ def found_by(dataset, run_folder, systems=None, augment=None, seed=None, **optio
     What can be refused is refused here, before the first long fit.
     """
     run_folder = Path(run_folder)
-    own = AutoencoderDetector.name  # the run itself, trained by another command
-    systems = [own, *SYSTEMS] if systems is None else list(systems)
+    systems = [OWN, *SYSTEMS] if systems is None else list(systems)
     for name in systems:
-        if name != own:
+        if name != OWN:
             options_of(name, options.get("setting", "quick"))
-    run = run_of(run_folder, required=own in systems)
+    run = run_of(run_folder, required=OWN in systems)
     options |= as_the_run(run, augment, seed)
     check_kinds(options["augment"])
     for name in systems:
-        if name != own and not SYSTEMS[name].trained:
+        if name != OWN and not EVERY[name].trained:
             new_detector(name, options.get("setting", "quick"))  # weights that cannot be had are better missed now
     if run is not None:
         workflow.note_other_data(dataset, run)
-    makers = {name: partial(predict, dataset, run_folder / "comparison", name, **options) for name in SYSTEMS}
-    makers[own] = partial(article, dataset, run)
+    makers = {name: partial(predict, dataset, run_folder / "comparison", name, **options) for name in EVERY}
+    makers[OWN] = partial(article, dataset, run)
     return {name: makers[name] for name in systems}
 
 
@@ -96,7 +97,7 @@ def evaluate(dataset, found):
 
 def article(dataset, run):
     """The run's own maps, and what they took."""
-    detector = AutoencoderDetector(run.model)
+    detector = workflow.detector_of(run)
     memory.forget_largest_memory()
     started = time.monotonic()
     maps = detector.anomaly_maps(dataset.test.images)
@@ -107,7 +108,7 @@ def article(dataset, run):
         "maps": maps,
         "held_out_maps": detector.anomaly_maps(workflow.held_out(dataset, run)),
         "setting": run.config["preset"],
-        "augment": ", ".join(run.config["augmentations"]),
+        "augment": ", ".join(run.config.get("augmentations", ())),
         "fit_s": None,
         "predict_s": predict_s,
         "peak_gb": memory.memory_gb(),
@@ -120,12 +121,12 @@ def fit(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, d
     Taken from `folder` where it is there, gone on with where it is half there, else fitted and put there.
     """
     check_kinds(augment)
-    augment = tuple(augment) if SYSTEMS[name].trained else ()
+    augment = tuple(augment) if EVERY[name].trained else ()
     path, checkpoint = file_of(folder, name, setting, augment, seed), None
     # the key names all that decides the weights; other data or other options are another fit, never mixed up
     wanted = {"code": CODE, "data": dataset.fingerprint, "system": name, "seed": seed, "augment": short_name(augment)}
     wanted |= options_of(name, setting)
-    if SYSTEMS[name].trained:
+    if EVERY[name].trained:
         checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), json.dumps(wanted, sort_keys=True))
     detector = new_detector(name, setting, seed, device, augment=augment, checkpoint=checkpoint)
     key = json.dumps(wanted | {"name": detector.name}, sort_keys=True)
@@ -162,7 +163,7 @@ def predict(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=
     Taken from `folder` where they are there, else computed and put there.
     """
     detector, facts = fit(dataset, folder, name, setting, augment, seed, device)
-    kinds = augment if SYSTEMS[name].trained else ()
+    kinds = augment if EVERY[name].trained else ()
     path = file_of(folder, name, setting, kinds, seed).with_suffix(".maps.safetensors")
     about = {"code": CODE, "weights": digest_of(detector.state()), "data": dataset.fingerprint, "seed": seed}
     key = json.dumps(about | {"search": getattr(detector, "search_steps", None)})

@@ -18,7 +18,7 @@ from sklearn.decomposition import PCA
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from hazelnut_ae.comparison.backbones import imagenet_backbone
+from hazelnut_ae.engine.backbones import imagenet_backbone
 from hazelnut_ae.engine.speed import faster_arithmetic
 
 PATCH, STRIDE = 16, 4

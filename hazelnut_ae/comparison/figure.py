@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hazelnut_ae.comparison.compare import fit, found_by
-from hazelnut_ae.comparison.systems import SYSTEMS
+from hazelnut_ae.comparison.systems import EVERY
 from hazelnut_ae.figures import overlay, panels, save
 
 
@@ -84,7 +84,7 @@ def write_figures(dataset, run_folder, systems=None, out=None, caption="", **opt
     for name, maps_of in found_by(dataset, run_folder, systems, **options).items():
         found = maps_of()
         columns[found["system"].split(" (")[0]] = found["maps"][rows]
-        if name in SYSTEMS and hasattr(SYSTEMS[name].detector, "samples"):
+        if name in EVERY and hasattr(EVERY[name].detector, "samples"):
             samples = fit(dataset, folder, name, **maps_of.keywords)[0].samples(16)
             written.append(save(samples_figure(samples, caption), out or folder, "comparison_samples"))
     chosen = dataset.test.subset(rows)

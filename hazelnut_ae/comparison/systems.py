@@ -9,6 +9,7 @@ from hazelnut_ae.comparison.anogan import AnoGAN
 from hazelnut_ae.comparison.bergmann import BergmannAutoencoder
 from hazelnut_ae.comparison.dictionary import FeatureDictionary
 from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.features import MemoryBank
 
 SETTINGS = ("paper", "quick", "tiny")
 
@@ -56,21 +57,30 @@ SYSTEMS = {
         trained=False,
     ),
 }
+EVERY = SYSTEMS | {  # and what the article does not compare itself with
+    "features": System(
+        MemoryBank,
+        paper=dict(),  # as it is: a memory bank takes no training that could be cut short
+        quick=dict(),
+        tiny=dict(side=128, candidates=2000, size=200),
+        trained=False,
+    ),
+}
 
 
 def options_of(system, setting):
     """What a system is made with in a setting. Raises: DataError for a name that does not exist."""
-    if system not in SYSTEMS:
-        raise DataError(f"there is no comparison system {system!r}; choose from article, {', '.join(SYSTEMS)}.")
+    if system not in EVERY:
+        raise DataError(f"there is no comparison system {system!r}; choose from article, {', '.join(EVERY)}.")
     if setting not in SETTINGS:
         raise DataError(f"there is no setting {setting!r}; choose from {', '.join(SETTINGS)}.")
-    return getattr(SYSTEMS[system], setting)
+    return getattr(EVERY[system], setting)
 
 
 def new_detector(system, setting="quick", seed=0, device="cpu", **training):
     """A `Detector`, not yet fitted. training: `augment` and `checkpoint`, for systems that learn step by step.
 
-    Raises: DataError for a name that does not exist, or a dictionary without ImageNet weights.
+    Raises: DataError for a name that does not exist, or where ImageNet weights cannot be had.
     """
     options = options_of(system, setting) | dict(seed=seed, device=device)
-    return SYSTEMS[system].detector(**options, **(training if SYSTEMS[system].trained else {}))
+    return EVERY[system].detector(**options, **(training if EVERY[system].trained else {}))

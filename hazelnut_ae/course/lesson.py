@@ -80,7 +80,8 @@ class Lesson:
     def _finished(self, folder):
         with contextlib.suppress(DataError):
             run = runs.load_run(folder)
-            if run.config["data"] == self.dataset.fingerprint and run.history[-1][1] >= run.config["epochs"]:
+            done = run.history and run.history[-1][1] >= run.config["epochs"]
+            if done and run.config["data"] == self.dataset.fingerprint:
                 return run
         return None
 

@@ -6,12 +6,15 @@ from hazelnut_ae import figures
 from hazelnut_ae.figures import ARTICLE_FIGURE
 
 
-def write_all(out, train, test, reconstructions, maps, history, held_out, f1, tau, caption):
+def write_all(
+    out, train, test, reconstructions, maps, history, held_out, f1, tau, caption, levels=(0.1, 0.2, 0.7), floor=0.0
+):
     """Writes figures 3–7, 9–14 and figure_00_defects_found into the folder `out`; returns their paths.
 
     train, test: ImageSet. reconstructions: float32 [N, 3, H, W] in [0, 1] and maps: float32 [N, H, W], of the test
     images in order. history: rows (step, epoch, loss). held_out: rows (step, loss). f1: {defect: [(epoch, f1), ...]}.
-    tau: {defect: τ}.
+    tau: {defect: τ}. levels: the τ of Figure 14; floor: the value from which a map glows. reconstructions may be None:
+    then Figures 9–12 show the map in their place.
     The image shown of a defect is the one of median F1 at τ. A figure that the data cannot give is left out.
     """
     written = []
@@ -38,11 +41,15 @@ def write_all(out, train, test, reconstructions, maps, history, held_out, f1, ta
         shown[defect] = of_defect[chosen]
         name = test.paths[of_defect[chosen]].rsplit("/", 1)[-1]
         notes[defect] = (
-            f"{defect} {name}, of {len(of_defect)} images the median by F1 ({score:.2f}) at τ = {tau[defect]:g}"
+            f"{defect} {name}, of {len(of_defect)} images the median by F1 ({score:.2f}) at τ = {tau[defect]:.3g}"
         )
     for defect, i in shown.items():
         figure = figures.defect_panels(
-            test.images[i], reconstructions[i], maps[i] > tau[defect], test.masks[i], f"{notes[defect]}. {caption}"
+            test.images[i],
+            maps[i] if reconstructions is None else reconstructions[i],
+            maps[i] > tau[defect],
+            test.masks[i],
+            f"{notes[defect]}. {caption}",
         )
         write(figure, f"figure_{ARTICLE_FIGURE.get(defect, 9):02d}_{defect}")
     if shown:
@@ -56,7 +63,9 @@ def write_all(out, train, test, reconstructions, maps, history, held_out, f1, ta
         index = list(shown.values())
         which = f"Of each defect the image of median F1 at τ. {caption}"
         taus = [tau[defect] for defect in shown]
-        found = figures.defects_found(test.images[index], maps[index], test.masks[index], taus, list(shown), which)
+        found = figures.defects_found(
+            test.images[index], maps[index], test.masks[index], taus, list(shown), which, floor
+        )
         write(found, "figure_00_defects_found")
         defect = "print" if "print" in shown else next(iter(shown))
         i = shown[defect]
@@ -64,5 +73,5 @@ def write_all(out, train, test, reconstructions, maps, history, held_out, f1, ta
             figures.image_and_mask(test.images[i], test.masks[i], f"{notes[defect]}. {caption}"),
             "figure_13_threshold_image",
         )
-        write(figures.thresholds(maps[i], caption=note), "figure_14_thresholds")
+        write(figures.thresholds(maps[i], levels, f"{notes[defect]}. {caption}"), "figure_14_thresholds")
     return sorted(written)

@@ -55,7 +55,7 @@ def train_run(
     epochs = epochs or preset.epochs_for(preset.copies * len(train_rows))
     per_epoch = steps_per_epoch(preset.copies * len(train_rows), preset.batch_size)
     steps = epochs * per_epoch
-    config = runs.make_config(preset, dataset.name, dataset.fingerprint, seed, latent_dim, epochs, precision)
+    config = runs.make_config("article", preset, dataset, seed, settings_of(preset, latent_dim, epochs, precision))
     with first_process_first(rank, world):
         state = open_run(folder, config, resume or rank > 0)
 
@@ -109,8 +109,24 @@ def train_run(
     if rank > 0:
         return None
     run = runs.load_run(folder)
-    calibration.keep(folder, AutoencoderDetector(run.model), dataset.train.images[held_out_rows])
+    calibration.keep(folder, run.detector, dataset.train.images[held_out_rows])
     return run
+
+
+def settings_of(preset, latent_dim, epochs, precision):
+    """What config.json holds beside what every run has; whether the step is compiled is not decided yet."""
+    return {
+        "latent_dim": latent_dim,
+        "copies": preset.copies,
+        "augmentations": list(preset.augmentations),
+        "batch_size": preset.batch_size,
+        "learning_rate": preset.learning_rate,
+        "one_cycle": preset.one_cycle,
+        "fresh": preset.fresh,
+        "epochs": epochs,
+        "precision": precision,
+        "compiled": None,
+    }
 
 
 @dataclass
@@ -151,14 +167,8 @@ def at_their_rates(batches, optimizer, preset, numbers, steps):
 
 def open_run(folder, config, resume):
     """Prepares the run folder; returns the checkpoint to go on from, or None. Raises: DataError for another run's."""
-    if os.path.exists(folder / "config.json"):
-        old = runs.read_json(folder / "config.json", "remove the folder, or choose another --run folder.")
-        if not resume:
-            raise DataError(
-                f"{folder} already holds a run; add --resume to go on with it, or choose another --run folder."
-            )
-        runs.refuse_other_run(folder, old, config)
-        config |= {key: old[key] for key in ("precision", "compiled") if key in old}  # a run keeps its arithmetic
+    old = runs.open_folder(folder, config, resume) or {}
+    config |= {key: old[key] for key in ("precision", "compiled") if key in old}  # a run keeps its arithmetic
     state = load_checkpoint(folder)
     if state is not None:
         runs.refuse_other_run(folder, state["config"], config)

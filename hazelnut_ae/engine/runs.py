@@ -2,11 +2,13 @@
 
 config.json (what was asked for), checkpoint.pt (everything that resume needs) and checkpoint.previous.pt,
 history.csv (step, epoch, loss, and once an epoch held_out_loss), f1.csv (epoch, one column per defect),
-model.safetensors (weights only), thresholds.json (see `calibration`), results.json.
+model.safetensors (what the detector has learnt), thresholds.json (see `calibration`), results.json. A detector that
+does not learn step by step leaves neither checkpoint nor history (`kinds`).
 """
 
 import csv
 import json
+import math
 import os
 import platform
 from dataclasses import dataclass, field
@@ -18,33 +20,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
 import hazelnut_ae
-from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.detection import Detector
 from hazelnut_ae.engine.checkpoints import first_line
 from hazelnut_ae.engine.files import DataError, atomic_path
+from hazelnut_ae.engine.kinds import KINDS
 
 FORMAT = 1  # of checkpoint.pt
-MUST_AGREE = (
-    "data",
-    "preset",
-    "seed",
-    "latent_dim",
-    "copies",
-    "augmentations",
-    "batch_size",
-    "learning_rate",
-    "one_cycle",
-    "fresh",
-    "format",
-)
-OLDER = {"one_cycle": False, "fresh": False}  # what runs did before their settings said so
+OLDER = {"detector": "article", "one_cycle": False, "fresh": False}  # what runs did before their settings said so
 
 
 @dataclass
 class Run:
     """A finished or unfinished run, read from its folder.
 
-    history: list of (step, epoch, loss); held_out: list of (step, loss of the held-out images), empty in older runs;
-    f1: {defect: list of (epoch, F1 or None)}; model: the network, in eval mode.
+    history: list of (step, epoch, loss), empty where nothing is learnt step by step; held_out: list of (step, loss of
+    the held-out images), empty in older runs, too; f1: {defect: list of (epoch, F1 or None)}; detector: fitted.
     """
 
     folder: Path
@@ -52,37 +42,40 @@ class Run:
     history: list = field(default_factory=list)
     held_out: list = field(default_factory=list)
     f1: dict = field(default_factory=dict)
-    model: Autoencoder | None = None
+    detector: Detector | None = None
+
+    @property
+    def model(self):
+        """The article's network, in eval mode; None where the detector is of another kind."""
+        return getattr(self.detector, "model", None)
 
     @property
     def caption(self):
         """The run in a few words, for the small line under a figure."""
-        epochs = self.history[-1][1] if self.history else 0
-        c = self.config
-        return f"{c['preset']} preset, {epochs} epochs, latent {c['latent_dim']}, seed {c['seed']}"
+        return kind_of(self.config).caption(self)
 
 
-def make_config(preset, data_name, fingerprint, seed, latent_dim, epochs, precision):
-    """What config.json holds: all that decides the weights, and the versions that computed them.
+def kind_of(config):
+    """The row of `KINDS` that a run's settings name. Raises: ValueError if this version has no such detector."""
+    name = config.get("detector", OLDER["detector"])
+    if not isinstance(name, str) or name not in KINDS:
+        raise ValueError(f"config.json has {name!r} as its detector")
+    return KINDS[name]
 
-    Whether the step is compiled is not decided yet.
+
+def make_config(detector, preset, dataset, seed, settings):
+    """What config.json holds: all that decides the weights (`settings`: a dict), and the versions that computed them.
+
+    detector: a name of `KINDS`.
     """
     return {
         "format": FORMAT,
+        "detector": detector,
         "preset": preset.name,
-        "data_name": data_name,
-        "data": fingerprint,
+        "data_name": dataset.name,
+        "data": dataset.fingerprint,
         "seed": seed,
-        "latent_dim": latent_dim,
-        "copies": preset.copies,
-        "augmentations": list(preset.augmentations),
-        "batch_size": preset.batch_size,
-        "learning_rate": preset.learning_rate,
-        "one_cycle": preset.one_cycle,
-        "fresh": preset.fresh,
-        "epochs": epochs,
-        "precision": precision,
-        "compiled": None,
+        **settings,
         "versions": {
             "hazelnut_ae": hazelnut_ae.__version__,
             "torch": str(torch.__version__),
@@ -93,7 +86,7 @@ def make_config(preset, data_name, fingerprint, seed, latent_dim, epochs, precis
 
 def refuse_other_run(folder, old, new):
     """Raises: DataError if the run of config `old` is not the one that `new` asks for, naming what differs."""
-    for key in MUST_AGREE:
+    for key in ("detector", "data", *kind_of(new).must_agree, "format"):
         value = old.get(key, OLDER.get(key))
         if value != new[key]:
             what = {"data": "other images", "format": "another version of hazelnut_ae"}.get(
@@ -102,6 +95,17 @@ def refuse_other_run(folder, old, new):
             raise DataError(
                 f"{folder} holds a run of {what}; choose another --run folder, or the same data and options."
             )
+
+
+def open_folder(folder, config, resume):
+    """The config of the run that lies in the folder, or None. Raises: DataError for one not to be gone on with."""
+    if not os.path.exists(Path(folder) / "config.json"):
+        return None
+    old = read_json(Path(folder) / "config.json", "remove the folder, or choose another --run folder.")
+    if not resume:
+        raise DataError(f"{folder} already holds a run; add --resume to go on with it, or choose another --run folder.")
+    refuse_other_run(folder, old, config)
+    return old
 
 
 def write_json(path, content):
@@ -137,27 +141,23 @@ def write_run(folder, progress, steps_per_epoch, model):
         for epoch, row in f1_rows:
             values = [row.get(name) for name in names]
             writer.writerow([epoch, *["" if v is None or np.isnan(v) else f"{v:.6g}" for v in values]])
-    with atomic_path(folder / "model.safetensors") as temporary:
+    write_weights(folder, model.state_dict())
+
+
+def write_weights(folder, state):
+    """Writes model.safetensors, atomically: what a detector has learnt, {name: tensor}."""
+    with atomic_path(Path(folder) / "model.safetensors") as temporary:
         # contiguous in the ordinary order: channels_last is a matter of speed, not of the file
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-        save_file(weights, temporary)
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, temporary)
 
 
-def check_settings(config, weights):
-    """Raises: ValueError if a run's settings are not of the kind that the programs work with."""
-    for key, kind in {
-        "preset": str,
-        "data_name": str,
-        "data": str,
-        "seed": int,
-        "latent_dim": int,
-        "epochs": int,
-    }.items():
+def check_settings(config):
+    """Raises: ValueError if a run's settings are not of the types that the programs work with."""
+    types = {"preset": str, "data_name": str, "data": str, "seed": int}
+    for key, wanted in (types | kind_of(config).settings).items():
         value = config.get(key)
-        if type(value) is not kind or (kind is int and value < 0):
+        if type(value) is not wanted or (wanted is not str and not 0 <= value < math.inf):
             raise ValueError(f"config.json has {value!r} as its {key}")
-    if not any(config["latent_dim"] in tensor.shape for tensor in weights.values()):  # before memory is asked for
-        raise ValueError(f"the weights are not those of a latent vector of {config['latent_dim']}")
 
 
 def load_run(folder):
@@ -169,23 +169,10 @@ def load_run(folder):
     config = read_json(folder / "config.json", remedy)
     try:
         weights = load((folder / "model.safetensors").read_bytes())  # not mapped, so that Windows may replace it
-        check_settings(config, weights)
-        model = Autoencoder(config["latent_dim"])
-        model.load_state_dict(weights)
-        with open(folder / "history.csv", newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, strict=True))
-        if any(None in row.values() for row in rows) or not rows:
-            raise ValueError("history.csv is cut short")
-        history = [(int(row["step"]), int(row["epoch"]), float(row["loss"])) for row in rows]
-        held_out = [(int(row["step"]), float(row["held_out_loss"])) for row in rows if row.get("held_out_loss")]
-        f1 = {}
-        with open(folder / "f1.csv", newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file, strict=True):
-                if None in row.values():
-                    raise ValueError("f1.csv is cut short")
-                epoch = int(row.pop("epoch"))
-                for name, value in row.items():
-                    f1.setdefault(name, []).append((epoch, float(value) if value else None))
+        check_settings(config)
+        kind = kind_of(config)
+        detector = kind.build(config, weights)
+        course = read_course(folder) if kind.learns_in_steps else {}
     except (
         OSError,
         RuntimeError,
@@ -197,5 +184,23 @@ def load_run(folder):
         SafetensorError,
     ) as error:
         raise DataError(f"The run in {folder} is damaged ({first_line(error)}); {remedy}") from error
-    model.eval()
-    return Run(folder, config, history, held_out, f1, model)
+    return Run(folder, config, detector=detector, **course)
+
+
+def read_course(folder):
+    """The fields history, held_out and f1 of a `Run`, from history.csv and f1.csv. Raises: ValueError for damage."""
+    with open(folder / "history.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    if any(None in row.values() for row in rows) or not rows:
+        raise ValueError("history.csv is cut short")
+    history = [(int(row["step"]), int(row["epoch"]), float(row["loss"])) for row in rows]
+    held_out = [(int(row["step"]), float(row["held_out_loss"])) for row in rows if row.get("held_out_loss")]
+    f1 = {}
+    with open(folder / "f1.csv", newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file, strict=True):
+            if None in row.values():
+                raise ValueError("f1.csv is cut short")
+            epoch = int(row.pop("epoch"))
+            for name, value in row.items():
+                f1.setdefault(name, []).append((epoch, float(value) if value else None))
+    return {"history": history, "held_out": held_out, "f1": f1}

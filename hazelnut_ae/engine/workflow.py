@@ -3,7 +3,7 @@
 import sys
 
 from hazelnut_ae import results, shipped
-from hazelnut_ae.detection import AutoencoderDetector, reconstruct, residual
+from hazelnut_ae.detection import reconstruct, residual
 from hazelnut_ae.engine import calibration, gallery, runs
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.presets import PRESETS
@@ -38,8 +38,8 @@ def both_synthetic(dataset, run):
 
 
 def detector_of(run):
-    """The fitted `Detector` of a run: the one place that knows how a run folder becomes one."""
-    return AutoencoderDetector(run.model)
+    """The fitted `Detector` of a run; how a run folder becomes one is in `kinds`."""
+    return run.detector
 
 
 def held_out(dataset, run):
@@ -95,21 +95,35 @@ def note_other_data(dataset, run):
 
 
 def figures(dataset, run, out):
-    """Draws figures 3–7 and 9–14 and the picture of defects found into the folder `out`; returns the paths."""
+    """Draws figures 3–7 and 9–14 and the picture of defects found into the folder `out`; returns the paths.
+
+    A detector without the printed τ is shown at the run's own, one that reconstructs nothing with its anomaly map, and
+    one that learns no step by step without loss and F1 by epoch.
+    """
     same = note_other_data(dataset, run)
-    test = dataset.test
-    reconstructions = reconstruct(run.model, test.images)  # float32 [N, 3, 256, 256]
+    test, detector = dataset.test, detector_of(run)
+    if detector.has_printed_tau:
+        reconstructions = reconstruct(run.model, test.images)  # float32 [N, 3, 256, 256]
+        maps = residual(test.images, reconstructions)  # float32 [N, 256, 256]
+        tau, scale = {name: printed_tau(name) for name in test.defect_names}, {}
+    else:
+        reconstructions, maps = None, detector.anomaly_maps(test.images)
+        own = calibration.read(run.folder, detector)
+        tau = dict.fromkeys(test.defect_names, own.tau)
+        scale = {"levels": (own.tau / 2, own.tau, own.tau * 2), "floor": own.typical}
+    f1 = run.f1 if same or both_synthetic(dataset, run) else {}
     return gallery.write_all(
         out,
         dataset.train,
         test,
         reconstructions,
-        residual(test.images, reconstructions),  # float32 [N, 256, 256]
+        maps,
         run.history,
         run.held_out,
-        run.f1 if same or both_synthetic(dataset, run) else {},
-        {name: printed_tau(name) for name in test.defect_names},
+        f1,
+        tau,
         caption(dataset, run),
+        **scale,
     )
 
 

