@@ -19,8 +19,8 @@ BATCH = 32
 class Detector(Protocol):
     """What can be fitted to good images and then scores every pixel of others.
 
-    One whose maps a network computes may also offer it: `network()`, a torch module from float32 [N, 3, 256, 256] in
-    [0, 1] to float32 [N, 256, 256]. Then `hazelnut-ae export` can write it for programs without torch.
+    One whose maps a network computes may also offer it: `map_network()`, a torch module from float32 [N, 3, 256, 256]
+    in [0, 1] to float32 [N, 256, 256]. Then `hazelnut-ae export` can write it for programs without torch.
     """
 
     name: str
@@ -98,7 +98,7 @@ class AutoencoderDetector:
         maps = [residual(batch, reconstruct(self.model, batch)) for batch in batches(images)]
         return np.concatenate(maps) if maps else np.zeros((0, *images.shape[2:]), dtype=np.float32)
 
-    def network(self):
+    def map_network(self):
         """What `anomaly_maps` computes, as one torch module."""
         return Residual(self.model)
 

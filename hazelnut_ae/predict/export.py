@@ -104,9 +104,9 @@ def onnx_bytes(detector, takes="uint8"):
 
     Raises: DataError if its detector has no network, or one that has no counterpart in ONNX.
     """
-    if not hasattr(detector.detector, "network"):
+    if not hasattr(detector.detector, "map_network"):
         raise DataError(f"a run of the detector {detector.detector.name!r} cannot be exported; it is no network.")
-    module = Exported(detector.detector.network(), detector.tau, detector.image_tau).eval()
+    module = Exported(detector.detector.map_network(), detector.tau, detector.image_tau).eval()
     example = torch.zeros(2, 3, SIZE, SIZE, dtype=getattr(torch, takes))
     file = io.BytesIO()
     try:

@@ -136,7 +136,7 @@ class BankDetector:
 
     name = "bank"
 
-    def network(self):
+    def map_network(self):
         return Bank()
 
     @torch.no_grad()
@@ -166,7 +166,7 @@ def test_a_network_without_counterpart_is_one_sentence(redness):
         def forward(self, x):
             return torch.linalg.svdvals(x)
 
-    redness.detector.network = Unknown
+    redness.detector.map_network = Unknown
     with pytest.raises(DataError, match="'redness' cannot be exported"):
         export.onnx_bytes(redness)
 
