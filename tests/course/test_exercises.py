@@ -9,6 +9,8 @@ import pytest
 from hazelnut_ae.course import build
 from hazelnut_ae.course.checks import check
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "source"
 CHECKED = ["06_residual_thresholding", "07_threshold_and_latent_size"]
 WRONG = [  # (notebook, exercise, what of the solution, becomes what)
