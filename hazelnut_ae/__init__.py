@@ -20,6 +20,7 @@ Beside the lessons: presets (every number of a run), figures (the article's pict
 Rooms that no lesson leads into:
 
     predict      new images without masks: `load_detector`, tables, pictures and a report
+    advise       what to choose for a folder of images, and why
     engine       what a long run and a hostile world need: runs, checkpoints, speed, memory, careful decoding
     download     real data sets
     synthetic    the painter of hazelnuts

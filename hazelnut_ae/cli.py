@@ -72,7 +72,10 @@ def parser():
     c.add_argument("--archive", type=Path, metavar="FILE", help="an archive you already have")
     c.add_argument("--accept-license", action="store_true", help="accept the data's licence without being asked")
 
-    c = command("check", check, "count the images of a data folder and list every problem found")
+    c = command("check", check, "count the images of a data folder, list every problem found and advise")
+    c.add_argument("folder", metavar="DIR", type=Path)
+
+    c = command("advise", advise, "look at the images of a data folder and say what to choose for them, and why")
     c.add_argument("folder", metavar="DIR", type=Path)
 
     c = command("train", train, "train the article's autoencoder, or another detector, on the good images of a folder")
@@ -165,7 +168,13 @@ def check(arguments):
     for line in [*skipped, *problems]:
         print(line)
     print(f"{len(problems)} problem{'s' * (len(problems) != 1)} found." if problems else "No problem found.")
-    return 1 if problems else 0
+    return 1 if problems else advise(arguments)
+
+
+def advise(arguments):
+    from hazelnut_ae.advise.advise import advise as look
+
+    print("\n".join(look(arguments.folder).lines()))
 
 
 def train(arguments):
