@@ -69,8 +69,8 @@ def orientation_words(lies, augment):
     numbers = f"the details of two photographs agree to {lies.agreement:.2f} unturned"
     if lies.kind == "round":
         return (
-            f"the parts look alike however they are turned: {numbers}, and still to {lies.worst:.2f} at the worst turn. "
-            f"Turning and mirroring them in training does no harm. {todo}"
+            f"the parts look alike however they are turned: {numbers}, and still to {lies.worst:.2f} at the worst "
+            f"turn. Turning and mirroring them in training does no harm. {todo}"
         )
     colours = f", and the colours of {lies.unturned:.0%} of all pairs agree best so" if lies.unturned >= 0 else ""
     if lies.kind == "one":
@@ -118,8 +118,8 @@ def held_out_words(count):
     rate = plan.false_alarms(n)
     if rate <= FALSE_ALARM_RATE:
         return (
-            f"{kept}. That is enough: the chance that the next good part is called defective is at most {rate:.1%}, and "
-            f"a higher threshold could promise {1 / (n + 1):.1%}."
+            f"{kept}. That is enough: the chance that the next good part is called defective is at most {rate:.1%}, "
+            f"and a higher threshold could promise {1 / (n + 1):.1%}."
         )
     odd = " One odd image of so few moves the threshold of pixels, too." if n < 3 else ""
     return (

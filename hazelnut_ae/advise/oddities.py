@@ -54,14 +54,16 @@ def without_defect(test):
 def odd_ones(train, test):
     """{"brighter": …, "darker": …, "blurrier": …}: paths of images of both ImageSets that stand out from train.
 
-    Defective pixels are left out, so that no defect counts as another lamp or focus.
+    Compared is only what is not defective, so that no defect counts as another lamp or focus.
     """
-    mean = sum(grey(image) for image in evenly(train.images, 100)) / len(evenly(train.images, 100))  # [256, 256]
     paths = np.array([*train.paths, *test.paths])
+    some = evenly(train.images, 100)
+    usual = [sum(parts) / len(some) for parts in zip(*map(powers, some), strict=True)]
     numbers = []
     with tqdm(total=len(paths), desc="advising", unit="image", disable=None, leave=False) as bar:
-        for image, mask in ((some.images[i], some.masks[i]) for some in (train, test) for i in range(len(some))):
-            numbers.append((light_of(image, mask, mean), sharpness(image, mask)))
+        for image, mask in ((these.images[i], these.masks[i]) for these in (train, test) for i in range(len(these))):
+            grey, fine, coarse = ratios_to(usual, powers(image), mask)
+            numbers.append((grey, (fine - coarse) / 2))  # powers are squares
             bar.update()
     light, sharp = np.array(numbers).T  # [N + M] each
     beyond = beyond_usual(light, len(train), BRIGHTER)  # [N + M] of -1, 0, 1
@@ -70,24 +72,26 @@ def odd_ones(train, test):
     return {what: paths[rows].tolist() for what, rows in found.items()}
 
 
-def grey(image):
-    return image.mean(axis=0, dtype=np.float32)  # [256, 256]
+def powers(image):
+    """Of an image uint8 [3, 256, 256] in blocks of 4×4 pixels, [64, 64] each: its grey, and the squares of its contrast
+    within 3×3 pixels and within 3×3 blocks. A blur takes the first contrast and leaves the second."""
+    grey = image.mean(axis=0, dtype=np.float32)  # [256, 256]
+    coarse = blocks(grey)
+    fine = blocks((grey - ndimage.uniform_filter(grey, 3)) ** 2)
+    return coarse, fine, (coarse - ndimage.uniform_filter(coarse, 3)) ** 2
 
 
-def light_of(image, mask, mean):
-    """The logarithm of how many times as bright as the mean one an image uint8 [3, 256, 256] is outside its mask."""
-    good = outside(mask)
-    return np.log((grey(image)[good].mean() + 1) / (mean[good].mean() + 1))
+def blocks(values):
+    """[256, 256] averaged to [64, 64]."""
+    return values.reshape(64, 4, 64, 4).mean(axis=(1, 3))
 
 
-def sharpness(image, mask):
-    """The logarithm of an image's contrast within 3×3 pixels over that within 12×12; a blur takes the first alone."""
-    fine = grey(image)
-    coarse = fine.reshape(64, 4, 64, 4).mean(axis=(1, 3))
-    blocks = mask.reshape(64, 4, 64, 4).any(axis=(1, 3))
-    good = outside(ndimage.binary_dilation(blocks, np.ones((3, 3))))  # [64, 64]
-    fine, coarse = (one - ndimage.uniform_filter(one, 3) for one in (fine, coarse))
-    return np.log((fine[good.repeat(4, 0).repeat(4, 1)].std() + 0.01) / (coarse[good].std() + 0.01))
+def ratios_to(usual, found, mask):
+    """The logarithms of what was found [64, 64] as a part of what is usual, where a mask bool [256, 256] is not."""
+    good = outside(ndimage.binary_dilation(blocks(mask) > 0, np.ones((3, 3))))
+    return [
+        np.log((one[good].mean() + 1e-3) / (other[good].mean() + 1e-3)) for other, one in zip(usual, found, strict=True)
+    ]
 
 
 def outside(mask):
