@@ -3,8 +3,8 @@
 Each pair of photographs is laid on each other, one of them turned by every 15 degrees and moved by up to a tenth of the
 side, and it is asked how well they agree at each turn. What light does to a photograph lies one way, whatever the part
 does: shadows, and one edge brighter than the other. Two questions keep that apart. Do their details agree unturned so
-well that they can only be the same ones? And where photographs have colour: do ratios of colours, which light hardly
-changes, agree best unturned? For that, what is the same all around the middle is taken out.
+well, and turned no better, that they can only be the same ones? And where photographs have colour: do ratios of
+colours, which light hardly changes, agree best unturned? For that, what is the same all around the middle is taken out.
 
 Laid on each other once more, one of them mirrored, photographs tell whether a mirrored part is still a good one.
 """
@@ -28,6 +28,7 @@ NO_COLOUR = 0.02  # deviation of the ratios of colours, as a logarithm, below wh
 ROUND = 0.7  # agreement at the worst turn: bottles from above 0.84; hazelnuts, painted or photographed, up to 0.5
 ALIKE = 0.65  # agreement unturned: transistors 0.71, bottles 0.92; hazelnuts up to 0.55
 UNTURNED = 0.75  # share of pairs whose colours agree best unturned: transistors 1.00; hazelnuts up to 0.55
+TURNED = 0.05  # by which parts that lie one way agree better at another turn: transistors 0.00; a bolt either way 0.17
 SHARED = 0.4  # agreement at the best turn: hazelnuts from 0.62; grain of a surface and noise up to 0.25
 HANDED = 0.1  # by which mirrored ones agree less at their best turn: an L or a gear 0.27 – 0.40, hazelnuts up to 0.02
 
@@ -64,7 +65,7 @@ def orientation(images):
     unturned = share_unturned(agreement(colours)) if colours.std() > NO_COLOUR else float("nan")
     if worst >= ROUND:
         kind = "round"
-    elif alike >= ALIKE or unturned >= UNTURNED:
+    elif (alike >= ALIKE and best - nearly_unturned(by_turn).mean() <= TURNED) or unturned >= UNTURNED:
         kind = "one"
     else:
         kind = "any" if best >= SHARED else "unlike"
@@ -128,8 +129,13 @@ def in_window(channels):
     return inside / np.sqrt((inside**2).sum(axis=(1, 2, 3), keepdims=True) + 1e-12)
 
 
+def nearly_unturned(by_turn):
+    """How well each pair agrees at its best turn of at most 30 degrees, [pairs] of correlations [24, pairs]."""
+    return np.max([by_turn[step] for step in range(-NEAR, NEAR + 1)], axis=0)
+
+
 def share_unturned(by_turn):
     """The share of pairs that agree unturned nearly as well as at their best turn, from correlations [24, pairs]."""
-    near = np.max([by_turn[step] for step in range(-NEAR, NEAR + 1)], axis=0)
+    near = nearly_unturned(by_turn)
     mean = by_turn.mean(axis=0)
     return float(np.mean(near - mean >= 0.8 * (by_turn.max(axis=0) - mean)))

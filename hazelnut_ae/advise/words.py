@@ -28,13 +28,14 @@ def orientation_words(lies, augment):
         )
     colours = lies.unturned >= 0  # not nan
     if lies.kind == "one":
-        also = f", and by their colours {lies.unturned:.0%} of all pairs fit best so" if colours else ""
+        also = f", and by their colours {lies.unturned:.0%} of all pairs fit best unturned" if colours else ""
         return f"all parts lie one way: {numbers}{also}. Keep it; a part turned round may be a defect of yours. {todo}"
-    also = f"; by their colours only {lies.unturned:.0%} of all pairs fit best so" if colours else ""
-    lines = f"from {ALIKE}{f' or {UNTURNED:.0%}' * colours} on they would lie one way"
+    also = f"; by their colours {lies.unturned:.0%} of all pairs fit best unturned" if colours else ""
+    colours = f", or {UNTURNED:.0%} of all pairs would fit best unturned" if colours else ""
     return (
-        f"the parts lie in different directions: {numbers}, turned to where they fit best to {lies.best:.2f}{also} "
-        f"({lines}). Turned copies are good parts, too{handed_words(lies)}. {todo}"
+        f"the parts lie in different directions: {numbers}, and turned to where they fit best to {lies.best:.2f}"
+        f"{also}. Lying one way they would agree to {ALIKE} or more, and turned no better{colours}. Turned copies are "
+        f"good parts, too{handed_words(lies)}. {todo}"
     )
 
 
