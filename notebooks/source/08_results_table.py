@@ -218,7 +218,7 @@ for name, (good_images, credit) in photographs.items():
 
 # %%
 def decisions(result, good_images):
-    """One row of what is kept and what is thrown away; intervals of rates are Wilson's, that of AUROC is a bootstrap's."""
+    """What is kept and what is thrown away; the intervals of rates are Wilson's, that of AUROC is a bootstrap's."""
     block = result["images"]
     good = block["good"]
     defective = block["images"] - good

@@ -227,7 +227,7 @@ if "AE(L2)" in maps:
     print(f"AE(L2), pixel AUROC: its own interval is {high - low:.3f} wide, that of the difference {narrow:.3f}")
 
 # %% [markdown]
-# An interval without 0 in it is a sure difference, on images like these and between *these two fits* (another seed is another fit).
+# An interval without 0 is a sure difference, on images like these and between *these two fits* (another seed is another fit).
 # AE(L2) and the article's network find the same pixels hard: paired, the interval is three times narrower. Where it still holds 0,
 # the honest sentence is: we cannot tell.
 

@@ -659,8 +659,8 @@ def test_misplaced_transistors_are_below_the_constant_answer(claim):
 
 def test_how_many_defective_images_pass(claim):
     sentence = (
-        "16 of the 36 defective painted nuts pass, 11 of the 36 photographed ones, 30 of the 40 transistors, and none of "
-        "the toy set's 17"
+        "16 of the 36 defective painted nuts pass, 11 of the 36 photographed ones, 30 of the 40 transistors, and none "
+        "of the toy set's 17"
     )
     claim(EIGHT, sentence)
     passed = [row["defective that pass"] for row in table_with(EIGHT, "defective that pass").values()]
@@ -676,7 +676,8 @@ def test_throwing_everything_away_wins_in_three_of_four_rows(claim):
 def test_few_good_images_bear_no_rate(claim):
     claim(
         EIGHT,
-        "One of the five good real hazelnuts is refused: the true rate of accepted ones lies anywhere from 0.38 to 0.96.",
+        "One of the five good real hazelnuts is refused: the true rate of accepted ones lies anywhere from 0.38 to "
+        "0.96.",
     )
     claim(
         EIGHT, "The transistors have 21 held-out images, and there the promise is kept: 3 of 60 good ones are refused."
@@ -691,11 +692,10 @@ def test_few_good_images_bear_no_rate(claim):
 
 def test_a_ranking_of_097_and_an_overlap_of_nothing(claim):
     claim(EIGHT, "AE(SSIM) is the lesson of the table: a ranking of 0.97, and at the threshold an overlap of 0.00.")
-    assert any(
-        row[1:4] == ["pixel", "0.970", "0.000"] for table in tables(EIGHT) for row in table if len(row) > 4
-    ) or any("AE(SSIM)" in row and "0.970" in row and "0.000" in row for table in tables(EIGHT) for row in table)
+    rows = [row[:4] for table in tables(EIGHT) for row in table]
+    assert ["AE(SSIM)", "pixel", "0.970", "0.000"] in rows
     claim(EIGHT, "Numbers that we could not hold against their source are left out.")
-    assert not any("CNN feature dictionary" in row and "0.720" in row for table in tables(EIGHT) for row in table)
+    assert not any(row[:2] == ["CNN feature dictionary", "pixel"] for row in rows)
 
 
 def test_nine_of_ten_alarms_are_false(claim):
@@ -717,7 +717,10 @@ def test_the_bootstrap_by_hand_is_the_tables(claim):
 
 
 def test_a_promise_about_good_parts_costs_good_parts(claim):
-    sentence = "With 35 good test images, all accepted, you may. With the 20 of this course you may promise 84 %, with five 57 %."
+    sentence = (
+        "With 35 good test images, all accepted, you may. With the 20 of this course you may promise 84 %, with five "
+        "57 %."
+    )
     printed = claim(f"solutions/{EIGHT}", sentence)
     assert "35 of 35: at least 0.901" in printed
     assert "5 of 5: at least 0.57" in printed
