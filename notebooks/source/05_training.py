@@ -606,8 +606,8 @@ with check(5):
 
 # %% [markdown] tags=["solution"]
 # On painted nuts `quick` has removed 62 % of it. Near 0 the network knows no more than the average picture: it needs more steps, or
-# your parts are so alike that little is left to learn; then try the average picture itself as a detector (notebook 7 has a
-# detector of that kind). Below 0, look at the copies: something is wrong.
+# your parts are so alike that little is left to learn; then try the average picture itself as a detector (in the detour
+# of notebook 9 it beats two systems). Below 0, look at the copies: something is wrong.
 
 # %% [markdown]
 # ## In practice
@@ -619,9 +619,9 @@ with check(5):
 #
 # ## Further reading
 #
-# * D. Kingma, J. Ba, *Adam: A Method for Stochastic Optimization*, ICLR 2015.
-# * J. Dodge et al., *Show Your Work: Improved Reporting of Experimental Results*, EMNLP 2019: what choosing by the test
-#   set does to a field.
+# * D. Kingma, J. Ba, [*Adam: A Method for Stochastic Optimization*](https://arxiv.org/abs/1412.6980), ICLR 2015.
+# * J. Dodge et al., [*Show Your Work: Improved Reporting of Experimental Results*](https://arxiv.org/abs/1909.03004), EMNLP
+#   2019: what choosing by the test set does to a field.
 #
 # **Back:** [4 · Architecture](04_architecture.ipynb) · **Next:** [6 · Residual thresholding](06_residual_thresholding.ipynb) ·
 # [Solutions](solutions/05_training.ipynb)

@@ -140,10 +140,10 @@ shown((large.numpy() + 1) / 2, gan.anomaly_maps(chosen.images), "nearest paintin
 # ### The feature dictionary: have I seen such a patch?
 #
 # The fourth rebuilds nothing. It cuts good images into patches of 16 × 16 pixels and describes each by the *features* of a network
-# that was trained to name photographs (ImageNet) and never saw a hazelnut: the numbers that its last layer but one averages over the
+# that was trained to name photographs (ImageNet), not on our images: the numbers of its last layer but one, averaged over the
 # patch. Here that network is EfficientNet-Lite0, made small for phones; it gives 320 numbers. (The paper took a ResNet-18.) PCA
-# (notebook 1) keeps the few combinations that hold 95 % of their variance, and ten typical ones, the *centres* of K-means, are the
-# dictionary. A patch of a new image is as anomalous as it is far from all ten. Which centre is nearest, where?
+# (notebook 1) keeps the few combinations that hold 95 % of their variance. Among these K-means picks ten typical points, the *centres*:
+# the dictionary. A new patch is as anomalous as it is far from the nearest. Which one is that, where?
 
 # %%
 if "dictionary" in NAMES:
@@ -596,15 +596,16 @@ with check(5):
 #
 # ## Further reading
 #
-# * P. Bergmann, S. Löwe, M. Fauser, D. Sattlegger, C. Steger, *Improving Unsupervised Defect Segmentation by Applying
-#   Structural Similarity to Autoencoders*, VISAPP 2019.
-# * P. Bergmann, M. Fauser, D. Sattlegger, C. Steger, *MVTec AD: A Comprehensive Real-World Dataset for Unsupervised Anomaly
-#   Detection*, CVPR 2019.
-# * T. Schlegl, P. Seeböck, S. M. Waldstein, U. Schmidt-Erfurth, G. Langs, *Unsupervised Anomaly Detection with Generative
-#   Adversarial Networks to Guide Marker Discovery*, IPMI 2017.
-# * P. Napoletano, F. Piccoli, R. Schettini, *Anomaly Detection in Nanofibrous Materials by CNN-Based Self-Similarity*,
-#   Sensors 18(1), 2018.
-# * K. Roth et al., *Towards Total Recall in Industrial Anomaly Detection* (PatchCore), CVPR 2022.
+# * P. Bergmann et al., [*Improving Unsupervised Defect Segmentation by Applying Structural Similarity to
+#   Autoencoders*](https://arxiv.org/abs/1807.02011), VISAPP 2019: AE(L2) and AE(SSIM).
+# * P. Bergmann et al., *MVTec AD: A Comprehensive Real-World Dataset for Unsupervised Anomaly Detection*, CVPR 2019: the four
+#   measured, and the settings.
+# * T. Schlegl et al., [*Unsupervised Anomaly Detection with Generative Adversarial Networks to Guide Marker
+#   Discovery*](https://arxiv.org/abs/1703.05921), IPMI 2017: AnoGAN.
+# * P. Napoletano, F. Piccoli, R. Schettini, [*Anomaly Detection in Nanofibrous Materials by CNN-Based
+#   Self-Similarity*](https://doi.org/10.3390/s18010209), Sensors 18(1), 2018: the dictionary.
+# * K. Roth et al., [*Towards Total Recall in Industrial Anomaly Detection*](https://arxiv.org/abs/2106.08265) (PatchCore), CVPR
+#   2022.
 #
 # **Back:** [8 · Results table](08_results_table.ipynb) · **Next:** [your own images](../README.md) ·
 # [Solutions](solutions/09_comparison_systems.ipynb)

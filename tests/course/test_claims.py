@@ -690,6 +690,18 @@ def test_few_good_images_bear_no_rate(claim):
     assert (transistor["held out"], transistor["good accepted"]) == ("21", "57 of 60")
 
 
+def test_each_measure_has_its_own_cheap_answer(claim):
+    sentence = (
+        "Accuracy of pixels is 0.97 for the detector that finds nothing; F<sub>1</sub> of images is 0.78 for the one "
+        "that refuses everything. Only AUROC has the same value for every constant, one half"
+    )
+    claim(EIGHT, sentence)
+    table = table_with(EIGHT, "accuracy")
+    assert table["pixels, all good"]["accuracy"] == "0.97"
+    assert table["images, all defective"]["F1"] == "0.78"
+    assert {row["AUROC"] for row in table.values()} == {"0.5"}
+
+
 def test_a_ranking_of_097_and_an_overlap_of_nothing(claim):
     claim(EIGHT, "AE(SSIM) is the lesson of the table: a ranking of 0.97, and at the threshold an overlap of 0.00.")
     rows = [row[:4] for table in tables(EIGHT) for row in table]
