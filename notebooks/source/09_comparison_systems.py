@@ -195,7 +195,7 @@ for system, name in NAMES.items():
 pd.DataFrame(budgets).T
 
 # %% [markdown]
-# *Images seen* counts augmented images, each as often as it was used. The three networks that copy or paint are within a factor of
+# *Images seen* counts augmented images, each as often as it was used. The four networks that copy or paint are within a factor of
 # two: the article's network saw 25,168, AnoGAN 25,600, the two other autoencoders 16,000 each. Their authors spent far more: 2 million
 # images for the autoencoders, half a million for AnoGAN. The dictionary trains nothing; but it and AnoGAN pay at the test, the one
 # for 3,721 patches an image, the other for its search.
@@ -266,7 +266,8 @@ pd.DataFrame(table).T
 # %% [markdown]
 # ## The same on photographs
 #
-# *Ten minutes.* Only the numbers are here; the photographs have licences of their own. (The article's network is there of the recipe that `quick` had before, with 57,600 images seen.)
+# *Ten minutes.* Only the numbers are here; the photographs have licences of their own. (The article's network is there of the recipe
+# that `quick` had before, with 57,600 images seen.)
 
 # %%
 mvtec = "Bergmann et al., CVPR 2019, CC BY-NC-SA 4.0"
