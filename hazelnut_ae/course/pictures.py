@@ -1,4 +1,4 @@
-"""How figures get into a notebook: at twice the resolution, shown at the same size, and small enough to be committed."""
+"""How figures get into a notebook: at twice the resolution, shown at the same size, small enough to be committed."""
 
 import io
 

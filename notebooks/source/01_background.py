@@ -137,14 +137,14 @@ for ax, detect in zip(axes, detectors, strict=True):
     ax.scatter(scratch[:, 0], scratch[:, 1], s=14, color=DEFECT, marker="s", label="scratch (known)")
     ax.scatter(stain[:, 0], stain[:, 1], s=16, color=OTHER, marker="^", label="stain (new)")
     ax.set(title=detect.__name__, xlabel="first measurement (shaded: alarm)")
-axes[0].set_ylabel("second measurement")
+axes[0].set(ylabel="second measurement", ylim=(-6, 4.3))
 axes[0].legend(fontsize=9, loc="lower left")
 plt.show()
 
 # %% [markdown]
 # The supervised detector is certain that every stain is fine: it was asked "scratch or not?" and answers just that.
-# The semi-supervised one finds both and never saw either. The unsupervised one does find them, but at a price. It has no clean
-# reference to lean on: the defects themselves widen its idea of "usual", and good ones fill up its fifth.
+# The semi-supervised one finds both and never saw either. The unsupervised one misses a quarter of them and calls 6 % of the good
+# ones bad. It has no clean reference to lean on: the defects themselves widen its idea of "usual".
 #
 # **Check.** The middle detector finds everything and calls 1 % of the good ones bad. Where does that 1 % come from?
 #
@@ -298,8 +298,9 @@ figures.panels(
 )
 
 # %% [markdown]
-# The copy is a ghost made of average training images; it has no words for the defect, so the defect stays behind in the
-# residual. Much else stays behind as well: the linear copy does not know edges and texture. The article's network does
+# The copy is a ghost made of average training images; it has no words for the defect, so the print stays behind in the
+# residual: all of the brightest pixels are its. (White on brown is easy; other defects are harder.) Much else stays behind as well:
+# the linear copy does not know edges and texture. The article's network does
 # the same thing with twenty convolutional layers and 500 latent numbers. It is drawn here, and
 # [notebook 4](04_architecture.ipynb) builds it layer by layer.
 

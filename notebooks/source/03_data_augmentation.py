@@ -168,8 +168,8 @@ figures.panels([seen], titles=[f"step {step}" for step in range(6)], caption=cap
 # that it takes its minutes only once.)
 
 # %%
-table = augmentations(lesson.dataset, steps=4 if lesson.preset.name == "tiny" else 240)
-table.style.format("{:.4f}").format("{:.1f}", subset=["corners"]).format("{:.3f}", subset=["pixel_auroc", "f1_max"])
+measured = augmentations(lesson.dataset, steps=4 if lesson.preset.name == "tiny" else 240)
+measured.style.format("{:.4f}").format("{:.1f}", subset=["corners"]).format("{:.3f}", subset=["pixel_auroc", "f1_max"])
 
 # %% [markdown]
 # `learnt_from` and `held_out` are the mean squared error on the photographs of the training and on good ones kept out of it;

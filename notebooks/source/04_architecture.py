@@ -247,7 +247,7 @@ plt.show()
 # %% [markdown]
 # ## An untrained network
 #
-# With random weights, the network already turns an image into an image of the right size. It has just nothing to say yet: grey.
+# With random weights, the network already turns an image into an image of the right size. It has just nothing to say yet:
 
 # %%
 image = lesson.dataset.train.images[:2]
@@ -274,7 +274,7 @@ for name, answer in answers.items():
     print(f"{name}: mean squared error {((possible - answer) ** 2).mean():.3f}")
 
 # %% [markdown]
-# The **mean of all that is possible** has half the error of the sharp edge, and no answer has less: for each pixel, the number with
+# The **mean of all that is possible** has two thirds of the error of the sharp edge, and no answer has less: for each pixel, the number with
 # the smallest mean squared distance to several others is their mean. So an unsure network is soft. Now a nut: suppose that the latent
 # numbers tell its direction up to ±12°. The best answer is the mean of all turns that are possible:
 
@@ -334,8 +334,8 @@ with check(1):
         assert parameters(latent) == counted, f"with {latent} numbers there are {counted:,}, not {parameters(latent):,}"
 
 # %% [markdown] tags=["solution"]
-# Each latent number costs 4,099 parameters. With 100 in place of 500 the network has 1,639,600 fewer, so 61 % of all parameters
-# speak of the latent vector's size.
+# Each latent number costs 4,099 parameters. With 100 in place of 500 the network has 1,639,600 fewer, 61 % of
+# all.
 
 # %% [markdown] tags=["exercise"]
 # **2 (medium).** How large is the piece of the input that one number can see (its *receptive field*)? Walk through the rows: with
@@ -444,8 +444,7 @@ with check(4):
     assert abs(multiply_adds(TABLE_2, 1) - 68.0) < 0.1, "68.0 million in the decoder"
 
 # %% [markdown] tags=["solution"]
-# Both halves cost the same, being mirrors. 26 billion operations for a step is what a processor core does in about half a second,
-# and the 62,000 steps of the article are then a third of a day.
+# Both halves cost the same, being mirrors. The article's 62,000 steps are 1.6 million billion operations.
 
 # %% [markdown] tags=["exercise"]
 # **5 (hard; your own images).** Your camera shows details that 256 pixels lose. Write tables for 256, 512, 1024 … pixels: for each
@@ -489,7 +488,7 @@ with check(5):
         assert last == (3, side, side), f"the decoder returns {last}"
 
 # %% [markdown] tags=["solution"]
-# Hardly any more parameters (1 %), and about three times the work. More pixels do not give more latent numbers, though: a nut of 512
+# Hardly any more parameters (1 %), and 2.4 times the work. More pixels do not give more latent numbers, though: a nut of 512
 # pixels has to go through the same 500. Before you do this, ask whether your defects are seen at 256.
 
 # %% [markdown]
