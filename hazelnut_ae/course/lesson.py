@@ -88,8 +88,8 @@ class Lesson:
     def _train(self, folder):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(folder.name + ".lock")), _progress_shown():
-            resume = (folder / "checkpoint.pt").exists()
-            return long_run.train_run(self.dataset, folder, self.preset, seed=SEED, resume=resume)
+            # a run that was killed before its first checkpoint has left its settings alone; it begins anew
+            return long_run.train_run(self.dataset, folder, self.preset, seed=SEED, resume=True)
 
     def _run_folder(self):
         return self.run_folder or cache.cache_folder() / "runs" / self._key()
@@ -134,10 +134,10 @@ def setup():
     from IPython import get_ipython
 
     if get_ipython() is not None:
-        from matplotlib_inline.backend_inline import set_matplotlib_formats
+        from hazelnut_ae.course import pictures
 
         get_ipython().run_line_magic("matplotlib", "inline")
-        set_matplotlib_formats("jpeg", pil_kwargs={"quality": 90, "subsampling": 0})  # a quarter of the size of PNG
+        pictures.sharp(get_ipython())
     name = os.environ.get("HAZELNUT_PRESET") or "quick"
     if name not in presets.PRESETS:
         raise DataError(f"HAZELNUT_PRESET is {name!r}; set it to one of {', '.join(presets.PRESETS)}, or unset it.")
