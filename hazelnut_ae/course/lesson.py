@@ -18,8 +18,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from hazelnut_ae import dataset, detection, figures, presets, synthetic
-from hazelnut_ae.engine import cache, long_run, runs, workflow
+from hazelnut_ae.engine import bank_run, cache, long_run, runs, workflow
 from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.training import split_good
 
 SEED = 0
 
@@ -118,6 +119,26 @@ class Lesson:
         """The anomaly maps of the held-out images, float32 [M, 256, 256]."""
         images = self.held_out_images
         return detection.residual(images, detection.reconstruct(self.run.model, images))
+
+    @cached_property
+    def bank(self):
+        """The `Run` of a memory bank of these very images (notebook 10), fitted on first use; tiny: a small one."""
+        folder = cache.cache_folder() / "runs" / f"bank-{self._key()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        small = {"side": 128, "candidates": 3000, "size": 300} if self.preset.name == "tiny" else {}
+        with FileLock(folder.with_name(folder.name + ".lock")), _progress_shown():
+            return bank_run.train_run(self.dataset, folder, self.preset, seed=SEED, resume=True, **small)
+
+    @property
+    def bank_held_out(self):
+        """The good training images that the bank has not looked at, uint8 [M, 3, 256, 256]."""
+        return workflow.held_out(self.dataset, self.bank)
+
+    @property
+    def bank_learnt_from(self):
+        """Those that it has looked at, uint8 [N, 3, 256, 256]."""
+        rows, _ = split_good(len(self.dataset.train), SEED)
+        return self.dataset.train.images[rows]
 
     def show(self, figure, name):
         """Saves a figure under its name where figures go, and returns it, so that the notebook shows it."""
