@@ -31,9 +31,12 @@ from hazelnut_ae.engine import bank_run
 
 lesson = setup()
 test = lesson.dataset.test
-bank = lesson.bank.detector  # fitted on first use
+run, bank = lesson.own_run, lesson.bank.detector  # both learnt from the same images of this very set, on first use
 learn, good = lesson.bank_learnt_from, lesson.bank_held_out  # good images: to learn from, and kept aside
-maps, good_maps = {}, {}  # of every rung: float32 [N, 256, 256] of the test images and [M, 256, 256] of `good`
+copies, good_copies = (detection.reconstruct(run.model, images) for images in (test.images, good))  # [N, 3, 256, 256]
+maps = {"the article": detection.residual(test.images, copies)}  # of every rung: float32 [N, 256, 256]
+good_maps = {"the article": detection.residual(good, good_copies)}  # and of the good images kept aside [M, 256, 256]
+caption = f"{lesson.data_words}; run: {run.caption}."
 shown = [test.defects.index(name) for name in test.defect_names[:4]] + [test.defects.index("good")]
 
 # %% [markdown]
@@ -48,10 +51,6 @@ for detector in (beyond.MeanImage(), beyond.LinearCopy(latent_dim=50)):
     detector.fit(learn)
     maps[detector.name] = detector.anomaly_maps(test.images)
     good_maps[detector.name] = detector.anomaly_maps(good)
-maps["the article"], good_maps["the article"] = (
-    lesson.maps,
-    detection.AutoencoderDetector(lesson.run.model).anomaly_maps(good),
-)
 
 
 def rung(*names):
@@ -83,7 +82,7 @@ figures.panels(
     ],
     titles=[test.defects[i] for i in shown],
     labels=["image", "mean image", "PCA", "the article"],
-    caption=f"{lesson.caption} Each row of maps in a scale of its own.",
+    caption=caption + " Each map in a scale of its own.",
 )
 
 # %% [markdown]
@@ -99,9 +98,8 @@ softer = [
     ("blurred", lambda images, copies: beyond.blurred(detection.residual(images, copies), sigma=1)),
     ("both", lambda images, copies: beyond.blurred(beyond.shift_tolerant(images, copies, reach=1), sigma=1)),
 ]
-good_copies = detection.reconstruct(lesson.run.model, good)
 for name, read in softer:
-    maps[name], good_maps[name] = read(test.images, lesson.reconstructions), read(good, good_copies)
+    maps[name], good_maps[name] = read(test.images, copies), read(good, good_copies)
 rung("the article", "one pixel aside", "blurred", "both")
 
 # %% [markdown]
@@ -174,7 +172,7 @@ lesson.show(
         [[test.images[i] for i in shown], *([maps[name][i] for i in shown] for name in (*reversed(both), "together"))],
         titles=[test.defects[i] for i in shown],
         labels=["image", "the article", "memory bank", "together"],
-        caption=f"{lesson.caption} Each row of maps in a scale of its own.",
+        caption=caption + " Each map in a scale of its own.",
     ),
     "figure_16_beyond",
 )
@@ -345,7 +343,7 @@ best_sigma = None
 # %% tags=["solution"]
 f1_of = {}
 for sigma in (0, 1, 2, 4, 8):
-    soft = beyond.blurred(lesson.maps, sigma)
+    soft = beyond.blurred(maps["the article"], sigma)
     f1_of[sigma] = metrics.PixelMetrics().update(soft, test.masks).compute()["f1_max"]
 best_sigma = max(f1_of, key=f1_of.get)
 print({sigma: round(value, 3) for sigma, value in f1_of.items()}, "best:", best_sigma)
@@ -353,7 +351,7 @@ print({sigma: round(value, 3) for sigma, value in f1_of.items()}, "best:", best_
 # %% tags=["check"]
 with check(3):
     scores = {
-        sigma: metrics.PixelMetrics().update(beyond.blurred(lesson.maps, sigma), test.masks).compute()["f1_max"]
+        sigma: metrics.PixelMetrics().update(beyond.blurred(maps["the article"], sigma), test.masks).compute()["f1_max"]
         for sigma in (0, 1, 2, 4, 8)
     }
     assert best_sigma in scores, "one of 0, 1, 2, 4 and 8"
@@ -373,9 +371,13 @@ with check(3):
 winner = ""
 
 # %% tags=["solution"]
-maps = {"the article": lesson.maps, "memory bank": bank.anomaly_maps(test.images)}
-good_r = detection.AutoencoderDetector(lesson.run.model).anomaly_maps(good)
-maps["together"] = beyond.together(maps["memory bank"], maps["the article"], bank.anomaly_maps(good), good_r)
+d, r, good_d, good_r = (
+    bank.anomaly_maps(test.images),
+    maps["the article"],
+    bank.anomaly_maps(good),
+    good_maps["the article"],
+)
+maps |= {"memory bank": d, "together": beyond.together(d, r, good_d, good_r)}
 of_images = {
     name: metrics.image_auroc(metrics.image_scores(maps[name]), np.array(test.defects) != "good")
     for name in ("the article", "memory bank", "together")
