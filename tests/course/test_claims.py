@@ -628,11 +628,9 @@ def test_the_printed_decoder_is_one_for_128_pixels(claim):
 
 
 def test_what_512_pixels_cost(claim):
-    printed = claim(f"solutions/{FOUR}", "Hardly any more parameters (1 %), and 2.4 times the work.")
-    found = re.findall(r"\d+ pixels: ([\d,]+) parameters, (\d+) M multiply-adds", printed)
-    (few, cheap), (many, dear) = ((int(count.replace(",", "")), int(cost)) for count, cost in found)
+    printed = claim(f"solutions/{FOUR}", "Hardly any more parameters (1 %)")
+    few, many = (int(count.replace(",", "")) for count in re.findall(r"\d+ pixels: ([\d,]+) parameters", printed))
     assert round(100 * (many / few - 1)) == 1
-    assert round(dear / cheap, 1) == 2.4
 
 
 # Other notebooks
