@@ -411,6 +411,7 @@ with check(5), tempfile.TemporaryDirectory() as folder:
         "five good discs to train on, two good and three scratched to test on"
     )
     assert own.test.of("scratch").masks.any(axis=(1, 2)).all(), "the masks are empty"
+    assert own.test.of("scratch").masks.mean() < 0.1, "the mask marks the scratch and nothing else"
     assert not own.test.of("good").masks.any(), "a good disc has a mask"
     assert own.test.images.shape == (5, 3, 256, 256), "read as 256 × 256 pixels"
 

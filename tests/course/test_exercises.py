@@ -56,7 +56,7 @@ WRONG = [  # (notebook, exercise, what of the solution, becomes what)
         "field += (kernel - 1) * step\n        step *= stride",
         "step *= stride\n        field += (kernel - 1) * step",
     ),
-    ("04_architecture", 3, '("CONV2D", 32, 32, 4, 2)', '("CONV2D", 32, 32, 3, 1)'),
+    ("04_architecture", 3, "TABLE_2[:doubling] + TABLE_2[doubling + 2 :]", "TABLE_2[:]"),
     ("04_architecture", 4, 'after if row["layer"] == "CONV2D" else before', "after"),
     ("04_architecture", 4, '* row["kernel"] ** 2', '* row["kernel"]'),
     ("04_architecture", 5, "side //= 2", "side //= 4"),
@@ -87,7 +87,7 @@ def cells_of(name):
     for cell in jupytext.read(FOLDER / f"{name}.py").cells:
         (tag,) = build.tags(cell) or {""}
         if tag == "setup":
-            setup += cell.source
+            setup += cell.source + "\n\n"
         elif tag == "exercise":
             number += 1
             assert cell.source.startswith(f"**{number} ("), cell.source
