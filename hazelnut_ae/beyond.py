@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from hazelnut_ae.training import to_float
+from hazelnut_ae.training import one_cycle, to_float, train
 
 REDUCED = 64  # pixels: PCA sees images averaged down to this side
 
@@ -144,6 +144,15 @@ class UNet(nn.Module):
         return self.last(x)[:, 0]  # [N, H, W]
 
 
+def cross_entropy_and_dice(model, batch):
+    """The loss of a segmentation: right at each pixel, and right as a whole, for defects are few pixels."""
+    x, y = batch  # [B, 3, H, W], [B, H, W]
+    logits = model(x)  # [B, H, W]
+    found = logits.sigmoid()
+    dice = 1 - (2 * (found * y).sum() + 1) / (found.sum() + y.sum() + 1)  # Milletari et al., 3DV 2016
+    return F.binary_cross_entropy_with_logits(logits, y) + dice
+
+
 class PaintedDefects:
     """Rung 5: the U-Net, shown defects with their masks and asked for those of other images.
 
@@ -158,24 +167,24 @@ class PaintedDefects:
     def fit(self, images, masks):
         """Learns from uint8 [N, 3, H, W] and bool [N, H, W], turned by quarters, mirrored and changed in brightness."""
         torch.manual_seed(self.seed)
-        self.model = UNet().train()
+        self.model = UNet()
         optimizer = torch.optim.Adam(self.model.parameters(), self.learning_rate)
-        rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.learning_rate, total_steps=self.steps)
-        for _ in tqdm(range(self.steps), desc="U-Net", disable=None):
+        batches = tqdm(self.batches(images, masks, optimizer), "U-Net", self.steps, disable=None)
+        for _ in train(self.model, optimizer, batches, cross_entropy_and_dice):
+            pass
+        self.model.eval()
+
+    def batches(self, images, masks, optimizer):
+        """Batches (images float32 [B, 3, H, W] in [0, 1], masks [B, H, W]), each at its rate of the one cycle."""
+        for step in range(self.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = one_cycle(step, self.steps, self.learning_rate)
             rows = torch.randint(len(images), (self.batch_size,)).numpy()
             x, y = to_float(images[rows]), torch.from_numpy(masks[rows]).float()  # [B, 3, H, W], [B, H, W]
             turns, mirrored = int(torch.randint(4, ())), bool(torch.randint(2, ()))
             x, y = (torch.rot90(one.flip(-1) if mirrored else one, turns, (-2, -1)) for one in (x, y))
             gain = 1 + 0.2 * torch.randn(len(x), 3, 1, 1)  # other lamps, other cameras
-            logits = self.model((x * gain + 0.1 * torch.randn(len(x), 1, 1, 1)).clamp(0, 1))
-            found = logits.sigmoid()
-            overlap = 1 - (2 * (found * y).sum() + 1) / (found.sum() + y.sum() + 1)  # Dice: defects are few pixels
-            loss = F.binary_cross_entropy_with_logits(logits, y) + overlap
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            rate.step()
-        self.model.eval()
+            yield (x * gain + 0.1 * torch.randn(len(x), 1, 1, 1)).clamp(0, 1), y
 
     @torch.inference_mode()
     def anomaly_maps(self, images):

@@ -344,7 +344,7 @@ pd.DataFrame(quality).T.round(3)
 # %% [markdown]
 # (On painted nuts: 0.01 of F<sub>1</sub> and 0.05 of AUROC for 35 times the steps.)
 
-# %% [markdown]
+# %% [markdown] tags=["detour"]
 # ## A detour: fixed and fresh copies with all else equal; a rate that rises and falls
 #
 # *Skip it at first reading; ten minutes.* The same network, steps, rates and seed, once with five fixed copies and once with

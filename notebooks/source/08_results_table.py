@@ -49,7 +49,7 @@ printed.style.format(precision=2).hide()
 # So the conclusion sets F<sub>1</sub> of *pixels* beside rates of *images*. Neither half of it can be read from the table. Only
 # running the systems on the same images, under the same measures, can tell; [notebook 9](09_comparison_systems.ipynb) does that.
 
-# %% [markdown]
+# %% [markdown] tags=["detour"]
 # ## A detour: how we know
 #
 # *Skip it at first reading; fifteen minutes.* **First: does each F<sub>1</sub> follow from its own row?** It is the harmonic mean

@@ -68,7 +68,7 @@ chosen = test.subset(rows)  # R images
 
 
 def shown(copies, maps, name):
-    """Images above copies above maps; all maps of a system in one scale, so that a good nut stays dark beside a bad one."""
+    """Images above copies above maps; all maps of a system in one scale: a good nut stays dark beside a bad one."""
     grid = [list(chosen.images), list(copies), list(maps)]
     caption = f"White is the 99.9 % quantile of these maps. {note}"
     return figures.panels(grid, chosen.defects, ["image", name, "map"], caption, float(np.quantile(maps, 0.999)), 160)
@@ -336,7 +336,7 @@ pd.DataFrame(table).T.round(2)
 # * **A ranking is not a decision.** AUROC and "how many defective nuts pass" can name different winners.
 # * **One fit each, short ones, few images:** where a paired interval holds 0, we do not know.
 
-# %% [markdown]
+# %% [markdown] tags=["detour"]
 # ## A detour: beside the published numbers, and a threshold rule for each
 #
 # *Skip it at first reading; fifteen minutes.* The authors of MVTec AD measured these systems on the whole data set. On *transistor* we
