@@ -1,5 +1,6 @@
 """`hazelnut-ae advise` on folders: what it says, the line it prints, and what it makes of bad ones."""
 
+import os
 import shlex
 
 import numpy as np
@@ -159,6 +160,38 @@ def test_bad_folders_are_one_sentence(tmp_path, capsys):
     broken = written(tmp_path / "broken", photographs(drawn(PIN), 4))
     (broken / "train/good/01.png").write_text("I am no image")
     assert "01.png" in sentence(broken)
+
+
+def test_sizes_modes_and_names_of_all_kinds(tmp_path, capsys):
+    """They are read as training reads them; a name that is no name for a terminal is escaped."""
+    folder = written(tmp_path / "parts", photographs(drawn(PIN), 9))
+    good = folder / "train/good"
+    for i, mode in enumerate(("1", "L", "LA", "P", "RGBA", "CMYK")):
+        kind = "tif" if mode == "CMYK" else "png"
+        with Image.open(good / f"{i:02d}.png") as image:
+            image.resize((300 + 50 * i, 40 + 90 * i)).convert(mode).save(good / f"{mode} орех = 'x'.{kind}")
+    twin = folder / "test" / "good"
+    twin.mkdir(parents=True)
+    (twin / "=<script>\u202e.png" if os.name != "nt" else twin / "=1.png").write_bytes((good / "07.png").read_bytes())
+    status, out, _ = command(capsys, "advise", folder)
+    assert status == 0
+    assert "of 15 good images" in out
+    assert "(as train/good/07.png)" in " ".join(out.split())
+    assert all(line.isprintable() for line in out.splitlines())
+
+
+def test_too_large_and_cut_short_are_one_sentence(tmp_path, capsys):
+    folder = written(tmp_path, photographs(drawn(PIN), 4))
+    path = folder / "train/good/02.png"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    status, out, err = command(capsys, "advise", folder)
+    assert (status, out) == (1, "")
+    assert "02.png" in err
+    Image.new("1", (20_000, 20_000)).save(path)
+    status, out, err = command(capsys, "advise", folder)
+    assert (status, out) == (1, "")
+    assert "20000×20000 pixels" in err
 
 
 def test_odd_names_are_text_and_the_line_holds_them(tmp_path, monkeypatch):

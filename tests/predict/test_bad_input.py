@@ -1,8 +1,10 @@
 """What people really hand over: each gives one plain sentence, or is one image among many that are done."""
 
 import csv
+import html
 import json
 import os
+import re
 import shutil
 import struct
 import zlib
@@ -13,7 +15,7 @@ from PIL import Image
 from spots import spotted, tree
 
 from hazelnut_ae.cli import main
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.engine.files import DataError, printable
 from hazelnut_ae.predict import inputs
 from hazelnut_ae.predict.predict import predict_paths
 
@@ -183,10 +185,13 @@ def test_what_cannot_be_read_stops_no_other(redness, tmp_path):
     (folder / "empty.png").write_bytes(b"")
     (folder / "huge.png").write_bytes(png_of(20_000, 20_000))
     (folder / "cut.png").write_bytes((folder / "1.png").read_bytes()[:90])
+    for name in ("half.jpg", "half.bmp", "half.tif"):  # whose beginning is whole
+        Image.effect_noise((64, 64), 90).save(folder / name)
+        (folder / name).write_bytes((folder / name).read_bytes()[:-1500])
     Image.new("F", (9, 9)).save(folder / "float.tif")
     (folder / "folder.png").mkdir()
     spotted(folder / "folder.png" / "inside.png")
-    wrong = {"text.png", "empty.png", "huge.png", "cut.png", "float.tif"}
+    wrong = {"text.png", "empty.png", "huge.png", "cut.png", "half.jpg", "half.bmp", "half.tif", "float.tif"}
     if os.name != "nt":
         (folder / "link.png").symlink_to(folder / "gone.png")
         os.mkfifo(folder / "pipe.png")
@@ -236,6 +241,16 @@ def test_odd_names_are_text_in_a_spreadsheet(redness, odd, tmp_path):
     for line in text.splitlines()[1:]:  # columns parted at semicolons, as some countries' spreadsheets do
         assert not [cell for row in csv.reader([line], delimiter=";") for cell in row if cell[:1] in set("=+-@")]
     assert [image["file"] for image in json.loads((tmp_path / "out/predictions.json").read_bytes())["images"]] == odd
+
+
+def test_odd_names_are_text_in_the_page(redness, odd, tmp_path):
+    """All of them, as `test_report` asks of a few; no line of the page is begun or ended by a name."""
+    predict_paths(redness, odd, tmp_path / "out")
+    text = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    titles = re.findall(r'<h2 title="([^"]*)">([^<]*)</h2>', text)
+    assert sorted(html.unescape(title) for title, _ in titles) == sorted(printable(name) for name in odd)
+    assert all(title == name for title, name in titles)
+    assert "49.png" not in text  # nothing was computed
 
 
 def test_odd_names_make_tame_files(redness, odd, tmp_path):
