@@ -1,0 +1,154 @@
+"""The process that runs the checks of one notebook, for one submission after the other; never a student's code.
+
+`python -m hazelnut_ae.grade.judge`, started by `grade`: line by line it reads submissions as JSON and writes rows. A check
+stands in the project's notebook and finds here what it finds there, with one difference: an answer that is a function
+runs in the student's room, and what it returns comes back as a value (`wire`).
+"""
+
+import json
+import os
+import time
+
+from hazelnut_ae.engine.files import printable
+from hazelnut_ae.grade import wire
+from hazelnut_ae.grade.asked import AnswerError, Asked, Late, Missing, Unaskable
+from hazelnut_ae.grade.lessons import Exercise, asked_names
+
+LONGEST = 200  # characters of a message
+
+
+class Recorder:
+    """The `check` of a check cell, here: it keeps what came of it instead of printing it."""
+
+    def __init__(self):
+        self.verdict = None
+
+    def __call__(self, exercise):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if isinstance(error, Late | wire.Torn | Unaskable):
+            return False
+        self.verdict = ("passed", "") if error is None else verdict_of(error)
+        return True
+
+
+def verdict_of(error):
+    """(result, message) of what a check or an answer raised."""
+    if isinstance(error, AssertionError):
+        return "failed", str(error) or "it does not hold"
+    if isinstance(error, AnswerError):
+        return "error", str(error)
+    return "error", f"{type(error).__name__}: {error}"
+
+
+def one_line(text):
+    lines = text.splitlines() or [""]
+    return printable(lines[0].strip())[:LONGEST]
+
+
+class Judge:
+    """The set-up of one notebook, run once, and its checks."""
+
+    def __init__(self, lesson, seconds, total, memory):
+        self.setup, self.lesson, self.seconds, self.total, self.memory = *lesson, seconds, total, memory
+        self.prepared = {"__name__": "__main__"}
+        for code in self.setup:
+            exec(compile(code, "set-up", "exec"), self.prepared)
+
+    def rows(self, exercises, answers):
+        """Yields (number, result, message) for each exercise; answers: {number: [code]}."""
+        asked, ends = None, time.monotonic() + self.total
+        try:
+            for exercise in exercises:
+                code = answers.get(str(exercise.number))
+                if not code:
+                    yield exercise.number, "missing", "its cells are not there"
+                    continue
+                if time.monotonic() > ends:
+                    yield exercise.number, "timeout", f"the notebook's {self.total:g} seconds were over before it"
+                    continue
+                try:
+                    if asked is None:
+                        asked = Asked(self.prepared, self.setup, self.lesson, self.memory)
+                    asked.deadline = min(ends, time.monotonic() + self.seconds)
+                    result = self.answered(asked, exercise, code)
+                except Late:
+                    result = "timeout", f"not done after {self.seconds:g} seconds, or at the notebook's end"
+                except wire.Torn as error:
+                    result = "error", f"{error}: out of memory, or by its own doing"
+                except Unaskable as error:
+                    result = "error", f"the check hands the answer {error}; look at this one yourself"
+                if asked and result[0] == "timeout" or "process" in result[1] and result[0] == "error":
+                    self.wrote |= asked is not None and asked.wrote
+                    asked = asked and asked.close()
+                yield exercise.number, result[0], one_line(result[1])
+        finally:
+            if asked:
+                self.wrote |= asked.wrote
+                asked.close()
+
+    wrote = False  # whether an answer has changed a thing of a check's: then the next submission gets a new judge
+
+    def answered(self, asked, exercise, code):
+        """(result, message) of one exercise."""
+        try:
+            asked.ask("cells", code)
+        except wire.Torn:
+            raise
+        except Exception as error:
+            return "error", str(error) if isinstance(error, AnswerError) else f"{type(error).__name__}: {error}"
+        if "\n".join(code).strip() == exercise.stub.strip():
+            return "missing", "it is as it was handed out"
+        names, recorder = dict(self.prepared), Recorder()
+        for name in asked_names(exercise, self.prepared):
+            try:
+                names[name] = asked.ask("get", name)
+            except Missing:
+                return "missing", f"{name} is not there"
+        names["check"] = recorder
+        given = {id(value) for value in names.values()}
+        asked.created = _New(names, given)
+        try:
+            exec(compile(exercise.check, "check", "exec"), names)
+        except (wire.Torn, Unaskable):
+            raise
+        except Exception as error:
+            return verdict_of(error)
+        return recorder.verdict or ("error", "the check came to no end")
+
+
+class _New:
+    """The ids of what a check has made and given a name, asked for at any time."""
+
+    def __init__(self, names, given):
+        self.names, self.given = names, given
+
+    def __contains__(self, one):
+        return one not in self.given and any(id(value) == one for value in list(self.names.values()))
+
+
+def main():
+    lines_in, lines_out = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):  # what set-up cells and checks print
+        os.dup2(nowhere, descriptor)
+
+    def say(message):
+        print(json.dumps(message), file=lines_out, flush=True)
+
+    task = json.loads(lines_in.readline())
+    judge = Judge(task["lesson"], *task["limits"])
+    exercises = [Exercise(**one) for one in task["exercises"]]
+    say({"ready": True})
+    for line in lines_in:
+        for number, result, message in judge.rows(exercises, json.loads(line)):
+            say({"exercise": number, "result": result, "message": message})
+        say({"done": True, "again": not judge.wrote})
+
+
+if __name__ == "__main__":
+    main()
