@@ -72,7 +72,7 @@ def known_class(module, name, base=object):
 class Asked:
     """A student's room, from outside."""
 
-    def __init__(self, prepared, setup, lesson, memory):
+    def __init__(self, prepared, setup, lesson, memory, total):
         self.names = {id(value): name for name, value in prepared.items() if type(value) not in wire.PLAIN}
         self.ours, self.created, self.wrote, self.deadline = [], set(), False, time.monotonic() + SETUP_SECONDS
         self.folder = tempfile.TemporaryDirectory(prefix="hazelnut-room-", ignore_cleanup_errors=True)
@@ -84,7 +84,11 @@ class Asked:
         self.process = subprocess.Popen(command, env=environment, cwd=self.folder.name, start_new_session=True, **pipes)
         self.frames = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
-        self.ask("begin", setup, lesson, memory)
+        try:
+            self.ask("begin", setup, lesson, memory, SETUP_SECONDS + 2 * total)
+        except BaseException:
+            self.close()
+            raise
 
     def _read(self):
         try:
@@ -156,14 +160,17 @@ class Asked:
             return "kept", thing._number
         if id(thing) in self.names:
             return "name", self.names[id(thing)]
-        if isinstance(thing, types.FunctionType) and getattr(sys.modules.get(thing.__module__), thing.__name__, 0) is not thing:
+        if (
+            isinstance(thing, types.FunctionType)
+            and getattr(sys.modules.get(thing.__module__), thing.__name__, 0) is not thing
+        ):
             self.ours.append(thing)
             return "ours", len(self.ours) - 1
         return None
 
 
 def _overwrite(old, new):
-    """Gives an array, a tensor or a network of a check the values that an answer has given it; other shapes: nothing."""
+    """Gives an array, a tensor or a network of a check the values that an answer gave it; other shapes: nothing."""
     with contextlib.suppress(TypeError, ValueError, RuntimeError, AttributeError, KeyError):
         if hasattr(old, "load_state_dict"):
             old.load_state_dict(new)

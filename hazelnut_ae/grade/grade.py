@@ -1,7 +1,7 @@
 """`hazelnut-ae grade`: a row for each exercise of each notebook that was handed in, as a table and as a CSV.
 
 The process that reads this file runs no check and no answer. It reads all notebooks before the first answer runs,
-starts one judge for each lesson, and watches over its time; a judge that ends or hangs is replaced, and its row says so.
+starts one judge for each lesson and watches over its time; a judge that ends or hangs is replaced, its row says so.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ def grade(places, preset="tiny", seconds=60, total=300, memory=2.0, lessons=None
 
     seconds, total: limits for an exercise and for a notebook; memory: in GB, beyond what the set-up takes; lessons: the
     folder of the project's own notebooks (None: found); say: takes a line on what a student's code is kept from.
-    Raises: DataError where there is nothing to grade, or where a student's code changed what is not its own.
+    Raises: DataError where there is nothing to grade, or where the project's own set-up does not run.
     """
     from tqdm import tqdm
 
@@ -65,8 +65,9 @@ def grade(places, preset="tiny", seconds=60, total=300, memory=2.0, lessons=None
         with tqdm(total=len(found), unit="notebook", disable=None) as bar:
             for i in by_lesson:
                 one = handed_in[i]
+                problem = one.problem or guard.found
                 bar.set_description(printable(one.file)[-30:])
-                rows[i] = [Row(one.file, "", None, "error", one.problem)] if one.problem else list(bench.rows(one))
+                rows[i] = [Row(one.file, "", None, "error", problem)] if problem else list(bench.rows(one))
                 guard.look(one)
                 bar.update()
     finally:
@@ -97,8 +98,8 @@ class Bench:
             if not message["again"]:
                 self.close()
         except (OSError, queue.Empty) as trouble:
+            why = "took too long" if isinstance(trouble, queue.Empty) else f"ended early ({self.last_words()})"
             self.close()
-            why = "took too long" if isinstance(trouble, queue.Empty) else "ended early"
             for number in sorted(left):
                 yield Row(one.file, name, number, "error", f"its check {why}; look at this one yourself")
 
@@ -127,11 +128,15 @@ class Bench:
             self.process.stdin.flush()
             self.hear(READY)
         except (OSError, queue.Empty) as error:
-            self.words.seek(0)
-            said = self.words.read().decode(errors="replace").strip().splitlines() or ["it took too long"]
+            said = self.last_words()
             self.close()
-            raise DataError(f"The set-up of {lesson.name} does not run ({said[-1]}); mend that first.") from error
+            raise DataError(f"The set-up of {lesson.name} does not run ({said}); mend that first.") from error
         self.lesson = lesson
+
+    def last_words(self):
+        """The end of what the judge said of its troubles."""
+        self.words.seek(0)
+        return (self.words.read().decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1][:200]
 
     @staticmethod
     def _read(stream, lines):
@@ -162,7 +167,7 @@ class Bench:
 
 
 def prepared_environment(preset):
-    """The variables of a judge: painted hazelnuts of the preset and the run on them, both made now if they are not there."""
+    """The variables of a judge: painted hazelnuts of the preset and the run on them, made now if they are not there."""
     from hazelnut_ae.course import lesson
 
     data = lesson.painted(preset)
@@ -170,17 +175,21 @@ def prepared_environment(preset):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HAZELNUT_")}
     if "HAZELNUT_CACHE" in os.environ:
         environment["HAZELNUT_CACHE"] = str(Path(os.environ["HAZELNUT_CACHE"]).resolve())
-    environment |= {"HAZELNUT_PRESET": preset.name, "HAZELNUT_DATA": str(data.resolve()), "HAZELNUT_RUN": str(run.folder)}
+    environment |= {"HAZELNUT_PRESET": preset.name, "HAZELNUT_DATA": str(data.resolve())}
+    environment["HAZELNUT_RUN"] = str(Path(run.folder).resolve())
     environment |= {"PYTHONPATH": os.pathsep.join(walls.import_path()), "PYTHONSAFEPATH": "1", "MPLBACKEND": "agg"}
     return environment | {"PYTHONIOENCODING": "utf-8", "CUDA_VISIBLE_DEVICES": ""}
 
 
 class Guard:
-    """Sees, where there are no walls, whether a student's code changed the package or the project's notebooks."""
+    """Sees, where there are no walls, whether a student's code changed the package or the project's notebooks.
+
+    found: what it saw, or ""; nothing is graded after that.
+    """
 
     def __init__(self, folders):
         self.folders = folders if walls.missing() else []
-        self.before = self.digest()
+        self.before, self.found = self.digest(), ""
 
     def digest(self):
         digest = hashlib.sha256()
@@ -190,8 +199,8 @@ class Guard:
         return digest.digest()
 
     def look(self, one):
-        if self.digest() != self.before:
-            raise DataError(f"{one.file} changed files of the project, so nothing is graded; install it anew and see why.")
+        if not self.found and self.digest() != self.before:
+            self.found = f"not graded: {one.file} changed files of the project; install it anew and see why"
 
 
 def table(rows):

@@ -1,8 +1,8 @@
 """The process that runs the checks of one notebook, for one submission after the other; never a student's code.
 
-`python -m hazelnut_ae.grade.judge`, started by `grade`: line by line it reads submissions as JSON and writes rows. A check
-stands in the project's notebook and finds here what it finds there, with one difference: an answer that is a function
-runs in the student's room, and what it returns comes back as a value (`wire`).
+`python -m hazelnut_ae.grade.judge`, started by `grade`: line by line it reads submissions as JSON and writes rows. A
+check stands in the project's notebook and finds here what it finds there, with one difference: an answer that is a
+function runs in the student's room, and what it returns comes back as a value (`wire`).
 """
 
 import json
@@ -55,43 +55,49 @@ class Judge:
 
     def __init__(self, lesson, seconds, total, memory):
         self.setup, self.lesson, self.seconds, self.total, self.memory = *lesson, seconds, total, memory
+        self.wrote = False
         self.prepared = {"__name__": "__main__"}
         for code in self.setup:
             exec(compile(code, "set-up", "exec"), self.prepared)
 
     def rows(self, exercises, answers):
-        """Yields (number, result, message) for each exercise; answers: {number: [code]}."""
+        """Yields (number, result, message) for each exercise; answers: {number: [code]}.
+
+        A room that has ended, or that was late, is replaced by a new one for the next exercise.
+        """
         asked, ends = None, time.monotonic() + self.total
         try:
             for exercise in exercises:
                 code = answers.get(str(exercise.number))
                 if not code:
                     yield exercise.number, "missing", "its cells are not there"
-                    continue
-                if time.monotonic() > ends:
+                elif time.monotonic() > ends:
                     yield exercise.number, "timeout", f"the notebook's {self.total:g} seconds were over before it"
-                    continue
-                try:
-                    if asked is None:
-                        asked = Asked(self.prepared, self.setup, self.lesson, self.memory)
-                    asked.deadline = min(ends, time.monotonic() + self.seconds)
-                    result = self.answered(asked, exercise, code)
-                except Late:
-                    result = "timeout", f"not done after {self.seconds:g} seconds, or at the notebook's end"
-                except wire.Torn as error:
-                    result = "error", f"{error}: out of memory, or by its own doing"
-                except Unaskable as error:
-                    result = "error", f"the check hands the answer {error}; look at this one yourself"
-                if asked and result[0] == "timeout" or "process" in result[1] and result[0] == "error":
-                    self.wrote |= asked is not None and asked.wrote
-                    asked = asked and asked.close()
-                yield exercise.number, result[0], one_line(result[1])
+                else:
+                    asked, (result, message) = self.row(asked, exercise, code, ends)
+                    yield exercise.number, result, one_line(message)
         finally:
-            if asked:
-                self.wrote |= asked.wrote
-                asked.close()
+            self.close(asked)
 
-    wrote = False  # whether an answer has changed a thing of a check's: then the next submission gets a new judge
+    def row(self, asked, exercise, code, ends):
+        """(the room if it can be asked again, (result, message)) of one exercise."""
+        try:
+            asked = asked or Asked(self.prepared, self.setup, self.lesson, self.memory, self.total)
+            asked.deadline = min(ends, time.monotonic() + self.seconds)
+            return asked, self.answered(asked, exercise, code)
+        except Unaskable as error:
+            return asked, ("error", f"the check hands the answer {error}; look at this one yourself")
+        except Late:
+            result = "timeout", f"not done after {self.seconds:g} seconds, or at the notebook's end"
+        except wire.Torn as error:
+            result = "error", f"{error}: out of memory, or by its own doing"
+        return self.close(asked), result
+
+    def close(self, asked):
+        """Ends a room. Where its answers changed a thing of a check's, the next notebook gets a new judge."""
+        if asked:
+            self.wrote |= asked.wrote
+            asked.close()
 
     def answered(self, asked, exercise, code):
         """(result, message) of one exercise."""

@@ -6,8 +6,6 @@ import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import nbformat
-
 import hazelnut_ae
 from hazelnut_ae.engine.files import DataError
 
@@ -55,6 +53,8 @@ def notebooks_folder():
 
 def load_lessons(folder):
     """Every `Lesson` of a folder of built notebooks. Raises: DataError where there is none."""
+    import nbformat  # a second or more, which no judge and no room shall wait for
+
     paths = sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))
     if not paths:
         raise DataError(f"{folder} holds no notebook of the course, such as 06_residual_thresholding.ipynb.")
@@ -89,7 +89,7 @@ def lesson_of(name, cells):
 
 
 def bound_names(source):
-    """The names that code binds at its top level: assignments, functions, classes, imports; also within `with` and `for`."""
+    """The names that code binds at its top level: assignments, functions, classes, imports, also within `for`."""
     found = set()
 
     def visit(node):
@@ -110,7 +110,7 @@ def bound_names(source):
 
 
 def asked_names(exercise, prepared):
-    """The names whose values a check wants of the student's code: those that the stub binds, and those nobody else does.
+    """The names whose values a check wants of the student's code: those that the stub binds, or nobody else.
 
     prepared: the names that the set-up leaves.
     """

@@ -77,12 +77,12 @@ class Room:
             raise ValueError(value)
         return value
 
-    def on_begin(self, setup, lesson, memory):
+    def on_begin(self, setup, lesson, memory, seconds):
         """Runs the set-up cells, ours; what runs after that has `memory` bytes more at most."""
         for code in setup:
             exec(compile(code, "set-up", "exec"), self.names)
         self.prepared, self.lesson = dict(self.names), lesson
-        walls.limit_memory(memory)
+        walls.limit_process(memory, seconds)
         return {"value": None}
 
     def on_cells(self, codes):

@@ -19,7 +19,6 @@ import tempfile
 from pathlib import Path
 
 import hazelnut_ae
-from hazelnut_ae.engine.cache import cache_folder
 
 SCRATCH = "/room"  # the one folder inside that can be written
 SCRATCH_SIZE = 512 << 20  # bytes
@@ -34,12 +33,12 @@ MOUNT_SETATTR, AT_RECURSIVE, ATTR_RDONLY = 442, 0x8000, 1
 CAPBSET_DROP, NO_NEW_PRIVS, CAPABILITY_VERSION = 24, 38, 0x20080522
 
 WALLED = (
-    "Each student's code runs in a process of its own, cut off from the network, from other processes and from every file "
-    "but Python's, the package's and an empty folder's."
+    "Each student's code runs in a process of its own, cut off from the network, from other processes and from every "
+    "file but Python's, the package's and an empty folder's."
 )
 OPEN = (
-    "This system lets us build no walls ({why}): a student's code is NOT cut off from the network, and may read and write "
-    "what you may. Only its time{memory} is limited. Grade on Linux, in a virtual machine, or only code that you trust."
+    "This system lets us build no walls ({why}): a student's code is NOT cut off from the network, and may read and "
+    "write what you may. Only its time{memory} is limited. Grade on Linux, in a virtual machine, or trusted code."
 )
 
 
@@ -51,7 +50,9 @@ def missing():
     if shutil.which("unshare") is None:
         return "the program unshare is missing"
     with tempfile.TemporaryDirectory() as folder:
-        command, environment = start_of(Path(folder), ("-c", "from hazelnut_ae.grade import walls; walls.enter()"), True)
+        command, environment = start_of(
+            Path(folder), ("-c", "from hazelnut_ae.grade import walls; walls.enter()"), True
+        )
         tried = subprocess.run(command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True)
     words = tried.stderr.decode(errors="replace").strip().splitlines()
     return "" if tried.returncode == 0 else (words[-1] if words else "namespaces are not allowed")[:120]
@@ -89,6 +90,8 @@ def import_path():
 
 def _shown(extra):
     """What of the disk a room sees: the system, Python, the package, and the folders that variables name."""
+    from hazelnut_ae.engine.cache import cache_folder  # its libraries take a moment, which no room shall wait for
+
     python = {sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.realpath(sys.executable), *import_path()[1:]}
     python |= set(sysconfig.get_paths().values())
     folders = {value for name, value in extra.items() if name in ("HAZELNUT_DATA", "HAZELNUT_RUN")}
@@ -167,12 +170,16 @@ def limit(name, value):
         resource.setrlimit(getattr(resource, name), (value, value))
 
 
-def limit_memory(more):
-    """Lets this process take that many bytes more than it has now, where the system keeps to such a limit."""
+def limit_process(more, seconds):
+    """Lets this process take that many bytes more than it has now, and compute for that long, where the system can.
+
+    The seconds are for a room whose judge is gone.
+    """
     with contextlib.suppress(OSError, AttributeError):
         pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
         more += pages * os.sysconf("SC_PAGE_SIZE")
     limit("RLIMIT_AS", more)
+    limit("RLIMIT_CPU", int(seconds))
     limit("RLIMIT_CORE", 0)
     limit("RLIMIT_FSIZE", SCRATCH_SIZE)
 

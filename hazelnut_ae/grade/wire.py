@@ -96,7 +96,10 @@ class Writer:
             return ["series", *(self.encode(part, depth + 1) for part in parts)]
         if pandas and isinstance(value, pandas.DataFrame):
             columns = [value.iloc[:, i].to_numpy() for i in range(value.shape[1])]
-            return ["frame", *(self.encode(p, depth + 1) for p in (columns, list(value.columns), value.index.to_numpy()))]
+            return [
+                "frame",
+                *(self.encode(p, depth + 1) for p in (columns, list(value.columns), value.index.to_numpy())),
+            ]
         return ["kept", self.keep(value), kind.__module__, kind.__qualname__]
 
     def _bytes_of(self, name, array):
