@@ -1,8 +1,8 @@
 """`make classroom`: one folder, and one zip, from which laptops install the course without a network.
 
-`python -m hazelnut_ae.course.classroom OUT [-- options for pip]`. Wheels come from what pip finds for this machine: they fit
-machines with the same system, processor and Python. What lies in OUT/wheels already stays, so that folders made on several
-systems can be put together.
+`python -m hazelnut_ae.course.classroom OUT [-- options for pip]`. Wheels come from what pip finds for this machine: they
+fit machines with the same system, processor and Python. What lies in OUT/wheels already stays, so that folders made on
+several systems can be put together.
 """
 
 import argparse
@@ -50,7 +50,9 @@ def build(out, pip_options=(), zipped=True, say=print):
     description["megabytes"] = round(sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6)
     for path in FILES.iterdir():
         if path.is_file():
-            shutil.copy(path, out / path.name)
+            text = path.read_text(encoding="utf-8")
+            ends = "\r\n" if path.suffix == ".bat" else "\n"
+            (out / path.name).write_text(text, encoding="utf-8", newline=ends)
     text = (FILES / "README.txt").read_text(encoding="utf-8")
     words = description | {"python": ".".join(map(str, description["python"]))}
     (out / "README.txt").write_text(text.format(**words), encoding="utf-8", newline="\r\n")  # for every editor
@@ -77,7 +79,7 @@ def pip(command, *options):
 
 
 def copy_course(root, out):
-    """Notebooks with their solutions and outputs, figures, README, licence; the book and slides where they were built."""
+    """Notebooks with their solutions and outputs, figures, README, licence; book and slides where they were built."""
     skip = shutil.ignore_patterns(".ipynb_checkpoints", "source", "__pycache__")
     for source, target in (
         ("notebooks", "notebooks"),
