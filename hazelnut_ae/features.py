@@ -130,6 +130,12 @@ class MemoryBank:
             maps[row] = gaussian_filter(distances[0, 0].cpu().numpy(), self.blur, mode="nearest")
         return maps
 
+    def map_network(self):
+        """What `anomaly_maps` computes, as one torch module."""
+        from hazelnut_ae.engine.bank_network import BankNetwork  # only now: it needs what stands above
+
+        return BankNetwork(self)
+
     def state(self):
         """The bank, how patches are scaled, and the network itself: all that the same maps take, for safetensors."""
         network = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
