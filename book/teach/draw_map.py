@@ -17,7 +17,9 @@ def needs():
     for path in sorted(SOURCES.glob("[0-9][0-9]_*.py")):
         text = path.read_text(encoding="utf-8")
         number, paragraph = path.stem[:2], re.search(r"\*\*What you'll need\.\*\*(.*?)\n#\n", text, re.S)[1]
-        needed[number] = sorted({found for found in re.findall(r"\]\((\d\d)_\w+\.ipynb\)", paragraph) if found < number})
+        needed[number] = sorted(
+            {found for found in re.findall(r"\]\((\d\d)_\w+\.ipynb\)", paragraph) if found < number}
+        )
         implied = {far for near in needed[number] for far in needed[near]}  # what a needed one needs is not drawn again
         needed[number] = [other for other in needed[number] if other not in implied]
         titles[number] = re.search(r"^# # \d+ · ([^:\n,]+)", text, re.M)[1]
@@ -45,7 +47,8 @@ def svg():
     width, height = 40 + (widest - 1) * ROOM_X + WIDE, 40 + max(rows) * ROOM_Y + HIGH
     words = "; ".join(f"{number} needs {' and '.join(some) or 'nothing'}" for number, some in needed.items())
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img" font-family="sans-serif">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img" '
+        'font-family="sans-serif">',
         f"<title>Which notebook needs which: {words}</title>",
         f'<rect width="{width:g}" height="{height:g}" fill="#ffffff"/>',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'

@@ -36,7 +36,9 @@ def paint(rng, defect=None):
     masks = []
     for teeth in (missing, []):
         angle, radius = outline(teeth, turn)
-        wheel = draw.polygon2mask((n, n), np.c_[row + half * radius * np.sin(angle), column + half * radius * np.cos(angle)])
+        wheel = draw.polygon2mask(
+            (n, n), np.c_[row + half * radius * np.sin(angle), column + half * radius * np.cos(angle)]
+        )
         masks.append(wheel)
     wheel, whole = masks
     defective = whole & ~wheel
@@ -50,7 +52,9 @@ def paint(rng, defect=None):
     light = np.where((distance > 0.18) & (distance < 0.22), 0.8, light)
     for hole in range(4):
         at = turn + hole * np.pi / 2
-        light[draw.disk((row + 0.42 * half * np.sin(at), column + 0.42 * half * np.cos(at)), 0.08 * half, shape=(n, n))] = 0.16
+        light[
+            draw.disk((row + 0.42 * half * np.sin(at), column + 0.42 * half * np.cos(at)), 0.08 * half, shape=(n, n))
+        ] = 0.16
     if defect == "scratch":
         at, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.12, 0.3) * half
         start = row + 0.5 * half * np.sin(at), column + 0.5 * half * np.cos(at)
@@ -58,7 +62,9 @@ def paint(rng, defect=None):
         bend = np.cumsum(rng.normal(0, 0.25, 60))
         line = np.zeros((n, n), bool)
         steps = np.linspace(0, length, 60)
-        line[(start[0] + steps * np.sin(way) + bend).astype(int), (start[1] + steps * np.cos(way) + bend).astype(int)] = True
+        line[
+            (start[0] + steps * np.sin(way) + bend).astype(int), (start[1] + steps * np.cos(way) + bend).astype(int)
+        ] = True
         line = ndimage.binary_dilation(line, iterations=FINE + 1) & (light > 0.3)
         light, defective = np.where(line, rng.uniform(0.86, 0.98), light), line
     light = ndimage.gaussian_filter(light, FINE / 2) * rng.uniform(0.93, 1.07)

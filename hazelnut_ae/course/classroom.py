@@ -1,6 +1,6 @@
 """`make classroom`: one folder, and one zip, from which laptops install the course without a network.
 
-`python -m hazelnut_ae.course.classroom OUT [-- options for pip]`. Wheels come from what pip finds for this machine: they
+`python -m hazelnut_ae.course.classroom OUT [-- options for pip]`. Wheels are what pip finds for this machine: they
 fit machines with the same system, processor and Python. What lies in OUT/wheels already stays, so that folders made on
 several systems can be put together.
 """

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,16 +71,20 @@ def known_class(module, name, base=object):
 
 
 class Asked:
-    """A student's room, from outside."""
+    """A student's room, from outside.
 
-    def __init__(self, prepared, setup, lesson, memory, total):
+    share: a folder that both sides can write, where a check lets an answer write files; else None.
+    """
+
+    def __init__(self, prepared, setup, lesson, memory, total, shares=False):
         self.names = {id(value): name for name, value in prepared.items() if type(value) not in wire.PLAIN}
         self.ours, self.created, self.wrote, self.deadline = [], set(), False, time.monotonic() + SETUP_SECONDS
         self.folder = tempfile.TemporaryDirectory(prefix="hazelnut-room-", ignore_cleanup_errors=True)
+        self.share = tempfile.mkdtemp(prefix="hazelnut-share-") if shares else None
         extra = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
         extra |= {"CUDA_VISIBLE_DEVICES": ""}
         code = ("-m", "hazelnut_ae.grade.room")
-        command, environment = walls.start_of(Path(self.folder.name), code, not walls.missing(), extra)
+        command, environment = walls.start_of(Path(self.folder.name), code, not walls.missing(), extra, self.share)
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen(command, env=environment, cwd=self.folder.name, start_new_session=True, **pipes)
         self.frames = queue.Queue()
@@ -100,6 +105,8 @@ class Asked:
     def close(self):
         walls.end(self.process)
         self.folder.cleanup()
+        if self.share:
+            shutil.rmtree(self.share, ignore_errors=True)
 
     def ask(self, *message):
         """What the room answers to a message. Raises: the student's error, Late, Missing, Torn, Unaskable."""
@@ -110,8 +117,7 @@ class Asked:
         reply = self._reply(("call", remote._number, arguments, named, random_states()))
         for i, new in reply.get("changed") or []:
             if id(arguments[i]) in self.created:
-                self.wrote = True
-                _overwrite(arguments[i], new)
+                self.wrote |= not _overwrite(arguments[i], new)
         return reply["value"]
 
     def _reply(self, message):
@@ -170,11 +176,20 @@ class Asked:
 
 
 def _overwrite(old, new):
-    """Gives an array, a tensor or a network of a check the values that an answer gave it; other shapes: nothing."""
+    """Gives an array, a network or a generator of a check what an answer gave it; other shapes: nothing.
+
+    Returns whether it is a generator: a check makes its own, whereas an array may be one that every check sees.
+    """
+    generator = hasattr(old, "set_state") or hasattr(old, "bit_generator")
     with contextlib.suppress(TypeError, ValueError, RuntimeError, AttributeError, KeyError):
         if hasattr(old, "load_state_dict"):
             old.load_state_dict(new)
+        elif hasattr(old, "set_state"):
+            old.set_state(new)
+        elif hasattr(old, "bit_generator"):
+            old.bit_generator.state = new
         elif hasattr(old, "detach"):
             old.detach().copy_(new)
         else:
             old[...] = new
+    return generator

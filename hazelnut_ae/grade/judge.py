@@ -7,6 +7,7 @@ function runs in the student's room, and what it returns comes back as a value (
 
 import json
 import os
+import tempfile
 import time
 
 from hazelnut_ae.engine.files import printable
@@ -55,7 +56,7 @@ class Judge:
 
     def __init__(self, lesson, seconds, total, memory):
         self.setup, self.lesson, self.seconds, self.total, self.memory = *lesson, seconds, total, memory
-        self.wrote = False
+        self.wrote = self.shares = False
         self.prepared = {"__name__": "__main__"}
         for code in self.setup:
             exec(compile(code, "set-up", "exec"), self.prepared)
@@ -66,6 +67,7 @@ class Judge:
         A room that has ended, or that was late, is replaced by a new one for the next exercise.
         """
         asked, ends = None, time.monotonic() + self.total
+        self.shares = any("tempfile" in exercise.check for exercise in exercises)
         try:
             for exercise in exercises:
                 code = answers.get(str(exercise.number))
@@ -82,7 +84,7 @@ class Judge:
     def row(self, asked, exercise, code, ends):
         """(the room if it can be asked again, (result, message)) of one exercise."""
         try:
-            asked = asked or Asked(self.prepared, self.setup, self.lesson, self.memory, self.total)
+            asked = asked or Asked(self.prepared, self.setup, self.lesson, self.memory, self.total, self.shares)
             asked.deadline = min(ends, time.monotonic() + self.seconds)
             return asked, self.answered(asked, exercise, code)
         except Unaskable as error:
@@ -119,11 +121,14 @@ class Judge:
         given = {id(value) for value in names.values()}
         asked.created = _New(names, given)
         try:
+            tempfile.tempdir = asked.share  # None: the system's own
             exec(compile(exercise.check, "check", "exec"), names)
         except (wire.Torn, Unaskable):
             raise
         except Exception as error:
             return verdict_of(error)
+        finally:
+            tempfile.tempdir = None
         return recorder.verdict or ("error", "the check came to no end")
 
 

@@ -136,7 +136,7 @@ def _name_in(text):
 
 
 def _snapshot(value):
-    """What of an argument a function may change: an array's values, a network's; else None."""
+    """What of an argument a function may change: an array's values, a network's, a generator's state; else None."""
     torch = sys.modules.get("torch")
     if isinstance(value, np.ndarray):
         return value.copy()
@@ -144,12 +144,16 @@ def _snapshot(value):
         return value.detach().clone()
     if torch and isinstance(value, torch.nn.Module):
         return {key: one.detach().clone() for key, one in value.state_dict().items()}
-    return None
+    if torch and isinstance(value, torch.Generator):
+        return value.get_state()
+    return value.bit_generator.state if isinstance(value, np.random.Generator) else None
 
 
 def _same(old, new):
     if isinstance(old, dict):
         return all(_same(old[key], new[key]) for key in old)
+    if isinstance(old, int | str):
+        return old == new
     return old is None or np.asarray(old).tobytes() == np.asarray(new).tobytes()
 
 

@@ -64,10 +64,11 @@ def promises():
     return OPEN.format(why=missing(), memory=memory) if missing() else WALLED
 
 
-def start_of(folder, code, walled, extra=None):
+def start_of(folder, code, walled, extra=None, share=None):
     """(command, environment) of a Python process with its walls. folder: an empty one; code: what Python is to run.
 
-    extra: variables; the process finds none of ours but these and those that Python needs.
+    extra: variables; the process finds none of ours but these and those that Python needs; share: a folder of ours that
+    it may write.
     """
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     home = SCRATCH if walled else str(folder)
@@ -78,7 +79,7 @@ def start_of(folder, code, walled, extra=None):
     if not walled:
         return [sys.executable, *code], environment
     shown = [path for path in _shown(extra or {}) if os.path.lexists(path)]
-    environment["HAZELNUT_WALLS"] = json.dumps({"root": str(folder), "shown": shown})
+    environment["HAZELNUT_WALLS"] = json.dumps({"root": str(folder), "shown": shown, "share": share})
     return ["unshare", *UNSHARE, sys.executable, *code], environment
 
 
@@ -127,13 +128,15 @@ def enter():
 
     mount("none", "/", flags=REC | PRIVATE)
     mount("tmpfs", root, "tmpfs", NOSUID | NODEV, b"size=4m,mode=755")
-    for path in settings["shown"]:
+    for path in filter(None, [*settings["shown"], settings["share"]]):
         _show(path, root + path, mount)
     for name in ("dev", "proc", "old", SCRATCH[1:]):
         os.makedirs(f"{root}/{name}", exist_ok=True)
     for name in DEVICES:
         _show(f"/dev/{name}", f"{root}/dev/{name}", mount)
     writable(root, False)
+    if settings["share"]:
+        writable(root + settings["share"], True)
     mount("proc", root + "/proc", "proc", NOSUID | NODEV)
     mount("tmpfs", root + SCRATCH, "tmpfs", NOSUID | NODEV, f"size={SCRATCH_SIZE},mode=700".encode())
     os.chdir(root)

@@ -21,6 +21,9 @@ SOURCE = """
 # # 1 · A small lesson
 
 # %% tags=["setup"]
+import tempfile
+from pathlib import Path
+
 import numpy as np
 from hazelnut_ae.course.checks import check
 
@@ -92,6 +95,28 @@ def twice(function, x):
 # %% tags=["check"]
 with check(4):
     assert twice(lambda x: 3 * x, 2) == 18, "two times"
+
+# %% [markdown] tags=["exercise"]
+# **5 (hard).** Write a number of the generator's into a file.
+
+
+# %% tags=["try"]
+def noted(generator, path):
+    pass
+
+
+# %% tags=["solution"]
+def noted(generator, path):
+    path.write_text(str(generator.integers(1_000_000)))
+
+
+# %% tags=["check"]
+with check(5), tempfile.TemporaryDirectory() as folder:
+    generator = np.random.default_rng(0)
+    for number in "ab":
+        noted(generator, Path(folder) / number)
+    same = np.random.default_rng(0).integers(1_000_000, size=2)
+    assert [int((Path(folder) / number).read_text()) for number in "ab"] == list(same), "two numbers of the generator"
 """
 
 
@@ -164,35 +189,38 @@ def test_solutions_pass_stubs_are_missing_and_wrong_ones_fail(hand_in, ours, cap
     hand_in("stub.ipynb", {}, solved=False)
     place = hand_in("wrong.ipynb", {1: "total = 44", 2: "def doubled(array):\n    array *= 2\n    return array"})
     found = graded(place, ours)
-    assert results(found, "right.ipynb") == ["passed"] * 3
-    assert results(found, "stub.ipynb") == ["missing"] * 3
+    assert results(found, "right.ipynb") == ["passed"] * 4
+    assert results(found, "stub.ipynb") == ["missing"] * 4
     assert found["wrong.ipynb", 1] == ("failed", "not 44")
     assert found["wrong.ipynb", 2] == ("failed", "and the array itself stays")
     assert main(["grade", str(place), "--lessons", str(ours), "--csv", str(tmp_path / "t.csv")]) == 0
     said = capsys.readouterr().out
     assert walls.promises() in said
-    assert "3 notebooks: 4 passed, 2 failed, 3 missing." in said
+    assert "3 notebooks: 6 passed, 2 failed, 4 missing." in said
     rows = list(csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8-sig")))
-    assert [row["result"] for row in rows if row["file"] == "right.ipynb"] == ["passed"] * 3
+    assert [row["result"] for row in rows if row["file"] == "right.ipynb"] == ["passed"] * 4
     assert rows[0]["lesson"] == "01_small"
 
 
 HOSTILE = {
-    "endless": ({1: "while True: pass"}, ["timeout", "passed", "passed"]),
-    "endless_in_a_check": ({2: "def doubled(array):\n    while True: pass"}, ["passed", "timeout", "passed"]),
-    "memory": ({1: "total = np.ones(10**10).sum()"}, ["error", "passed", "passed"]),
-    "error": ({1: "total = 1 / 0"}, ["error", "passed", "passed"]),
-    "no_python": ({1: "total = = 1"}, ["error", "passed", "passed"]),
-    "exit": ({1: "raise SystemExit"}, ["error", "passed", "passed"]),
-    "hard_exit": ({1: "import os\nos._exit(0)"}, ["error", "passed", "passed"]),
-    "killed_itself": ({1: "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"}, ["missing", "passed", "passed"]),
+    "endless": ({1: "while True: pass"}, ["timeout", "passed", "passed", "passed"]),
+    "endless_in_a_check": ({2: "def doubled(array):\n    while True: pass"}, ["passed", "timeout", "passed", "passed"]),
+    "memory": ({1: "total = np.ones(10**10).sum()"}, ["error", "passed", "passed", "passed"]),
+    "error": ({1: "total = 1 / 0"}, ["error", "passed", "passed", "passed"]),
+    "no_python": ({1: "total = = 1"}, ["error", "passed", "passed", "passed"]),
+    "exit": ({1: "raise SystemExit"}, ["error", "passed", "passed", "passed"]),
+    "hard_exit": ({1: "import os\nos._exit(0)"}, ["error", "passed", "passed", "passed"]),
+    "killed_itself": (
+        {1: "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"},
+        ["missing", "passed", "passed", "passed"],
+    ),
     "always_equal": (
         {1: "class Yes:\n    __eq__ = __le__ = lambda *a: True\n    __hash__ = None\ntotal = Yes()"},
-        ["failed", "passed", "passed"],
+        ["failed", "passed", "passed", "passed"],
     ),
     "a_number_that_equals_all": (
         {1: "class Yes(int):\n    __eq__ = lambda *a: True\n    __hash__ = None\ntotal = Yes(3)"},
-        ["failed", "passed", "passed"],
+        ["failed", "passed", "passed", "passed"],
     ),
     "patched_checker": (
         {
@@ -211,7 +239,7 @@ HOSTILE = {
             2: "def doubled(array):\n    return np.zeros(5)",
             4: "import builtins\nbuiltins.AssertionError = KeyError\ndef twice(function, x):\n    return 18.5",
         },
-        ["failed", "failed", "failed"],
+        ["failed", "failed", "failed", "passed"],
     ),
     "forged_frames": (
         {
@@ -241,7 +269,7 @@ HOSTILE = {
             total = 45
             """
         },
-        ["error", "passed", "passed"],
+        ["error", "passed", "passed", "passed"],
     ),
     "kills_others": (
         {
@@ -259,12 +287,15 @@ HOSTILE = {
     ),
     "uses_the_lesson": (
         {1: "total = from_lesson(38)", 2: "def doubled(array):\n    return from_lesson(array) + array - 7"},
-        ["passed"] * 3,
+        ["passed"] * 4,
     ),
-    "jupyter": ({1: "%matplotlib inline\n!echo hello\ntotal = numbers.sum()"}, ["passed"] * 3),
-    "prints": ({1: "print('x' * 10**7)\nimport sys\nsys.stdout.write('y')\ntotal = 45"}, ["passed"] * 3),
-    "asks": ({1: "total = int(input())"}, ["error", "passed", "passed"]),
-    "late_error": ({2: "def doubled(array):\n    raise AssertionError('=1+1')"}, ["passed", "failed", "passed"]),
+    "jupyter": ({1: "%matplotlib inline\n!echo hello\ntotal = numbers.sum()"}, ["passed"] * 4),
+    "prints": ({1: "print('x' * 10**7)\nimport sys\nsys.stdout.write('y')\ntotal = 45"}, ["passed"] * 4),
+    "asks": ({1: "total = int(input())"}, ["error", "passed", "passed", "passed"]),
+    "late_error": (
+        {2: "def doubled(array):\n    raise AssertionError('=1+1')"},
+        ["passed", "failed", "passed", "passed"],
+    ),
 }
 
 
@@ -276,9 +307,9 @@ def test_hostile_notebooks_harm_nobody_else(hand_in, ours):
         hand_in(f"{name}_z.ipynb", {})
     found = graded(place, ours, seconds=5, total=30, memory=0.5)
     for name, (_, wanted) in HOSTILE.items():
-        assert results(found, f"{name}_z.ipynb") == ["passed"] * 3, name
+        assert results(found, f"{name}_z.ipynb") == ["passed"] * 4, name
         if wanted is not None:
-            assert results(found, f"{name}.ipynb") == wanted, (name, [found[f"{name}.ipynb", n] for n in (1, 2, 4)])
+            assert results(found, f"{name}.ipynb") == wanted, (name, [found[f"{name}.ipynb", n] for n in (1, 2, 4, 5)])
     assert found["error.ipynb", 1] == ("error", "ZeroDivisionError: division by zero (line 1 of its cell)")
     assert found["memory.ipynb", 1][1].startswith(("MemoryError", "ArrayMemoryError", "_ArrayMemoryError", "numpy"))
     assert found["forged_frames.ipynb", 2][0] != "passed"
@@ -349,7 +380,7 @@ def test_a_room_without_walls_still_answers(hand_in, ours, monkeypatch):
     made = grade.prepared_environment
     monkeypatch.setattr(grade, "prepared_environment", lambda preset: made(preset) | {"PATH": ""})  # no unshare
     place = hand_in("right.ipynb", {1: "while True: pass"})
-    assert results(graded(place, ours, seconds=2), "right.ipynb") == ["timeout", "passed", "passed"]
+    assert results(graded(place, ours, seconds=2), "right.ipynb") == ["timeout", "passed", "passed", "passed"]
 
 
 def test_what_is_no_notebook_gets_a_row(hand_in, ours):
@@ -367,7 +398,7 @@ def test_what_is_no_notebook_gets_a_row(hand_in, ours):
     if hasattr(os, "mkfifo"):
         os.mkfifo(place / "pipe.ipynb")
     found = graded(place, ours)
-    assert results(found, "a right one.ipynb") == ["passed"] * 3
+    assert results(found, "a right one.ipynb") == ["passed"] * 4
     for (file, exercise), (result, message) in found.items():
         if file != "a right one.ipynb":
             assert (exercise, result) == (None, "error")
@@ -389,9 +420,9 @@ def test_deleted_and_moved_cells(ours, hand_in):
     write("no_answer_2.ipynb", lambda cell: "def doubled" not in cell.source)
     write("no_text_2.ipynb", lambda cell: not cell.source.startswith("**2"))
     found = graded(place, ours)
-    assert results(found, "no_checks.ipynb") == ["passed"] * 3
-    assert results(found, "no_setup.ipynb") == ["passed"] * 3
-    assert results(found, "no_answer_2.ipynb") == ["passed", "missing", "passed"]
+    assert results(found, "no_checks.ipynb") == ["passed"] * 4
+    assert results(found, "no_setup.ipynb") == ["passed"] * 4
+    assert results(found, "no_answer_2.ipynb") == ["passed", "missing", "passed", "passed"]
     assert results(found, "no_text_2.ipynb")[0] == "passed"
     assert len(texts) == len(book.cells)
 
@@ -400,7 +431,7 @@ def test_thirty_copies(hand_in, ours):
     for number in range(30):
         place = hand_in(f"student {number:02d}.ipynb", {1: "total = 1 / 0"} if number == 7 else {})
     found = graded(place, ours)
-    assert len(found) == 90
+    assert len(found) == 120
     assert [key for key, (result, _) in found.items() if result != "passed"] == [("student 07.ipynb", 1)]
 
 
@@ -435,4 +466,4 @@ def test_a_judge_that_ends_is_replaced(hand_in, ours, monkeypatch):
     monkeypatch.setattr(grade.Bench, "hear", hear)
     found = graded(place, ours)
     assert "error" in results(found, "a.ipynb")
-    assert results(found, "b.ipynb") == ["passed"] * 3
+    assert results(found, "b.ipynb") == ["passed"] * 4
