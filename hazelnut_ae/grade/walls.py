@@ -79,7 +79,10 @@ def start_of(folder, code, walled, extra=None, share=None):
     if not walled:
         return [sys.executable, *code], environment
     shown = [path for path in _shown(extra or {}) if os.path.lexists(path)]
-    environment["HAZELNUT_WALLS"] = json.dumps({"root": str(folder), "shown": shown, "share": share})
+    from hazelnut_ae.engine.cache import cache_folder  # its libraries take a moment, which no room shall wait for
+
+    settings = {"root": str(folder), "shown": shown, "share": share, "cache": os.path.abspath(cache_folder())}
+    environment["HAZELNUT_WALLS"] = json.dumps(settings)
     return ["unshare", *UNSHARE, sys.executable, *code], environment
 
 
@@ -134,7 +137,10 @@ def enter():
         os.makedirs(f"{root}/{name}", exist_ok=True)
     for name in DEVICES:
         _show(f"/dev/{name}", f"{root}/dev/{name}", mount)
+    changes = _room_of_its_own(root, settings["cache"], mount)
     writable(root, False)
+    if changes:
+        writable(root + settings["cache"], True)
     if settings["share"]:
         writable(root + settings["share"], True)
     mount("proc", root + "/proc", "proc", NOSUID | NODEV)
@@ -148,6 +154,24 @@ def enter():
         libc.prctl(CAPBSET_DROP, capability, 0, 0, 0)  # fails beyond the last that this kernel knows
     call(libc.capset, (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0), (ctypes.c_uint32 * 6)())
     limit("RLIMIT_NPROC", PROCESSES)
+
+
+def _room_of_its_own(root, cache, mount):
+    """Lets a room write into the cache, where fits are kept, without changing it: what it writes is gone with the room.
+
+    Returns whether the kernel can do that; else the cache can be read, and not written.
+    """
+    over = root + "/over"
+    os.mkdir(over)
+    mount("tmpfs", over, "tmpfs", NOSUID | NODEV, f"size={SCRATCH_SIZE},mode=700".encode())
+    os.mkdir(over + "/new")
+    os.mkdir(over + "/work")
+    options = f"lowerdir={cache},upperdir={over}/new,workdir={over}/work,userxattr"
+    try:
+        mount("overlay", root + cache, "overlay", NOSUID | NODEV, os.fsencode(options))
+    except OSError:
+        return False
+    return True
 
 
 def _show(path, target, mount):

@@ -316,7 +316,7 @@ def test_hostile_notebooks_harm_nobody_else(hand_in, ours):
 
 
 @pytest.mark.skipif(bool(walls.missing()), reason="there are no walls here: the first line of grade says so")
-def test_the_walls(hand_in, ours, tmp_path):
+def test_the_walls(hand_in, ours, tmp_path, own_cache):
     """No network, no other file, no other process; the one folder that can be written has a size and is gone after."""
     (tmp_path / "secret.txt").write_text("other people's")
     other = tmp_path / "handed in" / "other.ipynb"
@@ -350,16 +350,21 @@ def test_the_walls(hand_in, ours, tmp_path):
         attempt("mount", lambda: subprocess.run(["mount", "-o", "remount,rw,bind", "/usr"], **quiet))
         import resource
         attempt("more memory", lambda: resource.setrlimit(resource.RLIMIT_AS, (-1, -1)))
+        cache = pathlib.Path(os.environ["HAZELNUT_CACHE"])
+        quiet = (cache / "kept.txt").write_text("changed") if cache.exists() else None
         attempt("scratch", lambda: open("mine.txt", "w"))
         total = " ".join(open_to)
     """
     place = hand_in("nosy.ipynb", {1: tries})
     hand_in("other.ipynb", {})
     before = other.read_bytes()
+    own_cache.mkdir(exist_ok=True)
+    (own_cache / "kept.txt").write_text("as it was")
     found = graded(place, ours, memory=4)
     assert found["nosy.ipynb", 1] == ("failed", "not scratch")
     assert found["other.ipynb", 1][0] == "passed"
     assert other.read_bytes() == before
+    assert (own_cache / "kept.txt").read_text() == "as it was"
 
 
 def test_without_walls_it_says_so_and_sees_a_changed_package(hand_in, ours, monkeypatch, tmp_path):
