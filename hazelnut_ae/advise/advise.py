@@ -50,7 +50,8 @@ def advice(data, folder):
     train, test, count = data.train, data.test, len(data.train)
     lies, lie_at = orientation(train.images), place(train.images)
     augment = augmentations(lies, lie_at)
-    detector = "features" if plan.has_pretrained_weights() else "article"
+    pretrained = plan.has_pretrained_weights()
+    detector = "features" if pretrained else "article"
     sentences = {"Orientation": words.orientation_words(lies, augment), "Place": words.place_words(lie_at, lies)}
     sentences["Held out"] = words.held_out_words(count)
     sentences["Test"] = words.test_words(test.defects)
@@ -60,11 +61,11 @@ def advice(data, folder):
     if test.defect_names:
         sentences["Masks"] = words.masks_words([test.paths[i] for i in oddities.without_defect(test)])
     sentences |= words.light_words(oddities.odd_ones(train, test))
-    sentences["Detector"] = words.detector_words(detector, lies)
+    sentences["Detector"] = words.detector_words(pretrained, lies)
     if not plan.held_out(count):
         return Advice(sentences, detector, augment, None)
-    sentences["Time"] = words.time_words(detector, count)
-    return Advice(sentences, detector, augment, train_line(folder, data.name, detector, augment))
+    sentences["Time"] = words.time_words(pretrained, count)
+    return Advice(sentences, detector, augment, train_line(folder, data.name, pretrained, augment))
 
 
 def augmentations(lies, lie_at):
@@ -75,10 +76,10 @@ def augmentations(lies, lie_at):
     return tuple(kind for kind in plan.ANY_WAY if kind != "flip") if lies.handed else plan.ANY_WAY
 
 
-def train_line(folder, name, detector, augment):
+def train_line(folder, name, pretrained, augment):
     """The command that follows, for the shell of this system."""
     line = ["hazelnut-ae", "train", str(folder), "--run", str(Path("runs") / name)]
-    if detector == "features":  # it looks at the images as they are
+    if pretrained:  # the memory bank looks at the images as they are
         line += ["--detector", "features"]
     elif augment != plan.ANY_WAY:
         line += ["--augment", ",".join(augment)]

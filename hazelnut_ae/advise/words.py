@@ -140,9 +140,9 @@ def light_words(odd):
     }
 
 
-def detector_words(detector, lies):
-    """Which detector, and why."""
-    if detector == "article":
+def detector_words(pretrained, lies):
+    """Which detector, and why; pretrained: whether what the memory bank needs is on this machine."""
+    if not pretrained:
         return (
             "article, the network that learns from your images alone. A memory bank (features) would need fewer of "
             "them, but the pretrained network that it looks through is not on this machine; "
@@ -161,10 +161,10 @@ def detector_words(detector, lies):
     return f"{why}."
 
 
-def time_words(detector, count):
+def time_words(pretrained, count):
     """How long training takes here, measured."""
     article = plan.in_words(plan.article_seconds(count))
-    if detector == "article":
+    if not pretrained:
         return f"{article} with article and the preset quick, measured on this machine as busy as it is now."
     bank = plan.in_words(plan.bank_seconds(count))
     return f"{bank} with features ({article} with article), measured on this machine as busy as it is now."

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hazelnut_ae.features import locally_aware
+from hazelnut_ae.features import GRID, locally_aware
 
-PART = 256  # patches of each image compared at once: their table of distances to a bank of 10,000 takes 10 MB
+PART = 256  # patches of each image compared at once: their table of distances to a bank of 5,000 takes 5 MB
 
 
 class BankNetwork(nn.Module):
@@ -23,7 +23,7 @@ class BankNetwork(nn.Module):
         large = F.interpolate(x, size=(self.side, self.side), mode="bilinear")  # [N, 3, S, S]
         stages = self.network(large)
         patches = (locally_aware(stages, self.neighbourhood) - self.mean) * self.scale  # [N, P, D]
-        distances = self.nearest(patches).unflatten(1, (1, *stages[0].shape[-2:]))  # [N, 1, S/4, S/4]
+        distances = self.nearest(patches).unflatten(1, (1, *stages[GRID].shape[-2:]))  # [N, 1, S/8, S/8]
         maps = F.interpolate(distances, size=x.shape[-2:], mode="bilinear")  # [N, 1, H, W]
         return self.blurred(maps)[:, 0]
 

@@ -135,7 +135,7 @@ def test_too_few_to_train_on(tmp_path, capsys, count):
 
 def test_four_are_enough_to_train_on(tmp_path):
     folder = written(tmp_path, photographs(drawn(PIN), 4))
-    assert advise(folder).train == train_line(folder, tmp_path.name, "features", ("noise",))
+    assert advise(folder).train == train_line(folder, tmp_path.name, True, ("noise",))
 
 
 def test_black_images_say_nothing_and_break_nothing(tmp_path):
@@ -163,7 +163,7 @@ def test_bad_folders_are_one_sentence(tmp_path, capsys):
 
 def test_odd_names_are_text_and_the_line_holds_them(tmp_path, monkeypatch):
     monkeypatch.setattr("os.name", "posix")
-    line = train_line("my parts; rm -rf ~", "it's", "article", ("noise",))
+    line = train_line("my parts; rm -rf ~", "it's", False, ("noise",))
     assert shlex.split(line)[2:5] == ["my parts; rm -rf ~", "--run", shlex.split(line)[4]]
     assert shlex.split(line)[-2:] == ["--augment", "noise"]
     printed = list(Advice({"Place": "a\x1b[31mb\nc"}, "article", (), "hazelnut-ae train a\nb").lines())

@@ -98,6 +98,6 @@ def test_a_bank_takes_longer_with_more_images_up_to_those_it_looks_at(monkeypatc
 def test_the_time_is_said_of_the_detector_that_is_advised(monkeypatch):
     monkeypatch.setattr(plan, "article_seconds", lambda count: 1200)
     monkeypatch.setattr(plan, "bank_seconds", lambda count: 50)
-    assert words.time_words("features", 30).startswith("about a minute with features (about 20 minutes with article)")
+    assert words.time_words(True, 30).startswith("about a minute with features (about 20 minutes with article)")
     monkeypatch.setattr(plan, "bank_seconds", lambda count: pytest.fail("there is no bank"))
-    assert words.time_words("article", 30).startswith("about 20 minutes with article")
+    assert words.time_words(False, 30).startswith("about 20 minutes with article")

@@ -15,6 +15,9 @@ from hazelnut_ae.predict import export
 from hazelnut_ae.predict.loaded import LoadedDetector
 from hazelnut_ae.presets import PRESETS
 
+pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
 SMALL = dict(side=128, candidates=3000, size=300)
 
 
@@ -73,7 +76,6 @@ def test_it_says_what_the_bank_says_with_and_without_torch(painted, settings):
 
 
 def test_a_run_becomes_a_file_that_takes_any_number_of_images(painted, tmp_path, monkeypatch, capsys):
-    onnxruntime = pytest.importorskip("onnxruntime")
     torch.manual_seed(0)
     stages = backbones.empty_stages("efficientnet-lite0")
     monkeypatch.setattr("hazelnut_ae.features.imagenet_stages", lambda: stages)
