@@ -65,7 +65,7 @@ def svg():
     for number, (x, y) in place.items():
         lines.append(
             f'<rect x="{x:g}" y="{y:g}" width="{WIDE}" height="{HIGH}" rx="6" fill="#f4f4f4" stroke="#444444"/>'
-            f'<text x="{x + 12:g}" y="{y + 28:g}" font-size="15" fill="#111111">{number[1]} {titles[number]}</text>'
+            f'<text x="{x + 12:g}" y="{y + 28:g}" font-size="15" fill="#111111">{int(number)} {titles[number]}</text>'
         )
     return "\n".join([*lines, "</svg>", ""])
 
