@@ -20,7 +20,9 @@ def test_the_map_is_what_the_notebooks_say():
 
 
 def test_the_glossary_s_words_stand_in_their_notebooks():
-    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| \[\d\]\(\.\./pages/notebooks/(\w+)\.ipynb\)", read("glossary.md"), re.M)
+    rows = re.findall(
+        r"^\| ([^|]+) \| [^|]+ \| \[\d+\]\(\.\./pages/notebooks/(\w+)\.ipynb\)", read("glossary.md"), re.M
+    )
     assert len(rows) > 35
     for words, notebook in rows:
         text = (ROOT / "notebooks" / "source" / f"{notebook}.py").read_text(encoding="utf-8")
@@ -42,7 +44,7 @@ def test_pages_lead_to_pages_that_are_there():
 def test_plans_name_sections_that_the_notebooks_have():
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "notebooks" / "source").glob("*.py")]
     headings = {line for text in sources for line in re.findall(r"^# ## (.+)$", text, re.M)}
-    named = re.findall(r'[1-9],? (?:to |the )?"([^"]+)"', read("plans.md"))
+    named = re.findall(r'[1-9],? (?:up to |and with |to )*"([^"]+)"', read("plans.md"))
     assert len(named) >= 10
     for quoted in named:
         assert quoted.rstrip(".,?") in {heading.rstrip("?") for heading in headings}, quoted
