@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run lab test quick-test lint notebooks numbers clean
+.PHONY: run lab test quick-test lint notebooks numbers classroom clean
 .DEFAULT_GOAL := run
 
 # The main job; HAZELNUT_DATA=folder make run takes your own images. Without make: hazelnut-ae start.
@@ -29,6 +29,10 @@ notebooks: .venv/installed
 # Writes hazelnut_ae/shipped/README.md from the numbers beside it.
 numbers: .venv/installed
 	$(BIN)/python -m hazelnut_ae.shipped
+
+# One folder and one zip from which laptops install without a network; PIP="…" hands options to pip download.
+classroom: .venv/installed
+	$(BIN)/python -m hazelnut_ae.course.classroom $(or $(OUT),classroom) $(if $(PIP),-- $(PIP))
 
 lint: .venv/installed
 	$(BIN)/ruff check .

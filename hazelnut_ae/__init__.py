@@ -24,6 +24,7 @@ Rooms that no lesson leads into:
     download     real data sets
     synthetic    the painter of hazelnuts
     course       what the notebooks share: their data and run, how they are built and executed
+    grade        students' notebooks, run beside the checks and apart from them
     studies      the measurements behind the course, as commands
     shipped      numbers and weights that come along
 """

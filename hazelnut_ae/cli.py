@@ -10,6 +10,7 @@ from pathlib import Path
 import hazelnut_ae
 from hazelnut_ae.engine.arguments import augmentations, natural, number, positive, words
 from hazelnut_ae.engine.files import DataError, Interrupted, print_anywhere
+from hazelnut_ae.grade.arguments import add_grade, grade_all
 from hazelnut_ae.presets import PRESETS, find_preset
 
 DETECTORS = ("article", "features")  # the names of `engine.kinds`, which takes the seconds that torch does
@@ -96,9 +97,7 @@ def parser():
 
     c = command("figures", figures, "draw figures 3–7 and 9–14 of the article from a run")
     add_data_and_run(c, required=False)
-    c.add_argument(
-        "--out", type=Path, default=None, help="folder for the pictures (default: HAZELNUT_FIGURES or figures)"
-    )
+    c.add_argument("--out", type=Path, help="folder for the pictures (default: HAZELNUT_FIGURES or figures)")
 
     c = command("predict", predict, "find defects in new images, without masks: scores, heat maps, tables and a report")
     c.add_argument("inputs", metavar="INPUT", nargs="+", help="image files, folders of them, or patterns")
@@ -130,6 +129,8 @@ def parser():
     c.add_argument("--figures", type=Path, metavar="DIR", help="folder for the figures (default: figures in --out)")
     c.add_argument("--solutions", action="store_true", help="execute the notebooks of solutions, too")
     c.add_argument("--only", type=words, help="the numbers of those to execute, such as 01,06 (default: all)")
+
+    add_grade(command("grade", grade_all, "run the checks of the course over notebooks that were handed in"))
 
     c = command("bench", bench, "measure how fast this machine trains and loads, as ratios")
     c.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")

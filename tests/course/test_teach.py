@@ -1,0 +1,66 @@
+"""The pages for teachers: map, glossary and plans fit the notebooks, the part is painted."""
+
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hazelnut_ae import dataset
+
+ROOT = Path(__file__).resolve().parents[2]
+TEACH = ROOT / "book" / "teach"
+
+
+def test_the_map_is_what_the_notebooks_say():
+    drawn = runpy.run_path(str(TEACH / "draw_map.py"))["svg"]()
+    remedy = "the notebooks name other needs now; run python book/teach/draw_map.py"
+    assert (TEACH / "map.svg").read_text(encoding="utf-8") == drawn, remedy
+
+
+def test_the_glossary_s_words_stand_in_their_notebooks():
+    rows = re.findall(
+        r"^\| ([^|]+) \| [^|]+ \| \[\d+\]\(\.\./pages/notebooks/(\w+)\.ipynb\)", read("glossary.md"), re.M
+    )
+    assert len(rows) > 35
+    for words, notebook in rows:
+        text = (ROOT / "notebooks" / "source" / f"{notebook}.py").read_text(encoding="utf-8")
+        text = " ".join(re.sub(r"^# ", "", text, flags=re.M).split()).lower().replace("<sub>1</sub>", "1")
+        for word in words.lower().split(", "):
+            stem = re.escape(word.removesuffix(" τ").removesuffix(" loss")).replace(r"\ ", "[ -]")
+            assert re.search(stem, text), (word, notebook)
+
+
+def test_pages_lead_to_pages_that_are_there():
+    for path in TEACH.glob("*.md"):
+        for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+            if target.startswith("../pages/notebooks/"):
+                assert (ROOT / "notebooks" / Path(target).name).exists(), (path.name, target)
+            elif not target.startswith("../"):
+                assert (TEACH / target).exists(), (path.name, target)
+
+
+def test_plans_name_sections_that_the_notebooks_have():
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "notebooks" / "source").glob("*.py")]
+    headings = {line for text in sources for line in re.findall(r"^# ## (.+)$", text, re.M)}
+    named = re.findall(r'[1-9],? (?:up to |and with |to )*"([^"]+)"', read("plans.md"))
+    assert len(named) >= 10
+    for quoted in named:
+        assert quoted.rstrip(".,?") in {heading.rstrip("?") for heading in headings}, quoted
+
+
+@pytest.mark.slow
+def test_the_part_that_is_no_hazelnut_is_a_data_set(tmp_path):
+    script = runpy.run_path(str(TEACH / "paint_parts.py"))
+    script["main"](tmp_path / "wheels")
+    counts, problems, _ = dataset.check(tmp_path / "wheels")
+    assert not problems
+    assert counts == {"train/good": 30, "test/good": 6, "test/scratch": 5, "test/tooth": 5}
+    picture, mask = script["paint"](np.random.default_rng(0), "tooth")
+    assert picture.shape == (256, 256, 3)
+    assert 100 < mask.sum() < 2000
+
+
+def read(name):
+    return (TEACH / name).read_text(encoding="utf-8")
