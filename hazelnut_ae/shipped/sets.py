@@ -70,6 +70,7 @@ SETS = (
         "MIT, as the code",
         training="The run that comes with the package, the `article` preset with all its epochs.",
     ),
+    ImageSet("f", "MVTec AD bottle", "measured/bottle.json", 209, "The whole category at 256 pixels", MVTEC),
 )
 
 
@@ -80,6 +81,12 @@ def read_json(path):
 def results(folder):
     """(ImageSet, result of `evaluate`) of each set whose file is there."""
     return [(one, read_json(folder / one.file)) for one in SETS if (folder / one.file).is_file()]
+
+
+def memory_banks(folder):
+    """(ImageSet, result of `evaluate` of a memory bank's run) of each set whose file is there."""
+    files = [(one, folder / one.file.replace("measured/", "measured/features_")) for one in SETS]
+    return [(one, read_json(path)) for one, path in files if path.is_file() and path.name.startswith("features_")]
 
 
 def comparisons(folder):
