@@ -6,10 +6,10 @@ from pathlib import Path
 BOOK = Path(__file__).resolve().parent
 sys.path[:0] = [str(BOOK.parent), str(BOOK)]
 
-import docstrings
-from pages import address
+import docstrings  # noqa: E402
+from pages import address  # noqa: E402
 
-import hazelnut_ae
+import hazelnut_ae  # noqa: E402
 
 project = "Hazelnuts and autoencoders"
 author = "the hazelnut_ae authors"
@@ -43,7 +43,8 @@ add_module_names = False
 mathjax_path = "mathjax/tex-chtml.js"
 html_theme = "sphinx_book_theme"
 html_title = project
-html_logo = None
+html_favicon = "static/nut.svg"
+html_context = {"default_mode": "auto"}
 html_extra_path = ["_extra"]
 html_static_path = ["static"]
 html_css_files = ["book.css"]
@@ -55,6 +56,7 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "home_page_in_toc": False,
+    "navbar_persistent": [],  # the search field stands in the sidebar
     "navigation_with_keys": True,
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",

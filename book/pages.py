@@ -152,8 +152,8 @@ def _api_index(modules):
     listing = hazelnut_ae.__doc__.split("\n\n", 1)[1]
     toc = "\n".join(modules)
     return (
-        "# The code\n\nThe lessons' modules, with the source of each function one click away. Which file holds the code "
-        f"of which notebook:\n\n```text\n{listing.rstrip()}\n```\n\n```{{toctree}}\n:maxdepth: 1\n\n{toc}\n```\n"
+        "# The code\n\nThe lessons' modules, with the source of each function one click away. Which file holds the "
+        f"code of which notebook:\n\n```text\n{listing.rstrip()}\n```\n\n```{{toctree}}\n:maxdepth: 1\n\n{toc}\n```\n"
     )
 
 

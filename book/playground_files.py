@@ -1,9 +1,9 @@
 """Writes what the playground loads: its own page, the shipped network as ONNX, painted nuts, colours and thresholds.
 
-    encoder.onnx    image float32 [1, 3, 256, 256] in [0, 1] -> z [1, 500, 1, 1]
-    decoder.onnx    z -> copy float32 [1, 3, 256, 256] in [0, 1]
-    nuts/NN.png     painted nuts that no training saw, nuts/NN_mask.png their defects, nuts/all.jpg all of them, small
-    data.json       names, colours of `hazelnut_ae.figures`, thresholds of the shipped run
+encoder.onnx    image float32 [1, 3, 256, 256] in [0, 1] -> z [1, 500, 1, 1]
+decoder.onnx    z -> copy float32 [1, 3, 256, 256] in [0, 1]
+nuts/NN.png     painted nuts that no training saw, nuts/NN_mask.png their defects, nuts/all.jpg all of them, small
+data.json       names, colours of `hazelnut_ae.figures`, thresholds of the shipped run
 """
 
 import io

@@ -95,5 +95,7 @@ def _tidy(book):
                 output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
             elif "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
                 output.data["text/plain"] = "(A widget: it shows itself where a kernel runs.)"
+                if any(kind.startswith("image/") for kind in output.data):  # its picture stays instead of it
+                    del output.data["application/vnd.jupyter.widget-view+json"]
         if cell.cell_type == "code":
             cell.outputs = [output for output in outputs if output.get("text", "x").strip()]

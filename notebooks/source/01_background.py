@@ -511,4 +511,5 @@ print("both found:", bool((score(strange) > limit).all()))
 #   autoencoder is PCA.
 # * T. Fawcett, *An introduction to ROC analysis*, Pattern Recognition Letters 27 (2006).
 #
-# **Next:** [2 · The data set](02_dataset.ipynb) · [Solutions](solutions/01_background.ipynb)
+# **Next:** [2 · The data set](02_dataset.ipynb) · [Solutions](solutions/01_background.ipynb) ·
+# **Play:** [draw a defect and count](../book/playground/README.md)

@@ -466,4 +466,5 @@ print(f"reported {measured.max(axis=1).mean():.2f}, on fresh images {fresh_image
 #   set does to a field.
 #
 # **Back:** [4 · Architecture](04_architecture.ipynb) · **Next:** [6 · Residual thresholding](06_residual_thresholding.ipynb) ·
-# [Solutions](solutions/05_training.ipynb)
+# [Solutions](solutions/05_training.ipynb) ·
+# **Play:** [what this run makes of a scratch](../book/playground/README.md)
