@@ -23,7 +23,9 @@ def main():
         return 0
     copy_mathjax()
     pages.write_pages()
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", str(BOOK), str(BOOK / "_build" / "html")]
+    html = BOOK / "_build" / "html"
+    shutil.rmtree(html, ignore_errors=True)  # Sphinx leaves pages of a former build that it holds for up to date
+    command = [sys.executable, "-m", "sphinx", "-E", "-q", str(BOOK), str(html)]
     return subprocess.run(command).returncode
 
 

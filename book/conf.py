@@ -48,6 +48,7 @@ html_context = {"default_mode": "auto"}
 html_extra_path = ["_extra"]
 html_static_path = ["static"]
 html_css_files = ["book.css"]
+html_js_files = ["book.js"]
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {

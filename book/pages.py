@@ -110,8 +110,10 @@ def _still(output):
 def _notebook_links(text):
     """Links to solutions lead to the fold, those to the playground into it, file names of lessons to the API."""
     text = re.sub(r"\[Solutions\]\(solutions/[^)]+\)", "Solutions: folded, below each exercise", text)
-    text = re.sub(r"\]\(\.\./book/playground/README\.md\)", "](../../playground/index.html)", text)
+    play = r'<a href="../../playground/index.html">\1</a>'  # a page that Sphinx does not know
+    text = re.sub(r"\[([^\]]+)\]\(\.\./book/playground/README\.md\)", play, text)
     text = re.sub(r"\]\(\.\./book/([^)]+\.md)\)", r"](../../\1)", text)
+    text = text.replace("](../README.md)", "](../run.md)")
     text = re.sub(r"\]\(\.\./hazelnut_ae/(\w+)/README\.md\)", _to_page, text)
     text = re.sub(r"`hazelnut_ae/((?:\w+/)*\w+)\.py`", _to_module, text)
     return re.sub(r"`hazelnut_ae/comparison/`", "[`hazelnut_ae/comparison/`](../api/comparison.systems.rst)", text)

@@ -81,7 +81,8 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
 
 
 def _tidy(book):
-    """Leaves of a progress bar its last state, and of each cell no timestamps, so that a rerun differs little."""
+    """Leaves of a progress bar its last state, of cells no timestamps, of widgets no state: a rerun differs little."""
+    book.metadata.pop("widgets", None)
     for cell in book.cells:
         cell.metadata.pop("execution", None)
         outputs = []

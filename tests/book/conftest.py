@@ -3,6 +3,7 @@
 HAZELNUT_BOOK names a folder that `make book` has built; unset, the book is built here, once for all workers.
 """
 
+import contextlib
 import functools
 import http.server
 import os
@@ -61,6 +62,10 @@ def book(chromium, tmp_path_factory):
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
+
+    def copyfile(self, source, outputfile):
+        with contextlib.suppress(ConnectionError):  # a page was closed while a file was on its way
+            super().copyfile(source, outputfile)
 
 
 @pytest.fixture(scope="session")
