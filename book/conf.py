@@ -6,10 +6,10 @@ from pathlib import Path
 BOOK = Path(__file__).resolve().parent
 sys.path[:0] = [str(BOOK.parent), str(BOOK)]
 
-import docstrings  # noqa: E402
-from pages import address  # noqa: E402
+import docstrings
+from pages import address
 
-import hazelnut_ae  # noqa: E402
+import hazelnut_ae
 
 project = "Hazelnuts and autoencoders"
 author = "the hazelnut_ae authors"

@@ -140,6 +140,7 @@ def painted(nut, strokes, text="NUT"):
         colour, width = TOOLS[tool]
         for image, ink in ((picture, colour), (mask, 1)):
             draw = ImageDraw.Draw(image)
+            draw.fontmode = "1"  # letters without soft edges: picture and mask agree to the pixel
             points = [tuple(point) for point in points]
             if tool == "letters":
                 draw.text(points[0], text, fill=ink, font_size=width, anchor="mm")
