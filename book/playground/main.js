@@ -110,7 +110,7 @@ function measure() {
   element("above").textContent = c.marked;
   const score = imageScore(map, data.image_score_pixels);
   const words = score > data.image_tau ? "throw away" : "keep";
-  element("verdict").textContent = `${words} (score ${score.toFixed(2)}, limit ${data.image_tau.toFixed(2)})`;
+  element("verdict").textContent = `${words} (score ${score.toFixed(3)}, limit ${data.image_tau.toFixed(3)})`;
 }
 
 function setTau(tau) {
@@ -248,13 +248,15 @@ async function choosePhoto(file) {
     choice++;
     state.baseMask.clearRect(0, 0, SIZE, SIZE);
     take(bitmap, -1);
-    problem(note);
+    problem(note, false);
   } catch (error) {
     problem(error.message);
   }
 }
 
-function problem(words) {
+// Says something to the reader: that something went wrong, or what was done
+function problem(words, wrong = true) {
+  element("problem").classList.toggle("problem", wrong);
   element("problem").textContent = words;
   element("problem").hidden = !words;
 }
@@ -267,7 +269,7 @@ function wireChoosing() {
     button.dataset.nut = i;
     button.setAttribute("aria-label", name);
     button.setAttribute("aria-pressed", "false");
-    button.style.backgroundPosition = `${-46 * i}px 0`;
+    button.style.backgroundPosition = `${-40 * i}px 0`;
     element("nuts").append(button);
     element("other").append(new Option(name, i));
   });

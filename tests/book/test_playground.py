@@ -133,7 +133,7 @@ def test_the_page_counts_as_the_package_does(playground):
             getattr(metrics, name)(counts), abs=0.0051
         )
     score = playground.locator("#verdict").text_content()
-    assert f"score {metrics.image_scores(anomaly_map(playground)[None])[0]:.2f}" in score
+    assert f"score {metrics.image_scores(anomaly_map(playground)[None])[0]:.3f}" in score
 
 
 def test_keys_draw(playground):
