@@ -334,6 +334,15 @@ theirs = metrics.precision(counts), metrics.recall(counts), metrics.accuracy(cou
 print("same as the package:", np.allclose(theirs, (precision, recall, accuracy, f1)))
 
 # %% [markdown]
+# **Mark pixels yourself.** Each button is a pixel; the counts and the four measures follow. How few clicks bring F<sub>1</sub>
+# from 0.62 to 0.8? (Three will do. Where no kernel runs you see the prediction from above.)
+
+# %%
+from hazelnut_ae.course import widgets
+
+widgets.paint_a_mask(truth, predicted)
+
+# %% [markdown]
 # ## How accuracy misleads
 #
 # Accuracy looks best of all four: 91 %. Now consider a detector that never finds anything.
