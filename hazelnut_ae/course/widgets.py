@@ -28,7 +28,7 @@ TOOLS = {  # colour and width of a stroke; letters are painted where it begins
     "letters": ((236, 234, 228), 34),
     "hole": ((22, 14, 9), 20),
 }
-EXAMPLE = [[[96, 96], [112, 104], [128, 108], [144, 116]]]  # a scratch to begin with
+EXAMPLE = [[[96, 140], [112, 148], [128, 152], [144, 160]]]  # a scratch to begin with
 
 
 class Dial(ipywidgets.VBox):

@@ -102,7 +102,7 @@ f1_curves = {name: f1_of(name) for name in rows}
 def look(kind, number, tau):
     """One image of a kind of defect at one τ, beside the F1 curve."""
     i = rows[kind][min(number, len(rows[kind])) - 1]
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=[1, 1.5])
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=[1, 1.5], layout="constrained")
     plt.close(figure)  # the widget shows it
     axes[0].imshow(figures.marked(test.images[i], maps[i] > tau, test.masks[i]).transpose(1, 2, 0))
     axes[0].set_axis_off()
