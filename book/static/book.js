@@ -4,5 +4,6 @@ addEventListener("DOMContentLoaded", () => {
     if (summary.textContent.trim()) summary.removeAttribute("aria-label");
     else summary.setAttribute("aria-label", "Show or hide the pages below");
   }
-  for (const button of document.querySelectorAll(".search-button__button")) button.removeAttribute("aria-label");
+  for (const button of document.querySelectorAll(".search-button__button"))
+    if (button.textContent.trim()) button.removeAttribute("aria-label"); // it says more than the label does
 });

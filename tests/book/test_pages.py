@@ -35,7 +35,7 @@ class Links(html.parser.HTMLParser):
 
 
 def test_links_within_the_book_hold(book):
-    pages = {path: Links(path) for path in sorted(book.rglob("*.html"))}
+    pages = {path: Links(path) for path in sorted(book.rglob("*.html")) if "_static" not in path.parts}
     assert len(pages) > 30
     broken = []
     for path, links in pages.items():
