@@ -83,19 +83,19 @@ def open_page(chromium, site):
     """open_page(path, width, scheme): a page whose errors and foreign requests fail the test when it ends."""
     contexts, wrong = [], []
 
-    def opened(path, width=1400, scheme="light", wait="load"):
+    def opened(path, width=1400, scheme="light"):
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: message.type == "error" and wrong.append(f"{path}: {message.text}"))
-        page.on("pageerror", lambda error: wrong.append(f"{path}: {error}"))
-        page.on("request", lambda request: foreign(path, request.url))
-        page.goto(site + path, wait_until=wait)
+        page.on("console", lambda message: message.type == "error" and wrong.append(f"{page.url}: {message.text}"))
+        page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
+        page.on("request", lambda request: foreign(page.url, request.url))
+        page.goto(site + path)
         return page
 
-    def foreign(path, url):
+    def foreign(page, url):
         if not url.startswith((site, "data:", "blob:")):
-            wrong.append(f"{path} asks {url}")
+            wrong.append(f"{page} asks {url}")
 
     yield opened
     for context in contexts:
