@@ -83,7 +83,7 @@ def executed_cells(page, lab, notebook, seconds=900):
     address = f"{lab}/api/contents/notebooks/{notebook}?token={TOKEN}"
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        page.wait_for_timeout(4000)
+        page.wait_for_timeout(6000)
         page.keyboard.press("Control+s")
         try:
             content = json.loads(urllib.request.urlopen(address, timeout=30).read())["content"]
