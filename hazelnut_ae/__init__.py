@@ -12,8 +12,7 @@ The map: which file holds the code of which notebook.
     07 threshold and latent size     thresholds
     08 results table                 results, metrics, published
     09 comparison systems            comparison
-
-What lies beyond the article: features (a memory bank of what a pretrained network sees, after PatchCore).
+    10 beyond                        features (a memory bank, after PatchCore), beyond (the rungs below and above it)
 
 Beside the lessons: presets (every number of a run), figures (the article's pictures), cli (the command line).
 

@@ -107,7 +107,7 @@ def autoencoder(image=None, reconstruction=None, caption="", encoder=ENCODER, de
     legend = (
         "one bar per layer: its height grows with the side of the feature maps, its width with their number (below)"
     )
-    ax.text((left + right) / 2, height - 14, legend, ha="center", va="center", fontsize=7, color="0.35")
+    ax.text((left + right) / 2, height - 14, legend, ha="center", va="center", fontsize=8, color="0.35")
     return figure
 
 

@@ -5,10 +5,12 @@ Detection, CVPR 2022. Nothing is trained. A network that once learnt to tell the
 edges, grain and colour in its first stages; what it sees at each place of the good images is kept in a bank, thinned
 out to a coreset, and a place of a new image is as abnormal as it is far from everything in the bank.
 
-Chosen here, by trial on painted hazelnuts and on hazelnut_toy: EfficientNet-Lite0, its stages at stride 4
-and 8 (the paper's are at 8 and 16 of a network fifty times as large), images enlarged to twice their side, a
-neighbourhood of 5×5, both stages given the same weight, and that images are never turned.
+Chosen here, by trial on painted hazelnuts and on hazelnut_toy: EfficientNet-Lite0, its stages at stride 2, 4, 8 and 16
+(the paper's are at 8 and 16 of a network fifty times as large), images enlarged to 640 pixels, a neighbourhood of 7×7,
+all stages given the same weight, and that images are never turned.
 """
+
+import math
 
 import numpy as np
 import torch
@@ -21,22 +23,23 @@ from hazelnut_ae.training import to_float
 
 IMAGES = 400  # looked at by `fit`, at most: more good images make a bank neither larger nor slower
 PROJECTED = 32  # numbers that are left of a feature while the coreset is chosen
-PART = 1024  # patches compared at once: their table of distances to a bank of 10,000 takes 40 MB
+GRID = 2  # the stage on whose grid patches lie, that at stride 8: 80×80 of them to an image
+PART = 1024  # patches compared at once: their table of distances to a bank of 5,000 takes 20 MB
 
 
 def locally_aware(stages, neighbourhood):
-    """What the stages of a network see, [N, C, H, W] each, as patches [N, P, C + C' + …]; P = H·W of the first stage.
+    """What the stages of a network see, [N, C, H, W] each, as patches [N, P, C + C' + …]; P = H·W of stage GRID.
 
     Each place is the average over its neighbourhood×neighbourhood places (section 3.1): a patch that knows what is
-    around it, and that may lie a little aside. Coarser stages are brought to the grid of the first.
+    around it, and that may lie a little aside. Finer and coarser stages are brought to the grid of one of them.
     """
-    grid = stages[0].shape[-2:]
+    grid = stages[GRID].shape[-2:]
     half = neighbourhood // 2
     together = []
     for seen in stages:
         seen = F.avg_pool2d(seen, neighbourhood, stride=1, padding=half, count_include_pad=False)  # [N, C, H, W]
         together.append(F.interpolate(seen, size=grid, mode="bilinear"))
-    return torch.cat(together, dim=1).flatten(2).transpose(1, 2)  # [N, H·W, C + C' + …]
+    return torch.cat(together, dim=1).flatten(2).transpose(1, 2)  # [N, P, C + C' + …]
 
 
 def coreset(features, size, seed=0):
@@ -76,11 +79,11 @@ class MemoryBank:
     def __init__(
         self,
         network=None,
-        side=512,
-        neighbourhood=5,
-        candidates=100_000,
-        size=10_000,
-        blur=2.0,
+        side=640,
+        neighbourhood=7,
+        candidates=50_000,
+        size=5_000,
+        blur=1.0,
         seed=0,
         device="cpu",
     ):
@@ -97,9 +100,9 @@ class MemoryBank:
 
     @torch.inference_mode()
     def patches(self, image):
-        """What the network sees of one image uint8 [3, 256, 256]: float32 [128·128, 64], a row per place."""
+        """What the network sees of one image uint8 [3, 256, 256]: float32 [80·80, 160], a row per place."""
         x = to_float(np.asarray(image)[None]).to(self.device)  # [1, 3, 256, 256]
-        x = F.interpolate(x, size=(self.side, self.side), mode="bilinear")  # [1, 3, 512, 512]
+        x = F.interpolate(x, size=(self.side, self.side), mode="bilinear")  # [1, 3, 640, 640]
         return locally_aware(self.network(x), self.neighbourhood)[0]
 
     @torch.inference_mode()
@@ -109,26 +112,33 @@ class MemoryBank:
         rows = np.unique(np.linspace(0, len(good) - 1, IMAGES).round().astype(int))  # all of them, up to 400
         features = []
         for row in tqdm(rows, desc="memory bank: features", disable=None):
-            patches = self.patches(good[row])  # [16384, 64]
+            patches = self.patches(good[row])  # [6400, 160]
             chosen = torch.randperm(len(patches), generator=generator)[: -(-self.candidates // len(rows))]
             features.append(patches[chosen])
-        features = torch.cat(features)  # [about 100,000, 64]
-        self.mean = features.mean(dim=0)  # [64]
-        by_stage = features.var(dim=0).split(self.network.widths)  # [24], [40]
-        self.scale = torch.cat([part.sum().clamp_min(1e-12).rsqrt().expand(len(part)) for part in by_stage])  # [64]
+        features = torch.cat(features)  # [about 50,000, 160]
+        self.mean = features.mean(dim=0)  # [160]
+        by_stage = features.var(dim=0).split(self.network.widths)  # [16], [24], [40], [80]
+        self.scale = torch.cat([part.sum().clamp_min(1e-12).rsqrt().expand(len(part)) for part in by_stage])  # [160]
         features = (features - self.mean) * self.scale  # each stage of variance 1, however many numbers it has
-        self.bank = features[coreset(features, self.size, self.seed)]  # [10,000, 64]
+        self.bank = features[coreset(features, self.size, self.seed)]  # [5,000, 160]
 
     @torch.inference_mode()
     def anomaly_maps(self, images):
         """The distance to the bank at each place of uint8 [N, 3, H, W], enlarged and blurred: float32 [N, H, W] ≥ 0."""
         maps = np.zeros((len(images), *images.shape[2:]), np.float32)
         for row, image in enumerate(tqdm(images, desc="memory bank: maps", disable=None)):
-            patches = (self.patches(image) - self.mean) * self.scale  # [16384, 64]
-            distances = nearest_distances(patches, self.bank).reshape(1, 1, self.side // 4, self.side // 4)
+            patches = (self.patches(image) - self.mean) * self.scale  # [6400, 160]
+            grid = math.isqrt(len(patches))
+            distances = nearest_distances(patches, self.bank).reshape(1, 1, grid, grid)  # [1, 1, 80, 80]
             distances = F.interpolate(distances, size=images.shape[2:], mode="bilinear")  # [1, 1, 256, 256]
             maps[row] = gaussian_filter(distances[0, 0].cpu().numpy(), self.blur, mode="nearest")
         return maps
+
+    def map_network(self):
+        """What `anomaly_maps` computes, as one torch module."""
+        from hazelnut_ae.engine.bank_network import BankNetwork  # only now: it needs what stands above
+
+        return BankNetwork(self)
 
     def state(self):
         """The bank, how patches are scaled, and the network itself: all that the same maps take, for safetensors."""

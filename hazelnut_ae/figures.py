@@ -97,11 +97,11 @@ def draw(ax, picture, values=None):
 
 def blank(width, height, caption="", below=0):
     """An empty figure of width×height pixels plus room for the caption; returns it and that room in pixels."""
-    lines = textwrap.wrap(caption, max(20, int((width - 2 * MARGIN) / 5.0)))
-    room = below + (len(lines) * 12 + 8 if lines else 4)
+    lines = textwrap.wrap(caption, max(20, int((width - 2 * MARGIN) / 5.7)))
+    room = below + (len(lines) * 14 + 8 if lines else 4)
     figure = Figure(figsize=(width / DPI, (height + room) / DPI), dpi=DPI, facecolor="white")
     if lines:
-        figure.text(MARGIN / width, 6 / (height + room), "\n".join(lines), fontsize=7, color="#444444", va="bottom")
+        figure.text(MARGIN / width, 6 / (height + room), "\n".join(lines), fontsize=8, color="#444444", va="bottom")
     return figure, room
 
 

@@ -65,20 +65,21 @@ def test_distances_are_those_of_scikit_learn():
     np.testing.assert_allclose(found.numpy(), expected[:, 0], rtol=1e-4)
 
 
-def test_patches_are_means_of_their_neighbourhood_on_the_finer_grid():
-    fine, coarse = torch.rand(2, 3, 8, 8), torch.rand(2, 5, 4, 4)
-    patches = locally_aware([fine, coarse], 3)
-    assert patches.shape == (2, 64, 8)
-    grid = patches[1].reshape(8, 8, 8)  # [H, W, 3 + 5]
-    torch.testing.assert_close(grid[4, 5, :3], fine[1, :, 3:6, 4:7].mean(dim=(1, 2)))
-    torch.testing.assert_close(grid[0, 0, :3], fine[1, :, :2, :2].mean(dim=(1, 2)))  # what is outside counts nothing
-    torch.testing.assert_close(grid[0, 0, 3:], coarse[1, :, :2, :2].mean(dim=(1, 2)))
+def test_patches_are_means_of_their_neighbourhood_on_the_grid_of_the_third_stage():
+    finer, grid, coarse = torch.rand(2, 2, 16, 16), torch.rand(2, 3, 8, 8), torch.rand(2, 5, 4, 4)
+    patches = locally_aware([torch.ones(2, 1, 32, 32), finer, grid, coarse], 3)
+    assert patches.shape == (2, 64, 1 + 2 + 3 + 5)
+    placed = patches[1].reshape(8, 8, 11)  # [H, W, 1 + 2 + 3 + 5]
+    assert (placed[..., 0] == 1).all()
+    torch.testing.assert_close(placed[4, 5, 3:6], grid[1, :, 3:6, 4:7].mean(dim=(1, 2)))
+    torch.testing.assert_close(placed[0, 0, 3:6], grid[1, :, :2, :2].mean(dim=(1, 2)))  # what is outside counts nothing
+    torch.testing.assert_close(placed[0, 0, 6:], coarse[1, :, :2, :2].mean(dim=(1, 2)))
 
 
 def test_a_detector_like_any_other(bank, painted):
     good, test = painted.train.images, painted.test.images[:3]
     bank.fit(good)
-    assert bank.bank.shape == (300, 64)
+    assert bank.bank.shape == (300, 160)
     maps = bank.anomaly_maps(test)
     assert (maps.shape, maps.dtype) == ((3, 256, 256), np.float32)
     assert maps.min() >= 0
@@ -114,10 +115,10 @@ def test_what_another_has_learnt_is_refused(bank, painted, change):
 
 def test_more_images_do_not_make_it_slower(bank, monkeypatch):
     looked_at = []
-    monkeypatch.setattr(bank, "patches", lambda image: looked_at.append(image) or torch.rand(64, 64))
+    monkeypatch.setattr(bank, "patches", lambda image: looked_at.append(image) or torch.rand(64, 160))
     bank.fit(np.zeros((5000, 3, 1, 1), np.uint8))
     assert len(looked_at) == 400
-    assert bank.bank.shape == (300, 64)
+    assert bank.bank.shape == (300, 160)
 
 
 def test_it_finds_a_black_square():
@@ -144,15 +145,16 @@ def test_stages_are_those_of_the_whole_network():
     lite0_file()
     stages = backbones.imagenet_stages()
     x = torch.rand(1, 3, 64, 64)
-    fine, coarse = stages(x)
-    assert (fine.shape, coarse.shape) == ((1, 24, 16, 16), (1, 40, 8, 8))
+    seen = stages(x)
+    assert [tuple(stage.shape[1:]) for stage in seen] == [(16, 32, 32), (24, 16, 16), (40, 8, 8), (80, 4, 4)]
     network = backbones.load_efficientnet_lite0()
-    torch.testing.assert_close(network.features[:8](backbones.efficientnet_lite0().normalize(x)), coarse)
+    torch.testing.assert_close(network.features[:11](backbones.efficientnet_lite0().normalize(x)), seen[3])
 
 
 def test_stages_of_torchvision():
     stages = backbones.empty_stages("resnet18")
-    assert [one.shape for one in stages(torch.rand(1, 3, 64, 64))] == [(1, 64, 16, 16), (1, 128, 8, 8)]
+    expected = [(1, 64, 32, 32), (1, 64, 16, 16), (1, 128, 8, 8), (1, 256, 4, 4)]
+    assert [one.shape for one in stages(torch.rand(1, 3, 64, 64))] == expected
     with pytest.raises(ValueError, match="no backbone 'vgg'"):
         backbones.empty_stages("vgg")
 

@@ -81,7 +81,7 @@ def parts(image):
     ground = np.median(image[:, rim], axis=1)  # [3]
     smooth = ndimage.gaussian_filter(image, (0, 1, 1))
     differs = np.sqrt(((smooth - ground[:, None, None]) ** 2).sum(axis=0))  # [S, S]
-    line = max(CONTRAST, np.quantile(differs, 0.98) / 3)
+    line = max(CONTRAST, np.quantile(differs, 0.995) / 3)
     part = differs > line
     if part[rim].mean() > ONE_GROUND:
         return None

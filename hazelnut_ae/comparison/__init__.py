@@ -5,6 +5,7 @@ same images and measured by the same code as the article's own network: `compare
 """
 
 from hazelnut_ae.comparison.compare import article, compare, evaluate, fit, predict, run_of
+from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.comparison.figure import maps_figure, one_of_each, samples_figure, systems_table, write_figures
 from hazelnut_ae.comparison.systems import SETTINGS, SYSTEMS, new_detector
 
@@ -18,6 +19,7 @@ __all__ = [
     "maps_figure",
     "new_detector",
     "one_of_each",
+    "paired_differences",
     "predict",
     "run_of",
     "samples_figure",

@@ -6,6 +6,7 @@ jupytext's percent format. Tags say where a cell goes:
     (none)       the notebook alone                 setup      both
     exercise     both (the question)                try        the notebook alone (where the reader writes)
     solution     the solutions alone                check      both (it says whether an answer holds)
+    detour       the notebook alone: the heading of a section that JupyterLab shows folded
 """
 
 import hashlib
@@ -21,7 +22,8 @@ from hazelnut_ae.course.execute import notebooks_folder
 from hazelnut_ae.engine.files import atomic_path
 
 LESSON = "lesson"  # the tag that a cell without one gets while notebooks are built
-NOT_IN_SOLUTIONS = {LESSON, "try"}
+NOT_IN_SOLUTIONS = {LESSON, "try", "detour"}
+FOLDED = "jp-MarkdownHeadingCollapsed"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -62,6 +64,8 @@ def _without(unwanted, cells):
         cell.id = f"{key}-{seen[key]}"
         if tags(cell) <= {LESSON}:
             cell.metadata.pop("tags", None)
+        if "detour" in tags(cell):
+            cell.metadata[FOLDED] = True
     return book
 
 

@@ -6,6 +6,7 @@ beside notebooks/) and HAZELNUT_RUN (where the run is kept; unset: the cache).
 """
 
 import contextlib
+import inspect
 import os
 import shutil
 import sys
@@ -18,8 +19,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from hazelnut_ae import dataset, detection, figures, presets, synthetic
-from hazelnut_ae.engine import cache, long_run, runs, workflow
+from hazelnut_ae.engine import bank_run, cache, long_run, runs, workflow
 from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.features import MemoryBank
+from hazelnut_ae.training import split_good
 
 SEED = 0
 
@@ -88,8 +91,8 @@ class Lesson:
     def _train(self, folder):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(folder.name + ".lock")), _progress_shown():
-            resume = (folder / "checkpoint.pt").exists()
-            return long_run.train_run(self.dataset, folder, self.preset, seed=SEED, resume=resume)
+            # a run that was killed before its first checkpoint has left its settings alone; it begins anew
+            return long_run.train_run(self.dataset, folder, self.preset, seed=SEED, resume=True)
 
     def _run_folder(self):
         return self.run_folder or cache.cache_folder() / "runs" / self._key()
@@ -119,6 +122,28 @@ class Lesson:
         images = self.held_out_images
         return detection.residual(images, detection.reconstruct(self.run.model, images))
 
+    @cached_property
+    def bank(self):
+        """The `Run` of a memory bank of these very images (notebook 10), fitted on first use; tiny: a small one."""
+        settings = zlib.crc32(str(inspect.signature(MemoryBank)).encode())  # another version's bank is another one
+        name = f"bank-{self.preset.name}-{self.dataset.fingerprint[:12]}-{settings:08x}"
+        folder = cache.cache_folder() / "runs" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        small = {"side": 128, "candidates": 3000, "size": 300} if self.preset.name == "tiny" else {}
+        with FileLock(folder.with_name(folder.name + ".lock")), _progress_shown():
+            return bank_run.train_run(self.dataset, folder, self.preset, seed=SEED, resume=True, **small)
+
+    @property
+    def bank_held_out(self):
+        """The good training images that the bank has not looked at, uint8 [M, 3, 256, 256]."""
+        return workflow.held_out(self.dataset, self.bank)
+
+    @property
+    def bank_learnt_from(self):
+        """Those that it has looked at, uint8 [N, 3, 256, 256]."""
+        rows, _ = split_good(len(self.dataset.train), SEED)
+        return self.dataset.train.images[rows]
+
     def show(self, figure, name):
         """Saves a figure under its name where figures go, and returns it, so that the notebook shows it."""
         if self.figures_folder is not None:
@@ -134,10 +159,10 @@ def setup():
     from IPython import get_ipython
 
     if get_ipython() is not None:
-        from matplotlib_inline.backend_inline import set_matplotlib_formats
+        from hazelnut_ae.course import pictures
 
         get_ipython().run_line_magic("matplotlib", "inline")
-        set_matplotlib_formats("jpeg", pil_kwargs={"quality": 90, "subsampling": 0})  # a quarter of the size of PNG
+        pictures.sharp(get_ipython())
     name = os.environ.get("HAZELNUT_PRESET") or "quick"
     if name not in presets.PRESETS:
         raise DataError(f"HAZELNUT_PRESET is {name!r}; set it to one of {', '.join(presets.PRESETS)}, or unset it.")

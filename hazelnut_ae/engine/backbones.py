@@ -166,7 +166,7 @@ class Stages(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, x):
-        """float32 [N, 3, S, S] in [0, 1] -> what each stage sees: [N, C, S/4, S/4] and [N, C', S/8, S/8]."""
+        """float32 [N, 3, S, S] in [0, 1] -> what each stage sees: [N, C, S/2, S/2], [N, C', S/4, S/4], … S/8, S/16."""
         x, seen = (x - self.mean) / self.std, []
         for stage in self.stages:
             x = stage(x)
@@ -175,14 +175,16 @@ class Stages(nn.Module):
 
 
 def lite0_stages(network):
-    """24 channels at stride 4 and 40 at stride 8 of an `EfficientNetLite0`."""
-    return Stages("efficientnet-lite0", [network.features[:6], network.features[6:8]], (24, 40), *LITE)
+    """16, 24, 40 and 80 channels at stride 2, 4, 8 and 16 of an `EfficientNetLite0`."""
+    f = network.features
+    return Stages("efficientnet-lite0", [f[:4], f[4:6], f[6:8], f[8:11]], (16, 24, 40, 80), *LITE)
 
 
 def resnet18_stages(network):
-    """64 channels at stride 4 and 128 at stride 8 of torchvision's ResNet-18."""
-    first = nn.Sequential(network.conv1, network.bn1, network.relu, network.maxpool, network.layer1)
-    return Stages("resnet18", [first, network.layer2], (64, 128), *IMAGENET)
+    """64, 64, 128 and 256 channels at stride 2, 4, 8 and 16 of torchvision's ResNet-18."""
+    stem = nn.Sequential(network.conv1, network.bn1, network.relu)
+    first = nn.Sequential(network.maxpool, network.layer1)
+    return Stages("resnet18", [stem, first, network.layer2, network.layer3], (64, 64, 128, 256), *IMAGENET)
 
 
 def empty_resnet18():

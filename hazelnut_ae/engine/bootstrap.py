@@ -52,16 +52,20 @@ class CoarseHistograms:
 
     def intervals(self, weights, chosen):
         """Intervals of the curves of the `chosen` images (bool [N]) under weights [draws, N], by metric name."""
-        weights = weights[:, chosen]
-        if weights.shape[1] < 2:
+        if np.count_nonzero(chosen) < 2:
             return dict.fromkeys(("auroc", "average_precision", "f1_max", "pro"))
+        return {name: interval(values) for name, values in self.drawn(weights, chosen).items()}
+
+    def drawn(self, weights, chosen):
+        """The numbers of the `chosen` images (bool [N]) in each draw, weights [draws, N]: {metric name: [draws]}."""
+        weights = weights[:, chosen]
         negatives, positives = weights @ self.negatives[chosen], weights @ self.positives[chosen]  # [draws, bins]
         regions, counts = weights @ self.regions[chosen], weights @ self.counts[chosen]
         return {
-            "auroc": interval(histograms.auroc(negatives, positives)),
-            "average_precision": interval(histograms.average_precision(negatives, positives)),
-            "f1_max": interval(histograms.f1_max(negatives, positives)[0]),
-            "pro": interval(histograms.pro(negatives, regions, counts)),
+            "auroc": histograms.auroc(negatives, positives),
+            "average_precision": histograms.average_precision(negatives, positives),
+            "f1_max": histograms.f1_max(negatives, positives)[0],
+            "pro": histograms.pro(negatives, regions, counts),
         }
 
 
@@ -80,10 +84,14 @@ def image_auroc_interval(scores, is_defective, weights):
     is_defective = np.asarray(is_defective, bool)
     if min(is_defective.sum(), (~is_defective).sum()) < 2:
         return None
+    return interval(image_auroc_drawn(scores, is_defective, weights))
+
+
+def image_auroc_drawn(scores, is_defective, weights):
+    """The image AUROC in each draw, [draws]: scores [N], is_defective bool [N], weights [draws, N]."""
+    is_defective = np.asarray(is_defective, bool)
     values, bins = np.unique(np.asarray(scores, float), return_inverse=True)
     one_hot = np.eye(len(values), dtype=np.float32)[bins]  # [N, different scores]
-    return interval(
-        histograms.auroc(
-            weights[:, ~is_defective] @ one_hot[~is_defective], weights[:, is_defective] @ one_hot[is_defective]
-        )
+    return histograms.auroc(
+        weights[:, ~is_defective] @ one_hot[~is_defective], weights[:, is_defective] @ one_hot[is_defective]
     )

@@ -7,6 +7,7 @@ import copy
 import os
 import statistics
 import time
+from pathlib import Path
 
 import torch
 
@@ -16,7 +17,7 @@ from hazelnut_ae.engine.checkpoints import first_line
 from hazelnut_ae.engine.files import DataError
 
 ASK_FROM_STEPS = 2000  # a shorter run is over before asking, which compiles, has paid
-CODE_FOLDER = os.environ.get("TORCHINDUCTOR_CACHE_DIR")  # the user's own; torch sets it itself, later
+TORCHS_FOLDER = "torchinductor_"  # how the folder's name begins that torch itself sets on being imported
 TURNS = 5  # steps that are timed with and without
 FAILURES = (RuntimeError, OSError)  # torch's own are RuntimeErrors: say, without a C++ compiler
 
@@ -72,7 +73,8 @@ def measure(model, loss_function, batch, device, precision, turns=TURNS):
 
 def compiled(function):
     """`torch.compile` of a loss function, its code kept in the cache folder."""
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = CODE_FOLDER or str(folder() / "code")
+    if Path(os.environ.get("TORCHINDUCTOR_CACHE_DIR", TORCHS_FOLDER)).name.startswith(TORCHS_FOLDER):
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder() / "code")  # unless the user named another
     return torch.compile(function, dynamic=False)
 
 

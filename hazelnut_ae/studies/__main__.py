@@ -1,12 +1,14 @@
 """The studies behind the course, as commands: what the latent size does (the article's section 5.2 argues, without a
 measurement), what an epoch costs when there are many images, whether bfloat16 learns as float32 does, how good a
-detector is after how many minutes, and which choice moves a comparison system's number.
+detector is after how many minutes, what each rung above the article brings, and which choice moves a number of a
+comparison system.
 
     python -m hazelnut_ae.studies latent DIR --runs runs/latent --out latent_sizes.csv
     python -m hazelnut_ae.studies scale --out scale.csv
     python -m hazelnut_ae.studies precision DIR --out precision.csv
     python -m hazelnut_ae.studies painted DIR PAINTED --out painted_against_real.csv
     python -m hazelnut_ae.studies time DIR --out time_to_quality.csv
+    python -m hazelnut_ae.studies ladder DIR --run RUN --bank BANK --out ladder.json
     python -m hazelnut_ae.studies variants DIR --maps runs/variants --out variants.csv
 """
 
@@ -15,8 +17,9 @@ import sys
 from pathlib import Path
 
 from hazelnut_ae import dataset
+from hazelnut_ae.engine import runs
 from hazelnut_ae.engine.files import DataError, Interrupted, atomic_path, print_anywhere
-from hazelnut_ae.studies import latent, painted_against_real, precision, scale, time_to_quality, variants
+from hazelnut_ae.studies import ladder, latent, painted_against_real, precision, scale, time_to_quality, variants
 
 
 def numbers(text):
@@ -57,6 +60,12 @@ def main(arguments=None):
     c.add_argument("--looks", type=int, default=6, help="how often to look at each run (default: 6)")
     c.add_argument("--augment", type=words, help="other augmentations, as noise or rotation,flip")
     c.add_argument("--out", default="time_to_quality.csv", help="the table (default: time_to_quality.csv)")
+    c = commands.add_parser("ladder", help="measure each rung of notebook 10 beside the one before")
+    c.add_argument("data", metavar="DIR", help="a data folder with test images")
+    c.add_argument("--run", required=True, help="the article's network, trained on these images")
+    c.add_argument("--bank", required=True, help="folder of the memory bank's run; fitted unless it is there")
+    c.add_argument("--out", default="ladder.json", help="the results (default: ladder.json)")
+    c.add_argument("--left-out", action="store_true", help="instead: what a U-Net finds of a defect it never saw")
     c = commands.add_parser("variants", help="fit the comparison systems with one choice changed at a time")
     c.add_argument("data", metavar="DIR", help="a data folder with test images, all in one orientation")
     c.add_argument("--maps", default="runs/variants", help="folder of the maps; an interrupted study goes on there")
@@ -74,6 +83,8 @@ def main(arguments=None):
         elif chosen.study == "painted":
             photographs, painted = (dataset.load(folder, size=128) for folder in (chosen.data, chosen.painted))
             table = painted_against_real.painted_against_real(photographs, painted)
+        elif chosen.study == "ladder":
+            return ladder_to_json(chosen)
         elif chosen.study == "time":
             options = (chosen.recipes, chosen.seeds, chosen.looks, chosen.augment)
             table = time_to_quality.time_to_quality(dataset.load(chosen.data), *options)
@@ -85,6 +96,14 @@ def main(arguments=None):
         print(f"hazelnut_ae.studies: {error}", file=sys.stderr)
         return 1
     print(table.to_string(index=False, float_format="{:.4g}".format))
+    return 0
+
+
+def ladder_to_json(chosen):
+    data = dataset.load(chosen.data)
+    found = ladder.left_out(data) if chosen.left_out else ladder.ladder(data, chosen.run, chosen.bank)
+    runs.write_json(Path(chosen.out), found)
+    print(chosen.out)
     return 0
 
 

@@ -416,10 +416,10 @@ widgets.dial(copy_of_size, k=size)
 # Is the deep network worth its thousands of steps *by this measure*? It is: AUROC 0.93 to 0.87. Ask that of every complicated
 # method, and have the simple one ready.
 
-# %% [markdown]
+# %% [markdown] tags=["detour"]
 # ## A detour: the deep network at other sizes, measured
 #
-# *Skip it at first reading.* # For the article's own network there is no shortcut: each size is a training run of its own, on the
+# *Skip it at first reading.* For the article's own network there is no shortcut: each size is a training run of its own, on the
 # same data, with the same seed and number of steps:
 
 # %%

@@ -12,8 +12,54 @@ from hazelnut_ae.course.checks import check
 pytestmark = pytest.mark.slow
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "source"
-CHECKED = ["06_residual_thresholding", "07_threshold_and_latent_size"]
+CHECKED = [
+    "01_background",
+    "02_dataset",
+    "03_data_augmentation",
+    "04_architecture",
+    "06_residual_thresholding",
+    "07_threshold_and_latent_size",
+]
 WRONG = [  # (notebook, exercise, what of the solution, becomes what)
+    ("01_background", 1, "careful[2, 2:5]", "careful[2, 2:6]"),
+    ("01_background", 1, "generous[0, :2]", "generous[0, :3]"),
+    ("01_background", 2, "2 * p / (1 + p)", "2 * p / (2 - p)"),
+    ("01_background", 3, "range(3000)", "range(3)"),
+    ("01_background", 3, "nn.Linear(2, 2, bias=False), nn.Linear(2, 2", "nn.Linear(2, 1, bias=False), nn.Linear(1, 2"),
+    ("01_background", 4, "a = np.array([0.01", "a = 1 - np.array([0.01"),
+    ("01_background", 4, "0.4, 0.7, 0.7, 0.8, 0.8]", "0.4, 0.4, 0.4, 0.4, 0.4]"),
+    ("01_background", 5, "np.hypot(latent / usual_latent, rest / usual_rest)", "np.abs(latent)"),
+    ("01_background", 5, "rest / usual_rest", "rest"),
+    ("02_dataset", 1, "(1 - defective)", "1"),
+    ("02_dataset", 1, "defective / (defective + ", "1 / (1 + "),
+    ("02_dataset", 2, "in_good_folder == marked", "in_good_folder & marked"),
+    ("02_dataset", 2, "in_good_folder == marked", "in_good_folder != marked"),
+    ("02_dataset", 3, ".max(axis=0)\n\n\nshares", ".mean(axis=0)\n\n\nshares"),
+    ("02_dataset", 3, "(deviation + 1e-3)).max(axis=0)", "1).max(axis=0) / (deviation + 1e-3).max(axis=0)"),
+    ("02_dataset", 4, "small(known[..., ::-1])", "small(known[..., ::-1, :])"),
+    ("02_dataset", 4, "nearest < 0.005", "nearest < 0.5"),
+    ("02_dataset", 5, "_mask.png", "_masks.png"),
+    ("02_dataset", 5, "fromarray(mask)", "fromarray(picture)"),
+    ("03_data_augmentation", 1, "1800 / len(learnt)", "1800 / 28"),
+    ("03_data_augmentation", 2, ".clamp(0, 255)", ""),
+    ("03_data_augmentation", 2, "torch.rand(()", "torch.rand((3, 1, 1)"),
+    ("03_data_augmentation", 2, "0.9 + 0.2", "0.8 + 0.4"),
+    ("03_data_augmentation", 3, "np.cos(alpha) + np.sin(alpha)", "1 + np.sin(alpha)"),
+    ("03_data_augmentation", 3, "128 + margin", "128 + 2 * margin"),
+    ("03_data_augmentation", 4, "numbers % photographs", "numbers // copies"),
+    ("03_data_augmentation", 5, '"screw": {"rotation"}', '"screw": {"rotation", "flip"}'),
+    ("04_architecture", 1, "8 * 8 + 1 + 2", "8 * 8"),
+    ("04_architecture", 2, "(kernel - 1) * step", "kernel * step"),
+    (
+        "04_architecture",
+        2,
+        "field += (kernel - 1) * step\n        step *= stride",
+        "step *= stride\n        field += (kernel - 1) * step",
+    ),
+    ("04_architecture", 3, "TABLE_2[:doubling] + TABLE_2[doubling + 2 :]", "TABLE_2[:]"),
+    ("04_architecture", 4, 'after if row["layer"] == "CONV2D" else before', "after"),
+    ("04_architecture", 4, '* row["kernel"] ** 2', '* row["kernel"]'),
+    ("04_architecture", 5, "side //= 2", "side //= 4"),
     ("06_residual_thresholding", 1, ".mean(axis=1)", ".min(axis=1)"),
     ("06_residual_thresholding", 1, ".mean(axis=1)", ".sum(axis=1)"),
     ("06_residual_thresholding", 2, ", np.ones((3, 3))", ""),
@@ -41,7 +87,7 @@ def cells_of(name):
     for cell in jupytext.read(FOLDER / f"{name}.py").cells:
         (tag,) = build.tags(cell) or {""}
         if tag == "setup":
-            setup += cell.source
+            setup += cell.source + "\n\n"
         elif tag == "exercise":
             number += 1
             assert cell.source.startswith(f"**{number} ("), cell.source
@@ -115,3 +161,53 @@ def test_a_check_tells_any_error_in_one_line_and_stops_nothing(capsys):
         "Exercise 2: not yet. NameError: name 'undefined' is not defined",
         "Exercise 3: right.",
     ]
+
+
+# Notebooks 5, 8 and 9
+
+
+FIVE, EIGHT, NINE = "05_training", "08_results_table", "09_comparison_systems"
+PLANTED = [  # (notebook, exercise, what of the solution, becomes what)
+    (FIVE, 1, "off_by**2", "np.abs(off_by)"),
+    (FIVE, 1, "np.argmin(np.abs(off_by).mean(axis=0))", "np.argmin(np.abs(off_by).max(axis=0))"),
+    (FIVE, 2, "model.train()\nwith", "model.eval()\nwith"),
+    (FIVE, 2, "images[[i, i]]", "images[[i, i + 2]]"),
+    (FIVE, 3, "torch.manual_seed(0)", "pass"),
+    (FIVE, 3, "lr=rate", "lr=1e-3"),
+    (FIVE, 4, "again[np.arange(1000), best]", "measured[np.arange(1000), best]"),
+    (FIVE, 4, "measured.max(axis=1).mean()", "measured.max()"),
+    (FIVE, 5, "learnt.mean(axis=0) / 255", "unlearnt.mean(axis=0) / 255"),
+    (FIVE, 5, "1 - of_network / of_average", "of_network / of_average"),
+    (EIGHT, 1, "0.07 * 9900", "0.07 * 10000"),
+    (EIGHT, 1, "found / alarms", "found / 100"),
+    (EIGHT, 2, "0.16 * shares", "0.84 * shares"),
+    (EIGHT, 3, '"d", "f"', '"c", "d", "f"'),
+    (EIGHT, 3, '{"b", ', "{"),
+    (EIGHT, 4, "[0.025, 0.975]", "[0.25, 0.75]"),
+    (EIGHT, 4, "rng.integers(len(counts), size=(1000, len(counts)))", "np.tile(np.arange(len(counts)), (1000, 1))"),
+    (EIGHT, 5, ">= 0.9", ">= 0.95"),
+    (EIGHT, 5, "(n, n)[0]", "(n, n)[1]"),
+    (NINE, 1, 'block["f1"] < block', 'block["f1"] > block'),
+    (NINE, 2, "/ usual.std()", ""),
+    (NINE, 2, "- usual.mean()) / usual.std()", "/ usual.max())"),
+    (NINE, 3, 'SHORT["upright"]', 'SHORT["turn"]'),
+    (NINE, 4, "(draw() for _ in range(1000))", "(np.arange(len(test)) for _ in range(1000))"),
+    (NINE, 4, 'auroc("ae-l2", images) - auroc("anogan", images)', 'auroc("anogan", images) - auroc("ae-l2", images)'),
+    (NINE, 5, "of_good.std() / of_good.mean()", "-of_good.std() / of_good.mean()"),
+    (NINE, 5, "order = sorted(spread", "order = sorted(list(spread)[1:]"),
+]
+
+
+@pytest.mark.parametrize("notebook", [FIVE, EIGHT, NINE])
+def test_the_checks_of_5_8_and_9_refuse_the_stub_and_take_the_solution(notebook, prepared, capsys):
+    test_a_check_refuses_the_stub_and_takes_the_solution(notebook, prepared, capsys)
+
+
+@pytest.mark.parametrize(("notebook", "number", "right", "wrong"), PLANTED)
+def test_the_checks_of_5_8_and_9_refuse_a_planted_mistake(notebook, number, right, wrong, prepared, capsys):
+    test_a_check_refuses_a_planted_mistake(notebook, number, right, wrong, prepared, capsys)
+
+
+@pytest.mark.parametrize("notebook", [FIVE, EIGHT, NINE])
+def test_each_solution_of_5_8_and_9_ends_with_a_sentence(notebook):
+    test_each_solution_ends_with_a_sentence(notebook)

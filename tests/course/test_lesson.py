@@ -99,6 +99,22 @@ def test_an_unfinished_run_is_gone_on_with(tiny_lesson, tmp_path, monkeypatch):
     assert tiny_lesson.run.history[-1][1] == tiny_lesson.run.config["epochs"]
 
 
+@pytest.mark.slow
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(tiny_lesson, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    train = long_run.training.train
+    monkeypatch.setattr(long_run.training, "train", stop)
+    with pytest.raises(KeyboardInterrupt):
+        tiny_lesson.run  # noqa: B018  trains
+    monkeypatch.setattr(long_run.training, "train", train)
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert "config.json" in left
+    assert "checkpoint.pt" not in left
+    assert tiny_lesson.run.history[-1][1] == tiny_lesson.run.config["epochs"]
+
+
 def test_the_lesson_measures_as_the_package_does(tiny_lesson):
     images = tiny_lesson.dataset.test.images
     maps = detection.AutoencoderDetector(tiny_lesson.run.model).anomaly_maps(images)

@@ -33,6 +33,43 @@ def test_notebook_and_solutions_are_built_from_their_source(source):
         assert build.same_text(read(path), built), remedy
 
 
+WORDS, CODE_CELLS = 1500, 25  # of a notebook's main text, at most
+LONGER = {"09_comparison_systems": (1658, 25)}  # known; it may not grow
+
+
+def main_text(book):
+    """(words of prose, code cells) without exercises, detours and what is folded away in <details>."""
+    words, cells, detour = 0, 0, False
+    for cell in book.cells:
+        begins = cell.cell_type == "markdown" and cell.source.startswith("## ")
+        detour = "detour" in build.tags(cell) or (detour and not begins)
+        if begins and cell.source.startswith("## Exercises"):
+            break
+        if not detour and cell.cell_type == "markdown":
+            prose = re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL)
+            words += sum(any(letter.isalnum() for letter in word) for word in prose.split())
+        cells += not detour and cell.cell_type == "code"
+    return words, cells
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=by_name)
+def test_the_main_text_is_short(source):
+    words, cells = main_text(build.notebooks_from(source)[0])
+    most_words, most_cells = LONGER.get(source.stem, (WORDS, CODE_CELLS))
+    assert words <= most_words
+    assert cells <= most_cells
+    assert source.stem not in LONGER or words > WORDS, "no longer too long: take it off the list"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=by_name)
+def test_detours_are_folded_and_left_out_of_the_solutions(source):
+    book, solutions = build.notebooks_from(source)
+    for cell in book.cells:
+        is_detour = cell.cell_type == "markdown" and cell.source.startswith("## A detour")
+        assert is_detour == ("detour" in build.tags(cell)) == cell.metadata.get(build.FOLDED, False)
+    assert not any("detour" in build.tags(cell) for cell in solutions.cells)
+
+
 def test_every_notebook_has_a_source():
     assert {path.stem for path in NOTEBOOKS} == {path.stem for path in SOURCES}
 

@@ -12,7 +12,6 @@ from hazelnut_ae.comparison import compare, new_detector
 from hazelnut_ae.engine import backbones, bank_run, calibration, kinds, long_run, runs, workflow
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.features import MemoryBank
-from hazelnut_ae.predict.export import export
 from hazelnut_ae.presets import PRESETS
 
 SMALL = dict(side=128, candidates=3000, size=300)
@@ -181,9 +180,3 @@ def test_commands_from_training_to_prediction(painted_folder, tmp_path, capsys):
     assert cli.main(["figures", data, "--run", folder, "--out", f"{out}/figures"]) == 0
     assert cli.main(["predict", f"{data}/test/crack", "--run", folder, "--out", f"{out}/found"]) == 0
     assert (tmp_path / "out" / "found" / "report.html").is_file()
-
-
-def test_it_is_no_network_to_export(run, tmp_path):
-    with pytest.raises(DataError, match="cannot be exported; it is no network"):
-        export(run.folder, tmp_path / "part.onnx")
-    assert not (tmp_path / "part.onnx").exists()

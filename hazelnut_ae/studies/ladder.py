@@ -1,0 +1,132 @@
+"""The ladder of notebook 10 on one set of images: each rung measured on the same test images, beside the one before."""
+
+import functools
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from hazelnut_ae import beyond, detection, results, synthetic
+from hazelnut_ae.comparison.differences import paired_differences
+from hazelnut_ae.dataset import load
+from hazelnut_ae.engine import bank_run, memory, runs, workflow
+from hazelnut_ae.presets import PRESETS
+from hazelnut_ae.training import split_good
+
+KINDS = ("crack", "cut", "hole", "print")
+PAINTED = 60  # nuts of each kind of defect, and as many good ones, that the U-Net learns from
+
+
+def ladder(dataset, run_folder, bank_folder, rungs=None):
+    """Results of `results.evaluate`, a list with one for each rung, with "fit_s", "image_s", "peak_gb" and, but for the
+    first, "against_the_rung_before": the differences in pixel AUROC, F1-max and image AUROC with their intervals.
+
+    dataset: a Dataset with test images; run_folder: the article's network, trained on these images; bank_folder: the
+    memory bank's run, fitted there unless it is there already; rungs: (name, function) in order, RUNGS unless given.
+    """
+    maps, measured, before = {}, [], None
+    article = runs.load_run(run_folder)
+    bank = bank_run.train_run(dataset, bank_folder, PRESETS["quick"], resume=True)
+    for name, rung in (rungs or RUNGS).items():
+        memory.forget_largest_memory()
+        found = rung(dataset, article, bank, maps)
+        maps[name] = found
+        result = results.evaluate(name, found["test"], dataset.test, found["good"], False, dataset.name)
+        result |= {key: found.get(key) for key in ("fit_s", "image_s")} | {"peak_gb": memory.memory_gb()}
+        if before:
+            both = {one: maps[one]["test"] for one in (name, before)}
+            row = paired_differences(dataset.test, both, before).iloc[0].to_dict()
+            result["against_the_rung_before"] = {key: _plain(value) for key, value in row.items() if key != "system"}
+        measured.append(result)
+        before = name
+    return measured
+
+
+def fitted(detector, dataset, *what):
+    """The maps of a detector after fitting it to `what`, or to the good images less the held-out ones."""
+    learn, held_out = split_good(len(dataset.train), 0)
+    started = time.perf_counter()
+    detector.fit(*(what or (dataset.train.images[learn],)))
+    return of(detector, dataset, dataset.train.images[held_out]) | {"fit_s": time.perf_counter() - started}
+
+
+def of(detector, dataset, good):
+    """{"test", "good"}: a fitted detector's maps of the test images and of good ones; "image_s": seconds for one."""
+    started = time.perf_counter()
+    found = {"test": detector.anomaly_maps(dataset.test.images)}
+    seconds = (time.perf_counter() - started) / len(dataset.test)
+    return found | {"good": detector.anomaly_maps(good), "image_s": seconds}
+
+
+def softened(dataset, article, bank, maps):
+    """The article's copies, read with a pixel's tolerance and a Gaussian."""
+    model, good = article.model, workflow.held_out(dataset, article)
+
+    def soft(images):
+        return beyond.blurred(beyond.shift_tolerant(images, detection.reconstruct(model, images)))
+
+    return {"test": soft(dataset.test.images), "good": soft(good)}
+
+
+def joined(dataset, article, bank, maps):
+    """The memory bank's map and the article's, as `beyond.together` joins them."""
+    d, r = of(bank.detector, dataset, workflow.held_out(dataset, bank)), maps["the article"]
+    good_r = article.detector.anomaly_maps(workflow.held_out(dataset, bank))
+    return {
+        "test": beyond.together(d["test"], r["test"], d["good"], good_r),
+        "good": beyond.together(d["good"], good_r, d["good"], good_r),
+    }
+
+
+def taught(left_out=None):
+    """The rung of a U-Net that learnt from painted nuts with all kinds of defects, or with all but one."""
+    return lambda dataset, article, bank, maps: fitted(
+        beyond.PaintedDefects(), dataset, *painted_defects([kind for kind in KINDS if kind != left_out])
+    )
+
+
+RUNGS = {
+    "mean image": lambda dataset, *_: fitted(beyond.MeanImage(), dataset),
+    "PCA": lambda dataset, *_: fitted(beyond.LinearCopy(), dataset),
+    "the article": lambda dataset, article, *_: of(article.detector, dataset, workflow.held_out(dataset, article)),
+    "its map, softened": softened,
+    "U-Net on painted defects": taught(),
+    "memory bank": lambda dataset, article, bank, _: of(bank.detector, dataset, workflow.held_out(dataset, bank)),
+    "both together": joined,
+}
+
+
+def left_out(dataset):
+    """The price of being told: pixel AUROC and F1-max of each kind of defect in `dataset`, by a U-Net that saw it
+    painted and by one that saw all others: a list of dicts with "defect", "seen", "f1_max" and "pixel_auroc"."""
+    rows = []
+    for kind in (None, *KINDS):
+        found = taught(kind)(dataset, None, None, None)
+        blocks = results.evaluate("U-Net", found["test"], dataset.test, found["good"], False)["defects"]
+        for defect in KINDS if kind is None else (kind,):
+            if defect in blocks:
+                block = {key: blocks[defect][key] for key in ("f1_max", "pixel_auroc")}
+                rows.append({"defect": defect, "seen": kind is None} | block)
+    return rows
+
+
+def painted_defects(kinds):
+    """Painted nuts to learn from, of these kinds and good ones: uint8 [N, 3, 256, 256] and bool [N, 256, 256]."""
+    nuts = painted_nuts()
+    chosen = np.isin(nuts.defects, ["good", *kinds])
+    return nuts.images[chosen], nuts.masks[chosen]
+
+
+@functools.cache
+def painted_nuts(seed=1):
+    """An ImageSet of PAINTED nuts of each kind; others than those of the painted data sets, whose seed is 0."""
+    with tempfile.TemporaryDirectory() as folder:
+        counts = {"train/good": 1, "test/good": PAINTED} | dict.fromkeys(KINDS, PAINTED)
+        test = load(synthetic.write_dataset(Path(folder) / "nuts", counts, seed=seed)).test
+        return replace(test, images=np.array(test.images), masks=np.array(test.masks))
+
+
+def _plain(value):
+    return None if value != value else float(value)
