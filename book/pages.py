@@ -21,7 +21,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 LESSONS = (  # the modules of the API, in the order of the course
     *("metrics", "diagrams", "dataset", "augmentation", "autoencoder", "training", "detection", "thresholds"),
     *("results", "published", "comparison.systems", "comparison.compare", "comparison.bergmann"),
-    *("comparison.anogan", "comparison.dictionary", "features", "presets", "figures", "predict.loaded"),
+    *("comparison.anogan", "comparison.dictionary", "features", "beyond", "presets", "figures", "predict.loaded"),
     *("course.lesson", "course.widgets", "course.checks", "synthetic.painting"),
 )
 FROM_README = {  # page: (source, title)
