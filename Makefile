@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run lab test quick-test lint notebooks numbers classroom clean
+.PHONY: run lab test quick-test lint notebooks numbers book classroom clean
 .DEFAULT_GOAL := run
 
 # The main job; HAZELNUT_DATA=folder make run takes your own images. Without make: hazelnut-ae start.
@@ -34,6 +34,15 @@ numbers: .venv/installed
 classroom: .venv/installed
 	$(BIN)/python -m hazelnut_ae.course.classroom $(or $(OUT),classroom) $(if $(PIP),-- $(PIP))
 
+# The course as a web site with its playground, in book/_build/html. Needs npm (of Node.js) the first time, for MathJax and
+# onnxruntime-web as book/package-lock.json names them; nothing is executed.
+book: .venv/book
+	$(BIN)/python book/build.py
+
+.venv/book: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable ".[book]"
+	@touch .venv/book
+
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,4 +55,4 @@ lint: .venv/installed
 	@touch .venv/installed
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv runs book/node_modules book/pages book/_extra book/_build

@@ -107,7 +107,8 @@ async def _few_at_once(coroutines):
 
 
 def _tidy(book):
-    """Leaves of a progress bar its last state, and of each cell no timestamps, so that a rerun differs little."""
+    """Leaves of a progress bar its last state, of cells no timestamps, of widgets no state: a rerun differs little."""
+    book.metadata.pop("widgets", None)
     for cell in book.cells:
         cell.metadata.pop("execution", None)
         outputs = []
@@ -121,5 +122,7 @@ def _tidy(book):
                 output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
             elif "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
                 output.data["text/plain"] = "(A widget: it shows itself where a kernel runs.)"
+                if any(kind.startswith("image/") for kind in output.data):  # its picture stays instead of it
+                    del output.data["application/vnd.jupyter.widget-view+json"]
         if cell.cell_type == "code":
             cell.outputs = [output for output in outputs if output.get("text", "x").strip()]

@@ -98,6 +98,27 @@ def rotate(image, degrees):
 print("same as the package:", torch.equal(rotate(image, 40), augmentation.rotate(image, 40)))
 
 # %% [markdown]
+# Turn it yourself, with either filling:
+
+# %%
+import ipywidgets
+
+from hazelnut_ae.course import widgets
+
+
+def look(corners, degrees):
+    """The photograph turned by some degrees, four times brighter, so that the corners show."""
+    black = F.rotate(image, degrees, interpolation=F.InterpolationMode.BILINEAR)
+    turned = black if corners == "black" else augmentation.rotate(image, degrees)
+    brighter = np.minimum(4.0 * turned.numpy() / 255, 1)
+    title = f"turned by {degrees}°, {corners} corners"
+    return figures.panels([[turned, brighter]], [title, "four times brighter"], caption=f"{lesson.data_words}.")
+
+
+corners = ipywidgets.Dropdown(options=["black", "reflected"], value="reflected", description="corners")
+widgets.dial(look, corners=corners, degrees=widgets.slider(25, 0, 180, 5, "degrees"))
+
+# %% [markdown]
 # How much does the library's way invent? Count the pixels that are pure black:
 
 # %%

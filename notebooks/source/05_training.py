@@ -624,4 +624,5 @@ with check(5):
 #   2019: what choosing by the test set does to a field.
 #
 # **Back:** [4 · Architecture](04_architecture.ipynb) · **Next:** [6 · Residual thresholding](06_residual_thresholding.ipynb) ·
-# [Solutions](solutions/05_training.ipynb)
+# [Solutions](solutions/05_training.ipynb) ·
+# **Play:** [what this run makes of a scratch](../book/playground/README.md)

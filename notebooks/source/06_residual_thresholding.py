@@ -25,6 +25,7 @@ from IPython.display import display
 from scipy import ndimage
 
 from hazelnut_ae import detection, diagrams, figures, metrics, thresholds
+from hazelnut_ae.course import widgets
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
 
@@ -182,6 +183,15 @@ for name, of_defect in rows.items():
 # A print moves the latent vector nearly as far as to another nut, and good pixels above τ become more than twice as many. A cut
 # moves it a fifth of the way, and the false alarms hardly grow. So "the copy shows the nut as it should be" is a picture for
 # small defects; large and bright ones make false alarms of their own.
+
+# %% [markdown]
+# **Draw one yourself**, with the mouse, a finger or the keys (arrows move the pen, space sets it down and lifts it). A thin
+# scratch first, then large letters: what happens to the shell beside it? Your drawing is the mask, so precision and recall
+# follow. (Where no kernel runs you see the scratch that it begins with. The book's [playground](../book/playground/README.md)
+# is the same for a browser alone.)
+
+# %%
+widgets.draw_a_defect(model, nuts, caption=f"Held-out good nuts, drawn on. {lesson.caption}")
 
 # %% [markdown]
 # ## The same image, two answers
@@ -590,4 +600,5 @@ with check(5):
 #
 # **Back:** [5 · Training](05_training.ipynb) ·
 # **Next:** [7 · Threshold and latent size](07_threshold_and_latent_size.ipynb) ·
-# [Solutions](solutions/06_residual_thresholding.ipynb)
+# [Solutions](solutions/06_residual_thresholding.ipynb) ·
+# **Play:** [scratch a nut in the browser](../book/playground/README.md)

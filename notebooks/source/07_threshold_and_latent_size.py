@@ -21,6 +21,7 @@ from IPython.display import display
 from scipy import ndimage
 
 from hazelnut_ae import figures, metrics, shipped, thresholds
+from hazelnut_ae.course import widgets
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
 from hazelnut_ae.engine.histograms import region_weights
@@ -83,31 +84,41 @@ print(f"of those above 0.1, {100 * on_edge[flood].mean():.0f} % lie on edges, a 
 # %% [markdown]
 # ## The dial
 #
-# Move the slider: left the picture, right where you stand on the F<sub>1</sub> curve of this kind of defect. (Without a running
-# kernel it does not show itself; the strip of pictures below it does the same.)
+# Choose a kind of defect and an image, and move τ: left the picture, right where you stand on the F<sub>1</sub> curve of this
+# kind of defect. (Where no kernel runs you see the image from above at τ = 0.2, and in the strip below at others.)
 
 # %%
 taus = np.linspace(0.01, 0.8, 80)
-counts = [metrics.confusion(maps[rows[defect]] > t, test.masks[rows[defect]]) for t in taus]
-f1_curve = [metrics.f1(c) for c in counts]
 
 
-def look(tau=0.2):
-    """The chosen image at one τ, beside the F1 curve."""
-    _, axes = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=[1, 1.5])
-    picture = figures.marked(test.images[chosen], maps[chosen] > tau, test.masks[chosen])
-    axes[0].imshow(picture.transpose(1, 2, 0))
+def f1_of(name):
+    """F1 of all images of a kind of defect at each of `taus`."""
+    return [metrics.f1(metrics.confusion(maps[rows[name]] > t, test.masks[rows[name]])) for t in taus]
+
+
+f1_curves = {name: f1_of(name) for name in rows}
+
+
+def look(kind, number, tau):
+    """One image of a kind of defect at one τ, beside the F1 curve."""
+    i = rows[kind][min(number, len(rows[kind])) - 1]
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=[1, 1.5], layout="constrained")
+    plt.close(figure)  # the widget shows it
+    axes[0].imshow(figures.marked(test.images[i], maps[i] > tau, test.masks[i]).transpose(1, 2, 0))
     axes[0].set_axis_off()
-    axes[1].plot(taus, f1_curve, color="black")
+    axes[1].plot(taus, f1_curves[kind], color="black")
     axes[1].axvline(tau, color=figures.DEFECTIVE, linestyle="--")
-    here = np.interp(tau, taus, f1_curve)
-    axes[1].set(xlabel="τ", ylabel=f"F1 of all {defect} images", ylim=(0, 1))
-    axes[1].set_title(f"τ = {tau:.2f}: F1 = {here:.2f}")
-    plt.show()
+    axes[1].set(xlabel="τ", ylabel=f"F1 of all {kind} images", ylim=(0, 1))
+    axes[1].set_title(f"τ = {tau:.2f}: F1 = {np.interp(tau, taus, f1_curves[kind]):.2f}")
+    return figure
 
 
-slider = ipywidgets.FloatSlider(0.2, min=0.02, max=0.8, step=0.01, description="τ", continuous_update=False)
-_ = ipywidgets.interact(look, tau=slider)
+widgets.dial(
+    look,
+    kind=ipywidgets.Dropdown(options=list(rows), value=defect, description="defect"),
+    number=widgets.slider(int(median) + 1, 1, max(map(len, rows.values())), 1, "image"),
+    tau=widgets.slider(0.2, 0.02, 0.8, 0.01, "τ"),
+)
 
 # %%
 strip = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
@@ -193,6 +204,16 @@ pd.DataFrame(table).T.round(2)
 # %% [markdown]
 # They disagree, since they ask different things. By AUROC cuts (0.97) are easier than cracks (0.93); by average precision (AP)
 # cracks are, 0.65 to 0.27: pixels of cuts are rare, and few false alarms are enough to drown them.
+#
+# Why so? Two bells are enough to see it. The scores of good items are one, those of defective items the other: move how far apart
+# they are, how many items are defective, and τ.
+
+# %%
+widgets.two_bells()
+
+# %% [markdown]
+# Make defects rare, from 10 % to 1 %: the ROC curve and its AUROC stay as they are to the last digit, average precision falls from
+# 0.67 to 0.27, and the τ of the best F<sub>1</sub> moves from 1.7 to 2.5. Nothing has changed but how often a defect comes.
 #
 # **Check.** One point of the curves, counted directly:
 
@@ -367,6 +388,24 @@ top = int(np.argmax(best_f1))
 print(f"F1-max is highest with {sizes[top]} numbers: {best_f1[top]:.2f}")
 print(f"with {sizes[-1]} numbers: AUROC {auroc[-1]:.2f}, F1-max {best_f1[-1]:.2f}; ", end="")
 print(f"the trained network: {deep['auroc']:.2f}, {deep['f1_max']:.2f}")
+
+# %% [markdown]
+# And the copies themselves, of the image from above:
+
+
+# %%
+def copy_of_size(k):
+    """The image, its copy by the linear autoencoder with k latent numbers, and their difference."""
+    copy = (mean + latent[chosen, :k] @ directions[:k]).reshape(3, 256, 256).clip(0, 1)
+    difference = np.abs(test.images[chosen] / 255 - copy).max(axis=0)  # [256, 256]
+    titles = ["original", f"copy from {k} numbers", "residual (white: 0.6)", "truth"]
+    return figures.panels(
+        [[test.images[chosen], copy, difference, test.masks[chosen]]], titles, caption=note, values=0.6
+    )
+
+
+size = ipywidgets.SelectionSlider(options=sizes, value=sizes[-1], description="numbers", continuous_update=False)
+widgets.dial(copy_of_size, k=size)
 
 # %% [markdown]
 # The residual of good pixels falls with every latent number: the first half of the argument. Does that of *defective* pixels fall,
@@ -595,4 +634,5 @@ with check(5):
 # * P. Bergmann et al., *The MVTec Anomaly Detection Dataset*, IJCV 129 (2021): thresholds from good images, and PRO.
 #
 # **Back:** [6 · Residual thresholding](06_residual_thresholding.ipynb) ·
-# **Next:** [8 · The results table](08_results_table.ipynb) · [Solutions](solutions/07_threshold_and_latent_size.ipynb)
+# **Next:** [8 · The results table](08_results_table.ipynb) · [Solutions](solutions/07_threshold_and_latent_size.ipynb) ·
+# **Play:** [τ against a defect that you drew](../book/playground/README.md)

@@ -1,0 +1,52 @@
+"""`make book`: writes what is generated, copies what comes from npm, runs Sphinx. The pages lie in book/_build/html."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+
+import pages
+import playground_files
+from pages import BOOK
+
+NODE = BOOK / "node_modules"
+EXTRA = BOOK / "_extra"  # goes to the root of the site as it is
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--playground", action="store_true", help="only the playground, into book/_extra/playground")
+    only_playground = arguments.parse_args().playground
+    npm_packages()
+    playground_files.write_playground(EXTRA / "playground", NODE)
+    if only_playground:
+        return 0
+    copy_mathjax()
+    pages.write_pages()
+    html = BOOK / "_build" / "html"
+    shutil.rmtree(html, ignore_errors=True)  # Sphinx leaves pages of a former build that it holds for up to date
+    command = [sys.executable, "-m", "sphinx", "-E", "-q", str(BOOK), str(html)]
+    return subprocess.run(command).returncode
+
+
+def npm_packages():
+    """book/node_modules as book/package-lock.json says, fetched if it is not there yet."""
+    if (NODE / ".package-lock.json").exists():
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SystemExit("The book needs npm (of Node.js) once, for onnxruntime-web and MathJax; install it.")
+    subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=BOOK, check=True)
+
+
+def copy_mathjax():
+    """The one file of MathJax that the pages load, and its fonts."""
+    source, target = NODE / "mathjax" / "es5", EXTRA / "_static" / "mathjax"
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source / "tex-chtml.js", target)
+    fonts = "output/chtml/fonts/woff-v2"
+    shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""Writes what the playground loads: its own page, the shipped network as ONNX, painted nuts, colours and thresholds.
+
+encoder.onnx    image float32 [1, 3, 256, 256] in [0, 1] -> z [1, 500, 1, 1]
+decoder.onnx    z -> copy float32 [1, 3, 256, 256] in [0, 1]
+nuts/NN.png     painted nuts that no training saw, nuts/NN_mask.png their defects, nuts/all.jpg all of them, small
+data.json       names, colours of `hazelnut_ae.figures`, thresholds of the shipped run
+"""
+
+import io
+import json
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from matplotlib import colormaps
+from PIL import Image
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from hazelnut_ae import figures, metrics, synthetic, thresholds
+from hazelnut_ae.predict.export import OPSET
+from hazelnut_ae.predict.loaded import load_detector
+from hazelnut_ae.shipped import FOLDER
+
+SOURCE = Path(__file__).resolve().parent / "playground"
+NUTS = (*[None] * 16, "crack", "crack", "cut", "cut", "hole", "hole", "print", "print")
+SEED = 20  # of these nuts alone; the shipped run's data were painted with another
+SMALL = 64  # pixels of a nut in nuts/all.jpg
+ORT = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
+TOLERANCE = 1e-4  # of a pixel's residual, between the two files and the run
+
+
+def write_playground(folder, node_modules):
+    """Fills `folder`; what is there already and depends on nothing that changed is written anew all the same."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("README.md"))
+    (folder / "ort").mkdir()
+    for name in ORT:
+        shutil.copy(node_modules / "onnxruntime-web" / "dist" / name, folder / "ort")
+    detector = load_detector(FOLDER / "article")
+    images = write_nuts(folder / "nuts")
+    write_network(folder, detector.detector.model.eval().cpu(), images)
+    write_data(folder / "data.json", detector)
+
+
+def write_network(folder, model, images):
+    """encoder.onnx and decoder.onnx, compared with the network on images uint8 [N, 3, 256, 256]."""
+    x = torch.from_numpy(images).float() / 255  # [N, 3, 256, 256]
+    with torch.no_grad():
+        z = model.encoder(x)  # [N, 500, 1, 1]
+        expected = (x - model.decoder(z)).abs().amax(dim=1).numpy()  # [N, 256, 256]
+    encoder = onnx_bytes(fused(model.encoder), x[:1], "image", "z")
+    decoder = onnx_bytes(fused(model.decoder), z[:1], "z", "copy")
+    (folder / "encoder.onnx").write_bytes(encoder)
+    (folder / "decoder.onnx").write_bytes(decoder)
+    sessions = [onnxruntime.InferenceSession(content) for content in (encoder, decoder)]
+    for one, map_of_run in zip(x.numpy(), expected, strict=True):
+        (code,) = sessions[0].run(None, {"image": one[None]})
+        (copy,) = sessions[1].run(None, {"z": code})
+        difference = np.abs(np.abs(one - copy[0]).max(axis=0) - map_of_run).max()
+        assert difference <= TOLERANCE, f"the playground's network differs from the run by {difference:.2g}"
+
+
+def fused(layers):
+    """The layers of an encoder or decoder with each BatchNorm folded into the convolution before it."""
+    result = []
+    for layer in layers:
+        if isinstance(layer, nn.BatchNorm2d):
+            result[-1] = fuse_conv_bn_eval(result[-1], layer, transpose=isinstance(result[-1], nn.ConvTranspose2d))
+        else:
+            result.append(layer)
+    return nn.Sequential(*result).eval()
+
+
+def onnx_bytes(network, example, takes, gives):
+    """A network as a serialized ONNX model of one image at a time."""
+    file = io.BytesIO()
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        names = dict(input_names=[takes], output_names=[gives])
+        torch.onnx.export(network, (example,), file, opset_version=OPSET, dynamo=False, **names)
+    return file.getvalue()
+
+
+def write_nuts(folder):
+    """Paints the nuts into a folder and returns them, uint8 [N, 3, 256, 256]."""
+    folder.mkdir()
+    rng = np.random.default_rng(SEED)
+    sheet = Image.new("RGB", (SMALL * len(NUTS), SMALL))
+    images = []
+    for number, defect in enumerate(NUTS):
+        image, mask = synthetic.paint(rng, defect)  # uint8 [256, 256, 3], bool [256, 256]
+        picture = Image.fromarray(image)
+        picture.save(folder / f"{number:02d}.png", optimize=True)
+        if defect:
+            Image.fromarray(mask).save(folder / f"{number:02d}_mask.png")
+        sheet.paste(picture.resize((SMALL, SMALL), Image.Resampling.BOX), (SMALL * number, 0))
+        images.append(image.transpose(2, 0, 1))
+    sheet.save(folder / "all.jpg", quality=88)
+    return np.stack(images)
+
+
+def write_data(path, detector):
+    """What the page's scripts need to know, so that no number or colour stands in two places."""
+    heat = (colormaps["inferno"](np.linspace(0, 1, 256))[:, :3] * 255).round().astype(int)  # [256, 3]
+    colour = {"found": figures.FOUND, "truth": figures.TRUTH}
+    path.write_text(
+        json.dumps(
+            {
+                "nuts": [{"file": f"{i:02d}.png", "defect": defect} for i, defect in enumerate(NUTS)],
+                "heat": heat.tolist(),
+                "colours": {name: [round(255 * part) for part in value] for name, value in colour.items()}
+                | {"defective": figures.DEFECTIVE},
+                "tau": {"printed": thresholds.DEFAULT_PRINTED_TAU, "label_free": detector.tau},
+                "image_tau": detector.image_tau,
+                "image_score_pixels": metrics.IMAGE_SCORE_PIXELS,
+            }
+        ),
+        encoding="utf-8",
+    )

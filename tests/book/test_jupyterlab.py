@@ -1,0 +1,96 @@
+"""Every notebook in JupyterLab, in a browser: Run All on the tiny preset, and no cell ends with an error."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+TOKEN = "only-for-this-test"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """The address of a JupyterLab over a copy of the notebooks, with a cache of its own."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    for path in (folder / "notebooks").glob("[0-9][0-9]_*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(notebook, path)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "HAZELNUT_PRESET": "tiny", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment |= {"HAZELNUT_CACHE": str(folder / "cache"), "JUPYTER_CONFIG_DIR": str(folder / "config")}
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        f"--port={port}",
+        f"--IdentityProvider.token={TOKEN}",
+    ]
+    command += ["--ServerApp.root_dir", str(folder), "--allow-root", "--LabApp.news_url=None"]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{address}/api?token={TOKEN}", timeout=5).read()
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_run_all(chromium, lab, notebook):
+    page = chromium.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(f"{lab}/lab/workspaces/{notebook[:2]}/tree/notebooks/{notebook}?token={TOKEN}&reset")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=120_000)
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=120_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    try:
+        outputs = executed_cells(page, lab, notebook)
+    finally:
+        page.close()
+    assert outputs
+    for source, results in outputs:
+        assert not [one["evalue"] for one in results if one["output_type"] == "error"], source
+        if "widgets." in source.splitlines()[-1]:
+            assert any("image/jpeg" in one.get("data", {}) for one in results), source
+
+
+def executed_cells(page, lab, notebook, seconds=900):
+    """(source, outputs) of the code cells of the notebook, saved again and again until all have run or one failed."""
+    address = f"{lab}/api/contents/notebooks/{notebook}?token={TOKEN}"
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        page.wait_for_timeout(6000)
+        page.keyboard.press("Control+s")
+        try:
+            content = json.loads(urllib.request.urlopen(address, timeout=30).read())["content"]
+        except urllib.error.HTTPError:  # it is being written this very moment
+            continue
+        cells = [cell for cell in content["cells"] if cell["cell_type"] == "code" and cell["source"].strip()]
+        failed = any(one["output_type"] == "error" for cell in cells for one in cell["outputs"])
+        if cells and (failed or all(cell["execution_count"] for cell in cells)):
+            return [(cell["source"], cell["outputs"]) for cell in cells]
+    raise AssertionError(f"{notebook}: some cells did not run within {seconds} seconds")

@@ -1,0 +1,113 @@
+"""The book's pages in a browser: they load, ask no other site, lead somewhere, and can be read by everybody."""
+
+import html.parser
+import urllib.parse
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = {  # a page of each kind
+    "front": "index.html",
+    "notebook": "pages/notebooks/06_residual_thresholding.html",
+    "numbers": "pages/numbers.html",
+    "own parts": "pages/parts.html",
+    "code": "pages/api/detection.html",
+    "teacher": "teach/index.html",
+    "playground": "playground/index.html",
+}
+
+
+class Links(html.parser.HTMLParser):
+    """Where a page leads, and the places in it that one can lead to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.targets, self.places = [], set()
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.places |= {attributes.get("id"), attributes.get("name")}
+        for name in ("href", "src"):
+            if attributes.get(name):
+                self.targets.append(attributes[name])
+
+
+def test_links_within_the_book_hold(book):
+    pages = {path: Links(path) for path in sorted(book.rglob("*.html")) if "_static" not in path.parts}
+    assert len(pages) > 30
+    broken = []
+    for path, links in pages.items():
+        for target in links.targets:
+            parts = urllib.parse.urlsplit(target)
+            if parts.scheme or parts.netloc:
+                continue
+            file = (path.parent / urllib.parse.unquote(parts.path)).resolve() if parts.path else path
+            place = urllib.parse.unquote(parts.fragment)
+            known = file in pages and (not place or place in pages[file].places)
+            if not (known or (file.is_file() and file not in pages)):
+                broken.append(f"{path.relative_to(book)} -> {target}")
+    assert not broken
+
+
+def test_every_page_loads_without_error_and_asks_no_other_site(book, site, open_page):
+    page = open_page("index.html")
+    for path in sorted(book.rglob("*.html")):
+        if "_static" not in path.parts:
+            page.goto(site + path.relative_to(book).as_posix())
+
+
+@pytest.mark.parametrize("page", KINDS.values(), ids=KINDS.keys())
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 390])
+def test_a_page_is_for_everybody(page, scheme, width, open_page):
+    """No serious violation that axe-core knows of, and nothing that runs out of a phone's screen."""
+    axe = ROOT / "book" / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.exists():
+        pytest.skip("axe-core is missing: npm install in book/")
+    opened = open_page(page, width, scheme)
+    opened.wait_for_timeout(300)
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    opened.add_script_tag(content=axe.read_text(encoding="utf-8"))
+    found = opened.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    serious = [
+        f"{one['id']}: {node['html'][:150]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+    assert not serious, "\n".join(serious)
+
+
+def test_search_finds(open_page):
+    page = open_page("search.html?q=residual")
+    page.wait_for_selector("#search-results li a")
+    assert page.locator("#search-results li").count() > 3
+
+
+def test_a_call_in_a_notebook_leads_to_the_code(open_page):
+    page = open_page("pages/notebooks/06_residual_thresholding.html")
+    page.locator("a.sphinx-codeautolink-a", has_text="detection.reconstruct").first.click()
+    assert "api/detection.html#" in page.url
+    page.locator("a", has_text="[source]").first.click()
+    assert "_modules/hazelnut_ae/detection.html" in page.url
+
+
+def test_a_solution_is_folded(open_page):
+    page = open_page("pages/notebooks/06_residual_thresholding.html")
+    solution = page.locator("details.hide").first
+    assert not solution.evaluate("fold => fold.open")
+    solution.locator("summary").click()
+    assert solution.evaluate("fold => fold.open")
+
+
+def test_pictures_stand_where_widgets_do(book):
+    for path in (book / "pages" / "notebooks").glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert "interactive(children=" not in text
+        assert "widget-view" not in text
+
+
+def test_the_site_is_small_enough(book):
+    assert sum(path.stat().st_size for path in book.rglob("*") if path.is_file()) < 60e6

@@ -1,0 +1,78 @@
+"""The widgets without a browser: what they draw, and that they follow what is moved."""
+
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import norm
+from sklearn.metrics import auc, average_precision_score
+
+from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.course import widgets
+
+
+def picture_of(widget):
+    return Image.open(io.BytesIO(widget.picture.value))
+
+
+def test_a_dial_follows_and_leaves_its_picture():
+    def look(tau):
+        figure, ax = plt.subplots(figsize=(2, 1))
+        plt.close(figure)
+        ax.plot([0, tau])
+        return figure
+
+    slider = widgets.slider(0.2, 0.0, 1.0, 0.1, "τ")
+    dial = widgets.dial(look, tau=slider)
+    before = dial.picture.value
+    assert picture_of(dial).format == "JPEG"
+    slider.value = 0.6
+    assert dial.picture.value != before
+    bundle = dial._repr_mimebundle_()
+    assert {"image/jpeg", "application/vnd.jupyter.widget-view+json"} <= set(bundle)
+
+
+@pytest.mark.parametrize("tool", widgets.TOOLS)
+def test_a_stroke_changes_the_nut_where_its_mask_is_and_nowhere_else(tool):
+    nut = np.full((3, 256, 256), 120, np.uint8)
+    image, mask = widgets.painted(nut, [(tool, [[100, 100], [120, 110]])])
+    assert 20 < mask.sum() < 5000
+    assert (image != nut).any(axis=0)[~mask].sum() == 0
+    assert (image != nut).any(axis=0)[mask].mean() > 0.9
+
+
+def test_what_is_drawn_on_the_canvas_reaches_the_network():
+    nuts = np.full((2, 3, 256, 256), 90, np.uint8)
+    widget = widgets.draw_a_defect(Autoencoder(latent_dim=4), nuts)
+    canvas = widget.children[0].children[0]
+    before, shown = widget.picture.value, canvas.picture
+    canvas.strokes = [*canvas.strokes, [[30, 200], [60, 220]]]
+    assert widget.picture.value != before
+    assert canvas.picture != shown
+    clear = widget.children[0].children[1].children[-1]
+    clear.click()
+    assert canvas.strokes == []
+
+
+def test_the_curves_of_two_bells_are_those_of_a_sample():
+    rng = np.random.default_rng(0)
+    truth = rng.random(400_000) < 0.1
+    scores = rng.normal(size=len(truth)) + 2.0 * truth
+    x = np.linspace(-4, 8, 601)
+    recall, alarms, precision, f1 = widgets.rates(x, 2.0, 0.1)
+    assert widgets.area(recall, precision) == pytest.approx(average_precision_score(truth, scores), abs=0.01)
+    assert auc(alarms, recall) == pytest.approx(norm.cdf(2**0.5), abs=0.001)
+    at = np.argmax(f1)
+    marked = scores > x[at]
+    assert f1[at] == pytest.approx(2 * (marked & truth).sum() / (marked.sum() + truth.sum()), abs=0.01)
+
+
+def test_buttons_mark_pixels():
+    truth = np.zeros((8, 8), bool)
+    truth[2:5, 2:5] = True
+    widget = widgets.paint_a_mask(truth, np.zeros_like(truth))
+    before = widget.picture.value
+    widget.children[0].children[2 * 8 + 2].value = True
+    assert widget.picture.value != before
