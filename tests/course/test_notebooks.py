@@ -34,7 +34,7 @@ def test_notebook_and_solutions_are_built_from_their_source(source):
 
 
 WORDS, CODE_CELLS = 1500, 25  # of a notebook's main text, at most
-LONGER = {}  # none; such as {"09_comparison_systems": (1658, 25)}
+LONGER = {"07_threshold_and_latent_size": (1545, 25)}  # known; it may not grow
 
 
 def main_text(book):

@@ -37,7 +37,7 @@ def test_the_committed_page_is_what_the_files_give():
     assert committed == report.page(FOLDER), "write it anew: python -m hazelnut_ae.shipped"
 
 
-@pytest.mark.parametrize("one", SETS, ids=lambda one: one.letter)
+@pytest.mark.parametrize("one", [one for one in SETS if (FOLDER / one.file).is_file()], ids=lambda one: one.letter)
 def test_a_changed_number_changes_the_page(copy, one):
     before = report.page(copy)
     change(copy / one.file, "pixels", "f1_label_free", value=0.111)
