@@ -31,7 +31,7 @@ def cases():
         yield pytest.param(lesson, id=lesson.name, marks=marks)
 
 
-@pytest.mark.parametrize("lesson", cases())
+@pytest.mark.parametrize("lesson", list(cases()))
 def test_solutions_pass_and_stubs_are_missing(lesson, bench):
     for folder, wanted in ((notebooks_folder() / "solutions", "passed"), (notebooks_folder(), "missing")):
         one = submissions.read("one", folder / f"{lesson.name}.ipynb", LESSONS)
