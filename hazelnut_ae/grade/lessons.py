@@ -118,6 +118,7 @@ def asked_names(exercise, prepared):
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     stored = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     stored |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)} | bound_names(exercise.check)
+    stored |= {node.name for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)}  # except … as error
     elsewhere = stored | set(prepared) | set(dir(builtins)) | {"check"}
     return sorted(name for name in used if name in bound_names(exercise.stub) or name not in elsewhere)
 
