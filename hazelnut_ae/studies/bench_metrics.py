@@ -61,8 +61,8 @@ def pro_by_regions(maps, masks, taus, limit=histograms.PRO_LIMIT):
     for tau in taus:
         fpr.append(np.mean(good >= tau))
         overlap.append(np.mean([np.mean(region >= tau) for region in regions]))
-    x = np.array([*[f for f in fpr if f < limit], limit])
-    heights = np.array([*[o for f, o in zip(fpr, overlap, strict=True) if f < limit], np.interp(limit, fpr, overlap)])
+    x = np.array([*[f for f in fpr if f <= limit], limit])
+    heights = np.array([*[o for f, o in zip(fpr, overlap, strict=True) if f <= limit], np.interp(limit, fpr, overlap)])
     return float(np.sum(np.diff(x) * (heights[1:] + heights[:-1]) / 2) / limit)
 
 
