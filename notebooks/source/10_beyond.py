@@ -90,7 +90,7 @@ figures.panels(
 # %% [markdown]
 # ## Rung 2: the same copies, read more kindly
 #
-# *Ten minutes.* The article subtracts pixel from pixel. A copy whose edge lies one pixel aside is a perfectly good copy, and yet
+# *Ten minutes.* Rung 1 is the article itself, in the last row. The article subtracts pixel from pixel. A copy whose edge lies one pixel aside is a perfectly good copy, and yet
 # the residual draws the whole outline. Two lines mend some of it: let a pixel be found up to one pixel **aside** in the copy, and
 # pass the map through a **Gaussian**, because a defect covers an area and noise does not. Nothing is trained anew.
 
@@ -111,7 +111,9 @@ rung("the article", "one pixel aside", "blurred", "both")
 # %% [markdown]
 # ## Rung 6: has anything like this been seen before?
 #
-# *Twenty minutes.* Now the other idea of the field. Do not copy the image; **describe** each place of it, and ask whether any place of
+# *Twenty minutes.* The rungs between you know or can try: fresh copies (3) are [notebook 5](05_training.ipynb)'s, a loss that sees
+# structure (4) is AE(SSIM) of [notebook 9](09_comparison_systems.ipynb), and a network that is *shown* painted defects (5) is
+# `beyond.PaintedDefects`, which is not measured here. Now the other idea of the field. Do not copy the image; **describe** each place of it, and ask whether any place of
 # a good image looked like it. The description comes from a network that learnt to tell dogs from teapots, on ImageNet. Its first
 # stages see edges, grain and colour, and those are the same on hazelnuts. Nothing is trained: the good images are looked at once,
 # a sample of their descriptions is kept in a **memory bank**, and the anomaly of a place is its distance to the nearest one in
@@ -189,10 +191,14 @@ lesson.show(
 # | your part | begin with | because |
 # |---|---|---|
 # | always in the same place, flat, evenly lit | the mean image, blurred | it costs nothing, and it is the score to beat |
-# | textured or in any pose, thirty photographs or more | the memory bank | minutes instead of hours, and the best map of this page |
+# | textured or in any pose, thirty photographs or more | the memory bank | nothing to train, and the highest pixel AUROC and PRO of this page |
 # | defects finer than a few pixels | both together | the bank's grid is coarse, the residual is not |
 # | unlike anything in photographs (X-ray, depth, spectra) | the article's network | its features are learnt from your own images |
+# | pieces that may be missing or in the wrong place | the memory bank, and doubt | on MVTec AD's transistor its pixel AUROC is 0.85; the article's network has 0.79 |
 # | known defects, many of them, with masks | a supervised network | it finds what it was shown; keep the bank for what it was not |
+#
+# The last row but one and other photographs, with intervals: [the numbers that come along](../hazelnut_ae/shipped/README.md). The choices
+# of this detector were made on hazelnuts, and it shows.
 
 # %% [markdown]
 # ## Thirty photographs of your own part
@@ -372,7 +378,7 @@ with check(3):
 
 # %% [markdown] tags=["exercise"]
 # **4 (your own data).** With `HAZELNUT_DATA=folder` all tables of this page are of your part. Put into `winner` the name of the rung with the
-# highest image AUROC, as the last table but one has it, "the article", "memory bank" or "together".
+# highest image AUROC: "the article", "memory bank" or "together".
 
 # %% tags=["try"]
 winner = ""
@@ -408,7 +414,7 @@ with check(4):
 # %% [markdown]
 # ## In practice
 #
-# * Put the mean image and PCA beside every network you train. It takes ten seconds.
+# * Put the mean image and PCA beside every network you train: neither needs training.
 # * Pretrained features are the first thing to try on a new part, not the last.
 # * Choose sizes, stages and σ on data that you do not report on.
 #
