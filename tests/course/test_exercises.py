@@ -12,14 +12,8 @@ from hazelnut_ae.course.checks import check
 pytestmark = pytest.mark.slow
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "source"
-CHECKED = [
-    "01_background",
-    "02_dataset",
-    "03_data_augmentation",
-    "04_architecture",
-    "06_residual_thresholding",
-    "07_threshold_and_latent_size",
-]
+CHECKED = sorted(path.stem for path in FOLDER.glob("[0-9][0-9]_*.py"))
+FIVE, EIGHT, NINE, TEN = "05_training", "08_results_table", "09_comparison_systems", "10_beyond"
 WRONG = [  # (notebook, exercise, what of the solution, becomes what)
     ("01_background", 1, "careful[2, 2:5]", "careful[2, 2:6]"),
     ("01_background", 1, "generous[0, :2]", "generous[0, :3]"),
@@ -78,6 +72,37 @@ WRONG = [  # (notebook, exercise, what of the solution, becomes what)
     ("07_threshold_and_latent_size", 4, "np.mean(shares)", "np.sum(shares)"),
     ("07_threshold_and_latent_size", 4, ", np.ones((3, 3))", ""),
     ("07_threshold_and_latent_size", 5, "pixels / (height * width)", "pixels / 65536"),
+    (FIVE, 1, "off_by**2", "np.abs(off_by)"),
+    (FIVE, 1, "np.argmin(np.abs(off_by).mean(axis=0))", "np.argmin(np.abs(off_by).max(axis=0))"),
+    (FIVE, 2, "model.train()\nwith", "model.eval()\nwith"),
+    (FIVE, 2, "images[[i, i]]", "images[[i, i + 2]]"),
+    (FIVE, 3, "torch.manual_seed(0)", "pass"),
+    (FIVE, 3, "lr=rate", "lr=1e-3"),
+    (FIVE, 4, "again[np.arange(1000), best]", "measured[np.arange(1000), best]"),
+    (FIVE, 4, "measured.max(axis=1).mean()", "measured.max()"),
+    (FIVE, 5, "learnt.mean(axis=0) / 255", "unlearnt.mean(axis=0) / 255"),
+    (FIVE, 5, "1 - of_network / of_average", "of_network / of_average"),
+    (EIGHT, 1, "0.07 * 9900", "0.07 * 10000"),
+    (EIGHT, 1, "found / alarms", "found / 100"),
+    (EIGHT, 2, "0.16 * shares", "0.84 * shares"),
+    (EIGHT, 3, '"d", "f"', '"c", "d", "f"'),
+    (EIGHT, 3, '{"b", ', "{"),
+    (EIGHT, 4, "[0.025, 0.975]", "[0.25, 0.75]"),
+    (EIGHT, 4, "rng.integers(len(counts), size=(1000, len(counts)))", "np.tile(np.arange(len(counts)), (1000, 1))"),
+    (EIGHT, 5, ">= 0.9", ">= 0.95"),
+    (EIGHT, 5, "(n, n)[0]", "(n, n)[1]"),
+    (NINE, 1, 'block["f1"] < block', 'block["f1"] > block'),
+    (NINE, 2, "/ usual.std()", ""),
+    (NINE, 2, "- usual.mean()) / usual.std()", "/ usual.max())"),
+    (NINE, 3, 'SHORT["upright"]', 'SHORT["turn"]'),
+    (NINE, 4, "(draw() for _ in range(1000))", "(np.arange(len(test)) for _ in range(1000))"),
+    (NINE, 4, 'auroc("ae-l2", images) - auroc("anogan", images)', 'auroc("anogan", images) - auroc("ae-l2", images)'),
+    (NINE, 5, "of_good.std() / of_good.mean()", "-of_good.std() / of_good.mean()"),
+    (NINE, 5, "order = sorted(spread", "order = sorted(list(spread)[1:]"),
+    (TEN, 1, "* 4 / 1e6", "/ 1e6"),
+    (TEN, 2, "- bank.mean) * bank.scale", "- bank.mean)"),
+    (TEN, 3, "max(f1_of", "min(f1_of"),
+    (TEN, 4, "max(of_images", "min(of_images"),
 ]
 
 
@@ -146,7 +171,8 @@ def test_each_solution_ends_with_a_sentence(notebook):
     kinds = [(tag, cell.cell_type) for (tag,), cell in ((list(tags), cell) for tags, cell in kinds)]
     ends = [kind for kind, following in pairwise(kinds) if following[0] in ("exercise", "")]
     ends = [kind for kind in ends if kind[0] in ("solution", "check")]
-    assert ends == [("solution", "markdown")] * 5
+    assert 3 <= len(ends) <= 5
+    assert set(ends) == {("solution", "markdown")}
 
 
 def test_a_check_tells_any_error_in_one_line_and_stops_nothing(capsys):
@@ -161,53 +187,3 @@ def test_a_check_tells_any_error_in_one_line_and_stops_nothing(capsys):
         "Exercise 2: not yet. NameError: name 'undefined' is not defined",
         "Exercise 3: right.",
     ]
-
-
-# Notebooks 5, 8 and 9
-
-
-FIVE, EIGHT, NINE = "05_training", "08_results_table", "09_comparison_systems"
-PLANTED = [  # (notebook, exercise, what of the solution, becomes what)
-    (FIVE, 1, "off_by**2", "np.abs(off_by)"),
-    (FIVE, 1, "np.argmin(np.abs(off_by).mean(axis=0))", "np.argmin(np.abs(off_by).max(axis=0))"),
-    (FIVE, 2, "model.train()\nwith", "model.eval()\nwith"),
-    (FIVE, 2, "images[[i, i]]", "images[[i, i + 2]]"),
-    (FIVE, 3, "torch.manual_seed(0)", "pass"),
-    (FIVE, 3, "lr=rate", "lr=1e-3"),
-    (FIVE, 4, "again[np.arange(1000), best]", "measured[np.arange(1000), best]"),
-    (FIVE, 4, "measured.max(axis=1).mean()", "measured.max()"),
-    (FIVE, 5, "learnt.mean(axis=0) / 255", "unlearnt.mean(axis=0) / 255"),
-    (FIVE, 5, "1 - of_network / of_average", "of_network / of_average"),
-    (EIGHT, 1, "0.07 * 9900", "0.07 * 10000"),
-    (EIGHT, 1, "found / alarms", "found / 100"),
-    (EIGHT, 2, "0.16 * shares", "0.84 * shares"),
-    (EIGHT, 3, '"d", "f"', '"c", "d", "f"'),
-    (EIGHT, 3, '{"b", ', "{"),
-    (EIGHT, 4, "[0.025, 0.975]", "[0.25, 0.75]"),
-    (EIGHT, 4, "rng.integers(len(counts), size=(1000, len(counts)))", "np.tile(np.arange(len(counts)), (1000, 1))"),
-    (EIGHT, 5, ">= 0.9", ">= 0.95"),
-    (EIGHT, 5, "(n, n)[0]", "(n, n)[1]"),
-    (NINE, 1, 'block["f1"] < block', 'block["f1"] > block'),
-    (NINE, 2, "/ usual.std()", ""),
-    (NINE, 2, "- usual.mean()) / usual.std()", "/ usual.max())"),
-    (NINE, 3, 'SHORT["upright"]', 'SHORT["turn"]'),
-    (NINE, 4, "(draw() for _ in range(1000))", "(np.arange(len(test)) for _ in range(1000))"),
-    (NINE, 4, 'auroc("ae-l2", images) - auroc("anogan", images)', 'auroc("anogan", images) - auroc("ae-l2", images)'),
-    (NINE, 5, "of_good.std() / of_good.mean()", "-of_good.std() / of_good.mean()"),
-    (NINE, 5, "order = sorted(spread", "order = sorted(list(spread)[1:]"),
-]
-
-
-@pytest.mark.parametrize("notebook", [FIVE, EIGHT, NINE])
-def test_the_checks_of_5_8_and_9_refuse_the_stub_and_take_the_solution(notebook, prepared, capsys):
-    test_a_check_refuses_the_stub_and_takes_the_solution(notebook, prepared, capsys)
-
-
-@pytest.mark.parametrize(("notebook", "number", "right", "wrong"), PLANTED)
-def test_the_checks_of_5_8_and_9_refuse_a_planted_mistake(notebook, number, right, wrong, prepared, capsys):
-    test_a_check_refuses_a_planted_mistake(notebook, number, right, wrong, prepared, capsys)
-
-
-@pytest.mark.parametrize("notebook", [FIVE, EIGHT, NINE])
-def test_each_solution_of_5_8_and_9_ends_with_a_sentence(notebook):
-    test_each_solution_ends_with_a_sentence(notebook)
