@@ -199,6 +199,8 @@ pd.DataFrame(budgets).T
 # two: the article's network saw 25,168, AnoGAN 25,600, the two other autoencoders 16,000 each. Their authors spent far more: 2 million
 # images for the autoencoders, half a million for AnoGAN. The dictionary trains nothing; but it and AnoGAN pay at the test, the one
 # for 3,721 patches an image, the other for its search.
+# The minutes and milliseconds were taken on a machine that did much else beside; on an idle one, with two cores, the three fits took two
+# to four minutes each on other images ([the numbers that come along](../hazelnut_ae/shipped/README.md)).
 
 # %%
 maps = {name: one["maps"] for name, one in found.items()}  # float32 [N, 256, 256] each
