@@ -13,9 +13,10 @@ from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.dataset import load
 from hazelnut_ae.engine import bank_run, memory, runs, workflow
 from hazelnut_ae.presets import PRESETS
+from hazelnut_ae.synthetic.defects import DEFECTS
 from hazelnut_ae.training import split_good
 
-KINDS = ("crack", "cut", "hole", "print")
+KINDS = tuple(DEFECTS)
 PAINTED = 60  # nuts of each kind of defect, and as many good ones, that the U-Net learns from
 
 
@@ -49,7 +50,8 @@ def fitted(detector, dataset, *what):
     learn, held_out = split_good(len(dataset.train), 0)
     started = time.perf_counter()
     detector.fit(*(what or (dataset.train.images[learn],)))
-    return of(detector, dataset, dataset.train.images[held_out]) | {"fit_s": time.perf_counter() - started}
+    fit_s = time.perf_counter() - started
+    return of(detector, dataset, dataset.train.images[held_out]) | {"fit_s": fit_s}
 
 
 def of(detector, dataset, good):
@@ -72,8 +74,8 @@ def softened(dataset, article, bank, maps):
 
 def joined(dataset, article, bank, maps):
     """The memory bank's map and the article's, as `beyond.together` joins them."""
-    d, r = of(bank.detector, dataset, workflow.held_out(dataset, bank)), maps["the article"]
-    good_r = article.detector.anomaly_maps(workflow.held_out(dataset, bank))
+    d, r = maps["memory bank"], maps["the article"]
+    good_r = article.detector.anomaly_maps(workflow.held_out(dataset, bank))  # of the same images as d["good"]
     return {
         "test": beyond.together(d["test"], r["test"], d["good"], good_r),
         "good": beyond.together(d["good"], good_r, d["good"], good_r),
