@@ -25,7 +25,7 @@ def main():
     pages.write_pages()
     html = BOOK / "_build" / "html"
     shutil.rmtree(html, ignore_errors=True)  # Sphinx leaves pages of a former build that it holds for up to date
-    command = [sys.executable, "-m", "sphinx", "-E", "-q", str(BOOK), str(html)]
+    command = [sys.executable, "-m", "sphinx", "-E", "-q", "-W", "--keep-going", str(BOOK), str(html)]
     return subprocess.run(command).returncode
 
 

@@ -61,7 +61,8 @@ def write_pages():
     for name in modules:
         (PAGES / "api" / f"{name}.rst").write_text(_api_page(name), encoding="utf-8")
     (PAGES / "api" / "index.md").write_text(_api_index(modules), encoding="utf-8")
-    shutil.copy(ROOT / "figures" / "figure_00_defects_found.png", PAGES / "figures")
+    for name in ("figure_00_defects_found.png", "report.png"):  # those of the README
+        shutil.copy(ROOT / "figures" / name, PAGES / "figures")
 
 
 def section(text, title):
@@ -114,6 +115,7 @@ def _notebook_links(text):
     text = re.sub(r"\[([^\]]+)\]\(\.\./book/playground/README\.md\)", play, text)
     text = re.sub(r"\]\(\.\./book/([^)]+\.md)\)", r"](../../\1)", text)
     text = text.replace("](../README.md)", "](../run.md)")
+    text = re.sub(r"\]\(\.\./(\d\d_\w+\.ipynb)\)", r"](\1)", text)  # of a solution, which lies a folder deeper
     text = re.sub(r"\]\(\.\./hazelnut_ae/(\w+)/README\.md\)", _to_page, text)
     text = re.sub(r"`hazelnut_ae/((?:\w+/)*\w+)\.py`", _to_module, text)
     return re.sub(r"`hazelnut_ae/comparison/`", "[`hazelnut_ae/comparison/`](../api/comparison.systems.rst)", text)
