@@ -84,6 +84,8 @@ def executed_cells(page, lab, notebook, seconds=900):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         page.wait_for_timeout(6000)
+        if page.locator(".jp-Dialog").count():  # Run All came before the session was known: which kernel shall it be?
+            page.locator(".jp-Dialog button.jp-mod-accept").first.click()
         page.keyboard.press("Control+s")
         try:
             content = json.loads(urllib.request.urlopen(address, timeout=30).read())["content"]
