@@ -3,7 +3,7 @@
 Every number on the page is read from a file or computed from one, in the sentences, too.
 """
 
-from hazelnut_ae.shipped import studies
+from hazelnut_ae.shipped import speed, studies
 from hazelnut_ae.shipped.cells import cell, listed, markdown, percent, pixel_cells, share, short, two_digits
 from hazelnut_ae.shipped.sets import comparisons, memory_banks, results
 
@@ -15,7 +15,7 @@ def page(folder):
     parts += [memory_bank(folder)]
     parts += [studies.beside_published(folder), studies.own_run(folder), studies.latent_sizes(folder)]
     parts += [studies.time_to_quality(folder)]
-    parts += [studies.speed(folder), elsewhere(folder)]
+    parts += [speed.how_fast(folder), elsewhere(folder)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -57,7 +57,11 @@ sizes and blur were chosen on (b) and (d); the other sets were measured once. TN
 defective ones refused at the label-free image threshold."""
 
 QUESTIONS = (  # question, command, the file that answers it here when it is there
-    ("how fast this machine trains and loads, as ratios", "`hazelnut-ae bench --json FILE`", "measured/bench.json"),
+    (
+        "how fast this machine trains and loads, as ratios",
+        "`hazelnut-ae bench --json FILE`",
+        "measured/bench_avx2.json",
+    ),
     ("what an epoch costs when there are many images", "`python -m hazelnut_ae.studies scale`", "measured/scale.csv"),
     (
         "whether bfloat16 learns as float32 does",

@@ -1,10 +1,10 @@
-"""The part of the README that tells of single runs and studies: the published numbers, the run, latent sizes, speed."""
+"""The part of the README on single runs and studies: the published numbers, the run, latent sizes, recipes."""
 
 import pandas as pd
 
 from hazelnut_ae import published
 from hazelnut_ae.shipped.cells import f1_heads, listed, markdown, short, signed, two_digits
-from hazelnut_ae.shipped.sets import comparisons, read_json
+from hazelnut_ae.shipped.sets import comparisons
 
 LABELS = {  # what a variant's name says after the system's -> what the row says
     "": "quick, once more",
@@ -144,26 +144,3 @@ def time_to_quality(folder):
             markdown(head, rows),
         ]
     )
-
-
-def speed(folder):
-    """The measurements of one machine, where their files are there."""
-    parts = []
-    if (folder / "measured" / "bench.json").is_file():
-        found = read_json(folder / "measured" / "bench.json")
-        rows = [
-            [f"`{name}`", f"{value:.3f}" if isinstance(value, float) else str(value)] for name, value in found.items()
-        ]
-        units, others = ("with", "without") if found.get("bfloat16_units") else ("without", "with")
-        kind = f"on a processor {units} bfloat16 units ({found.get('instructions')})"
-        parts += [
-            f"`hazelnut-ae bench` {kind}. On one {others} them, and on a GPU: not measured.",
-            markdown(["measured", ""], rows),
-        ]
-    for name in ("scale", "precision"):
-        path = folder / "measured" / f"{name}.csv"
-        if path.is_file():
-            frame = pd.read_csv(path)
-            rows = [[f"{value:.4g}" for value in row] for row in frame.itertuples(index=False)]
-            parts += [f"`python -m hazelnut_ae.studies {name}`:", markdown(list(frame), rows)]
-    return "\n\n".join(["## How fast", *parts]) if parts else ""

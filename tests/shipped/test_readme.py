@@ -62,7 +62,8 @@ def test_a_set_without_its_file_is_left_out(copy):
 
 
 def test_measurements_of_a_machine_are_shown_where_they_are_there(copy):
-    (copy / "measured" / "bench.json").write_text('{"step_vs_eager": 1.5, "precision": "float32"}')
+    (copy / "measured" / "bench_bfloat16.json").unlink()
+    (copy / "measured" / "bench_avx2.json").write_text('{"step_vs_eager": 1.5, "precision": "float32"}')
     (copy / "measured" / "scale.csv").write_text("images,epoch_s\n2000,11.25\n")
     text = report.page(copy)
     assert "| `step_vs_eager` | 1.500 |" in text
