@@ -1,6 +1,7 @@
 """The studies behind the course, as commands: what the latent size does (the article's section 5.2 argues, without a
 measurement), what an epoch costs when there are many images, whether bfloat16 learns as float32 does, how good a
-detector is after how many minutes, what each rung above the article brings, and which choice moves a number of a
+detector is after how many minutes, what each rung above the article brings, what each rule for
+τ keeps, and which choice moves a number of a
 comparison system.
 
     python -m hazelnut_ae.studies latent DIR --runs runs/latent --out latent_sizes.csv
@@ -9,6 +10,7 @@ comparison system.
     python -m hazelnut_ae.studies painted DIR PAINTED --out painted_against_real.csv
     python -m hazelnut_ae.studies time DIR --out time_to_quality.csv
     python -m hazelnut_ae.studies ladder DIR --run RUN --bank BANK --out ladder.json
+    python -m hazelnut_ae.studies label-free DIR --run RUN --out label_free.csv
     python -m hazelnut_ae.studies variants DIR --maps runs/variants --out variants.csv
 """
 
@@ -19,7 +21,16 @@ from pathlib import Path
 from hazelnut_ae import dataset
 from hazelnut_ae.engine import runs
 from hazelnut_ae.engine.files import DataError, Interrupted, atomic_path, print_anywhere
-from hazelnut_ae.studies import ladder, latent, painted_against_real, precision, scale, time_to_quality, variants
+from hazelnut_ae.studies import (
+    label_free,
+    ladder,
+    latent,
+    painted_against_real,
+    precision,
+    scale,
+    time_to_quality,
+    variants,
+)
 
 
 def numbers(text):
@@ -66,6 +77,10 @@ def main(arguments=None):
     c.add_argument("--bank", required=True, help="folder of the memory bank's run; fitted unless it is there")
     c.add_argument("--out", default="ladder.json", help="the results (default: ladder.json)")
     c.add_argument("--left-out", action="store_true", help="instead: what a U-Net finds of a defect it never saw")
+    c = commands.add_parser("label-free", help="measure what each rule for τ keeps of the best F1")
+    c.add_argument("data", metavar="DIR", help="a data folder with test images")
+    c.add_argument("--run", required=True, help="a run of any detector, trained on these images")
+    c.add_argument("--out", default="label_free.csv", help="the table (default: label_free.csv)")
     c = commands.add_parser("variants", help="fit the comparison systems with one choice changed at a time")
     c.add_argument("data", metavar="DIR", help="a data folder with test images, all in one orientation")
     c.add_argument("--maps", default="runs/variants", help="folder of the maps; an interrupted study goes on there")
@@ -85,6 +100,8 @@ def main(arguments=None):
             table = painted_against_real.painted_against_real(photographs, painted)
         elif chosen.study == "ladder":
             return ladder_to_json(chosen)
+        elif chosen.study == "label-free":
+            table = label_free.label_free(dataset.load(chosen.data), runs.load_run(chosen.run))
         elif chosen.study == "time":
             options = (chosen.recipes, chosen.seeds, chosen.looks, chosen.augment)
             table = time_to_quality.time_to_quality(dataset.load(chosen.data), *options)
