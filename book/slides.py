@@ -1,4 +1,4 @@
-"""`make slides`: a deck for each notebook, made of book/teach/slides/NN.md and of the outputs that the notebook came with.
+"""`make slides`: a deck for each notebook, of book/teach/slides/NN.md and the outputs that the notebook came with.
 
 A slide of NN.md:
 
@@ -13,21 +13,19 @@ A slide of NN.md:
 
 The piece of code stands in one cell alone. What the cell shows is the slide's picture: its first image, else its table,
 else its text. In braces, if need be: `2` for its second image or table, `table` for its table, `text` for what it
-prints, `code` for the cell itself, `prose` for a table in a cell of prose; then rows (or lines) and columns, counted
-from 1 below the heading.
+prints, `prose` for a table in a cell of prose; then rows (or lines) and columns, counted from 1 below the heading.
 """
 
 import argparse
 import base64
 import html
 import io
-import os
 import re
 import shutil
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from string import Template
 from typing import NamedTuple
 
 import nbformat
@@ -36,6 +34,7 @@ from PIL import Image
 
 BOOK = Path(__file__).resolve().parent
 TEXTS = BOOK / "teach" / "slides"
+DECK = BOOK / "deck"  # the page of a deck, that of all decks, their style
 NOTEBOOKS = BOOK.parent / "notebooks"
 REVEAL = BOOK / "node_modules" / "reveal.js"
 REVEAL_FILES = ("dist/reset.css", "dist/reveal.css", "dist/reveal.js", "dist/plugin/notes.js", "LICENSE")
@@ -48,43 +47,6 @@ SLIDE = re.compile(
     r"> Ask: (?P<ask>.+?)\n> Answer: (?P<answer>.+?)\s*",
     re.DOTALL,
 )
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="stylesheet" href="reveal/reset.css">
-<link rel="stylesheet" href="reveal/reveal.css">
-<link rel="stylesheet" href="reveal/slides.css">
-</head>
-<body>
-<div class="reveal"><div class="slides">
-{slides}
-</div></div>
-<script src="reveal/reveal.js"></script>
-<script src="reveal/notes.js"></script>
-<script>
-Reveal.initialize({{width: 1280, height: 720, margin: 0, center: false, hash: true, transition: "none",
-  backgroundTransition: "none", slideNumber: "c/t", pdfSeparateFragments: false, plugins: [RevealNotes]}});
-</script>
-</body>
-</html>
-"""
-INDEX = """<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Slides</title>
-<link rel="stylesheet" href="reveal/slides.css"></head>
-<body class="index">
-<h1>Slides</h1>
-<p>Arrow keys or space go on, S opens the notes with the question to ask, F fills the screen, Esc shows all slides, B makes
-it dark. To print the notes as well, add <code>?print-pdf&amp;showNotes=separate-page</code> to a deck's address.</p>
-<ul>
-{decks}
-</ul>
-</body>
-</html>
-"""
 
 
 class Slide(NamedTuple):
@@ -108,7 +70,9 @@ def read_slides(path):
         match = SLIDE.fullmatch(part)
         if match is None:
             line = part.splitlines()[0]
-            raise SystemExit(f"{path.name}, {line!r}: a slide has a title, text, ![picture](code), > Ask: and > Answer:.")
+            raise SystemExit(
+                f"{path.name}, {line!r}: a slide has a title, text, ![picture](code), > Ask: and > Answer:."
+            )
         slides.append(Slide(**{name: " ".join((text or "").split(" ")) for name, text in match.groupdict().items()}))
     return slides
 
@@ -137,16 +101,13 @@ def picture(cells, slide, name):
         tables = re.findall(r"(?:^\|.*\n?)+", found[0].source, re.M)
         shown = [MarkdownIt().enable("table").render(table) for table in tables if slide.where in table]
         return _table(shown[0], rows, options.get("columns"), stop, True) if shown else stop("no table stands there.")
-    if "code" in options:
-        source = re.sub(r"^# NBVAL_CHECK_OUTPUT\n", "", found[0].source)
-        return _text(source, rows, stop)
     outputs = found[0].outputs
     images = [(kind, one.data[kind]) for one in outputs for kind in one.get("data", {}) if kind.startswith("image/")]
     tables = [one.data["text/html"] for one in outputs if "<table" in one.get("data", {}).get("text/html", "")]
     texts = [one.get("text") or one.data["text/plain"] for one in outputs if not _is_image(one)]
     if "text" not in options:
         shown = tables if "table" in options else images or tables
-        if shown and number > len(shown):
+        if ("table" in options or shown) and number > len(shown):
             stop(f"the cell shows {len(shown)}, not {number}.")
         if shown is images and images:
             kind, data = images[number - 1]
@@ -185,7 +146,9 @@ def _table(text, rows, columns, stop, wraps=False):
         [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in re.findall(r"<tr.*?</tr>", part, re.S)]
         for part in parts
     )
-    body = _chosen(body, rows)
+    if len(head) == 2 and not any(head[1][1:]):  # pandas names the index in a row of its own
+        head = [[head[1][0], *head[0][1:]]]
+    body = _chosen(body, rows) or stop("the table has no rows of these numbers.")
     if len({len(row) for row in head + body}) != 1:
         stop("cells of the table span several rows; choose text.")
     if columns:
@@ -229,9 +192,15 @@ def deck(path):
             f'<section><div class="slide {layout}"><h2>{MarkdownIt().renderInline(slide.title)}</h2>\n'
             f'<div class="points">{write(slide.points)}</div>\n<figure{label}>{shown}</figure>\n'
             f"<footer>{html.escape(title)}</footer></div>\n"
-            f'<aside class="notes">{write(f"**Ask:** {slide.ask}")}{write(f"**Answer:** {slide.answer}")}</aside></section>'
+            f'<aside class="notes">{write(f"**Ask:** {slide.ask}")}{write(f"**Answer:** {slide.answer}")}</aside>'
+            "</section>"
         )
-    return title, PAGE.format(title=html.escape(title), slides="\n".join(parts))
+    return title, filled("page.html", title=html.escape(title), slides="\n".join(parts))
+
+
+def filled(name, **values):
+    """A page of book/deck with values in place of its $names."""
+    return Template((DECK / name).read_text(encoding="utf-8")).substitute(values)
 
 
 def write_decks(out):
@@ -240,7 +209,7 @@ def write_decks(out):
     (out / "reveal").mkdir(parents=True)
     for name in REVEAL_FILES:
         shutil.copy(REVEAL / name, out / "reveal")
-    shutil.copy(BOOK / "static" / "slides.css", out / "reveal")
+    shutil.copy(DECK / "slides.css", out / "reveal")
     written, rows = [], []
     for path in sorted(TEXTS.glob("[0-9][0-9].md")):
         title, page = deck(path)
@@ -248,23 +217,27 @@ def write_decks(out):
         target.write_text(page, encoding="utf-8")
         written.append(target)
         rows.append(f'<li><a href="{target.name}">{html.escape(title)}</a></li>')
-    (out / "index.html").write_text(INDEX.format(decks="\n".join(rows)), encoding="utf-8")
+    (out / "index.html").write_text(filled("index.html", decks="\n".join(rows)), encoding="utf-8")
     return written
 
 
 def print_pdf(decks):
-    """A PDF beside each deck, printed by a Chromium; says so where there is none."""
+    """A PDF beside each deck, printed by the system's Chromium; says so where there is none."""
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         print("No PDF: there is no Chromium here. A browser prints a deck whose address ends in ?print-pdf.")
         return
-    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    for path in decks:
-        command = [program, "--headless", "--disable-gpu", *root, "--no-pdf-header-footer", "--virtual-time-budget=10000"]
-        address = f"{path.resolve().as_uri()}?print-pdf"
-        subprocess.run(
-            [*command, f"--print-to-pdf={path.with_suffix('.pdf')}", address], check=True, stderr=subprocess.DEVNULL
-        )
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])  # of our own pages alone
+        for path in decks:
+            page = browser.new_page()
+            page.goto(f"{path.resolve().as_uri()}?print-pdf")
+            page.wait_for_selector(".pdf-page")
+            page.pdf(path=path.with_suffix(".pdf"), prefer_css_page_size=True, print_background=True)
+            page.close()
+        browser.close()
 
 
 def main():
