@@ -97,9 +97,7 @@ def find_cell(cells, question):
             found.append((cell, above[-1] if above else heading))
         heading = titles[-1] if titles else heading
     if len(found) != 1:
-        raise SystemExit(
-            f"{len(found)} cells of the notebook hold {question.cell!r}, of the question {question.ask!r}."
-        )
+        raise SystemExit(f"{len(found)} cells of the notebook hold {question.cell!r}, for: {question.ask}")
     return found[0]
 
 
