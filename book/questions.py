@@ -38,11 +38,24 @@ QUESTION = re.compile(
 )
 
 
-HEAD = """# Questions · {title}
+HEAD = """# Questions {title}
 
 <p class="on-paper">Name ______________________________ &nbsp; Date ______________</p>
 <p class="on-screen">Choose, and read why. Printed, this page is a sheet without answers;
 <a href="key.html">the key</a> has them.</p>
+"""
+INDEX = """# Questions
+
+For each notebook: what stands there, why it is so, and what you do with it. Each page judges a choice at once; printed,
+it is a sheet without answers, and [the key](key.md) has them.
+
+```{toctree}
+:maxdepth: 1
+:glob:
+
+[0-9]*
+key
+```
 """
 KEY = """# Key to the questions
 
@@ -102,7 +115,7 @@ def find_cell(cells, question):
 
 
 def write_pages(folder):
-    """Writes folder/NN_name.md for each file of questions, and folder/key.md."""
+    """Writes folder/NN_name.md for each file of questions, folder/key.md and folder/index.md."""
     from docutils.nodes import make_id  # as Sphinx names the places of a page
 
     folder.mkdir(parents=True)
@@ -111,7 +124,7 @@ def write_pages(folder):
         (notebook,) = NOTEBOOKS.glob(f"{path.stem}_*.ipynb")
         cells = nbformat.read(notebook, as_version=4).cells
         title = re.match(r"# (.+)", cells[0].source)[1]
-        parts, level = [HEAD.format(title=title)], None
+        parts, level = [HEAD.format(title=title.split(":")[0])], None
         key.append(f"\n## {title}\n")
         for number, question in enumerate(read_questions(path), 1):
             if question.level != level:
@@ -124,6 +137,7 @@ def write_pages(folder):
             letter, right = chr(ord("a") + question.right), question.choices[question.right][0]
             key.append(f"{number}. *{level}* **{letter}** · {right}. {question.because} ({where})")
         (folder / f"{notebook.stem}.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
+    (folder / "index.md").write_text(INDEX, encoding="utf-8")
     (folder / "key.md").write_text("\n".join(key) + "\n", encoding="utf-8")
 
 

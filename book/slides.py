@@ -24,6 +24,7 @@ import re
 import shutil
 import sys
 import textwrap
+import zlib
 from pathlib import Path
 from string import Template
 from typing import NamedTuple
@@ -125,7 +126,7 @@ def _is_image(output):
 
 def _text(text, rows, stop):
     """A text in letters that are as large as it allows."""
-    lines = _chosen(text.rstrip().splitlines(), rows)
+    lines = textwrap.dedent("\n".join(_chosen(text.rstrip().splitlines(), rows))).splitlines()
     if not lines:
         stop("the cell shows nothing.")
     if WIDTH / (0.61 * max(map(len, lines)) + 1.8) < SMALLEST:
@@ -206,15 +207,24 @@ def filled(name, **values):
 def write_decks(out):
     """Writes out/NN_name.html for each notebook, out/index.html and what they load; returns the decks' paths."""
     shutil.rmtree(out, ignore_errors=True)
-    (out / "reveal").mkdir(parents=True)
+    for folder in ("reveal", "pictures"):
+        (out / folder).mkdir(parents=True)
     for name in REVEAL_FILES:
         shutil.copy(REVEAL / name, out / "reveal")
     shutil.copy(DECK / "slides.css", out / "reveal")
+
+    def save(match):
+        """A picture as a file; what several slides show is there once."""
+        data = base64.b64decode(match[2])
+        target = out / "pictures" / f"{zlib.crc32(data):08x}.{match[1]}"
+        target.write_bytes(data)
+        return f"pictures/{target.name}"
+
     written, rows = [], []
     for path in sorted(TEXTS.glob("[0-9][0-9].md")):
         title, page = deck(path)
         target = out / f"{notebook_of(path).stem}.html"
-        target.write_text(page, encoding="utf-8")
+        target.write_text(re.sub(r"data:image/(\w+);base64,([^\"]+)", save, page), encoding="utf-8")
         written.append(target)
         rows.append(f'<li><a href="{target.name}">{html.escape(title)}</a></li>')
     (out / "index.html").write_text(filled("index.html", decks="\n".join(rows)), encoding="utf-8")
