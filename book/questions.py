@@ -131,7 +131,8 @@ def write_pages(folder):
                 level = question.level
                 parts.append(f"\n## {LEVELS[level]}\n")
             _, heading = find_cell(cells, question)
-            place = f"#{make_id(heading)}" if heading else ""
+            heading = plain(heading)
+            place = "#" + make_id(heading.replace("'", "")) if heading else ""  # the book curls the apostrophe
             where = f'<a href="../notebooks/{notebook.stem}.html{place}">{html.escape(heading or title)}</a>'
             parts.append(form(number, question, where))
             letter, right = chr(ord("a") + question.right), question.choices[question.right][0]

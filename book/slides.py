@@ -211,7 +211,8 @@ def write_decks(out):
         (out / folder).mkdir(parents=True)
     for name in REVEAL_FILES:
         shutil.copy(REVEAL / name, out / "reveal")
-    shutil.copy(DECK / "slides.css", out / "reveal")
+    for path in (DECK / "slides.css", BOOK / "static" / "nut.svg"):
+        shutil.copy(path, out / "reveal")
 
     def save(match):
         """A picture as a file; what several slides show is there once."""

@@ -71,7 +71,7 @@ def test_a_deck_asks_no_other_site(path):
     ("where", "options", "why"),
     [
         ("no_such_code()", "", "0 cells of the notebook hold 'no_such_code()'"),
-        ("import", "", "cells of the notebook hold 'import'"),
+        ("lesson", "", "cells of the notebook hold 'lesson'"),
         ("figures.panels([[image]]", "2", "the cell shows 1, not 2"),
         ("table[name] = {", "columns 9", "the table has 6 columns"),
         ("table[name] = {", "rows 9", "no rows"),
