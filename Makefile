@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run lab test quick-test lint notebooks numbers book classroom clean
+.PHONY: run lab test quick-test lint notebooks numbers book slides classroom clean
 .DEFAULT_GOAL := run
 
 # The main job; HAZELNUT_DATA=folder make run takes your own images. Without make: hazelnut-ae start.
@@ -39,6 +39,10 @@ classroom: .venv/installed
 book: .venv/book
 	$(BIN)/python book/build.py
 
+# A deck of slides for each notebook, in slides/, and as PDF where there is a Chromium.
+slides: .venv/book
+	$(BIN)/python book/slides.py
+
 .venv/book: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable ".[book]"
 	@touch .venv/book
@@ -55,4 +59,4 @@ lint: .venv/installed
 	@touch .venv/installed
 
 clean:
-	rm -rf .venv runs book/node_modules book/pages book/_extra book/_build
+	rm -rf .venv runs slides book/node_modules book/pages book/_extra book/_build

@@ -1,6 +1,7 @@
 """`make book`: writes what is generated, copies what comes from npm, runs Sphinx. The pages lie in book/_build/html."""
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import sys
 import pages
 import playground_files
 from pages import BOOK
+
+import slides
 
 NODE = BOOK / "node_modules"
 EXTRA = BOOK / "_extra"  # goes to the root of the site as it is
@@ -22,6 +25,7 @@ def main():
     if only_playground:
         return 0
     copy_mathjax()
+    slides.write_decks(EXTRA / "slides")
     pages.write_pages()
     html = BOOK / "_build" / "html"
     shutil.rmtree(html, ignore_errors=True)  # Sphinx leaves pages of a former build that it holds for up to date
@@ -30,12 +34,15 @@ def main():
 
 
 def npm_packages():
-    """book/node_modules as book/package-lock.json says, fetched if it is not there yet."""
-    if (NODE / ".package-lock.json").exists():
+    """book/node_modules as book/package-lock.json says, fetched if something of it is not there yet."""
+    needed = json.loads((BOOK / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    if all((NODE / name / "package.json").exists() for name in needed):
         return
     npm = shutil.which("npm")
     if npm is None:
-        raise SystemExit("The book needs npm (of Node.js) once, for onnxruntime-web and MathJax; install it.")
+        raise SystemExit(
+            "The book needs npm (of Node.js) once, for onnxruntime-web, MathJax and reveal.js; install it."
+        )
     subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=BOOK, check=True)
 
 

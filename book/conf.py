@@ -18,7 +18,15 @@ version = release = hazelnut_ae.__version__
 language = "en"
 
 extensions = ["myst_nb", "sphinx_design", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_codeautolink"]
-exclude_patterns = ["_build", "_extra", "node_modules", "playground", "README.md"]
+exclude_patterns = [
+    "_build",
+    "_extra",
+    "node_modules",
+    "playground",
+    "README.md",
+    "teach/slides/*",
+    "teach/questions/*",
+]
 html_baseurl = address()
 
 # Notebooks stand here with the outputs of their last run: nothing is executed.

@@ -1,7 +1,7 @@
 """Writes the pages of the book that are made of other files: notebooks with their solutions, numbers, the API.
 
-They go to book/pages, which nobody edits. A notebook's page has its committed outputs; below each exercise stands its
-solution, folded.
+They go to book/pages, which nobody edits, and so do the questions (questions.py). A notebook's page has its committed
+outputs; below each exercise stands its solution, folded.
 """
 
 import re
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import questions
 
 import hazelnut_ae
 from hazelnut_ae.course import build
@@ -61,6 +62,7 @@ def write_pages():
     for name in modules:
         (PAGES / "api" / f"{name}.rst").write_text(_api_page(name), encoding="utf-8")
     (PAGES / "api" / "index.md").write_text(_api_index(modules), encoding="utf-8")
+    questions.write_pages(PAGES / "questions")
     for name in ("figure_00_defects_found.png", "report.png"):  # those of the README
         shutil.copy(ROOT / "figures" / name, PAGES / "figures")
 

@@ -14,6 +14,8 @@ KINDS = {  # a page of each kind
     "own parts": "pages/parts.html",
     "code": "pages/api/detection.html",
     "teacher": "teach/index.html",
+    "questions": "pages/questions/06_residual_thresholding.html",
+    "slides": "slides/index.html",
     "playground": "playground/index.html",
 }
 
@@ -111,3 +113,26 @@ def test_pictures_stand_where_widgets_do(book):
 
 def test_the_site_is_small_enough(book):
     assert sum(path.stat().st_size for path in book.rglob("*") if path.is_file()) < 60e6
+
+
+def test_a_question_judges_a_choice_by_keyboard(open_page):
+    page = open_page("pages/questions/06_residual_thresholding.html")
+    question = page.locator(".question").first
+    answer, verdict = question.locator("details"), question.locator(".verdict")
+    question.locator("input:not([data-right])").first.focus()
+    page.keyboard.press("Space")
+    assert "Not this one" in verdict.inner_text()
+    assert not answer.evaluate("fold => fold.open")
+    while not question.locator("input[data-right]").is_checked():
+        page.keyboard.press("ArrowDown")
+    assert verdict.inner_text() == "Right."
+    assert answer.evaluate("fold => fold.open")
+    assert page.url.endswith("06_residual_thresholding.html")
+
+
+def test_a_printed_page_of_questions_holds_no_answer(open_page):
+    page = open_page("pages/questions/06_residual_thresholding.html")
+    page.emulate_media(media="print")
+    assert page.locator(".question legend").first.is_visible()
+    assert page.locator(".on-paper").is_visible()
+    assert not page.locator(".question details").first.is_visible()

@@ -1,0 +1,91 @@
+"""The slides fit their notebooks: pictures are there, numbers stand there, every slide asks something."""
+
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "book"))
+
+import slides
+
+FILES = sorted(slides.TEXTS.glob("[0-9][0-9].md"))
+NUMBER = r"\d+(?:[.,]\d+)*"
+
+
+def said(cells):
+    """All that cells say: source, printed text, tables."""
+    texts = [cell.source for cell in cells]
+    for output in (output for cell in cells for output in cell.get("outputs", [])):
+        texts.append(output.get("text", ""))
+        texts += [data for kind, data in output.get("data", {}).items() if kind.startswith("text/")]
+    return "\n".join(texts)
+
+
+def by_stem(path):
+    return path.stem
+
+
+@pytest.fixture
+def cells(path):
+    return nbformat.read(slides.notebook_of(path), as_version=4).cells
+
+
+def test_each_notebook_has_slides():
+    assert [path.stem for path in FILES] == sorted(
+        path.name[:2] for path in slides.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")
+    )
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_stem)
+def test_a_deck_has_twelve_to_twenty_slides_each_with_its_picture(path, cells):
+    deck = slides.read_slides(path)
+    assert 12 <= len(deck) <= 20
+    assert len({slide.title for slide in deck}) == len(deck)
+    for slide in deck:
+        shown, _ = slides.picture(cells, slide, path.stem)
+        assert shown
+        assert slide.points.count("\n- ") <= 2, slide.title
+        assert len(slide.points) < 260, slide.title
+        assert "?" in slide.ask, slide.title
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_stem)
+def test_numbers_of_slides_stand_in_their_notebook(path, cells):
+    there = set(re.findall(NUMBER, said(cells)))
+    for slide in slides.read_slides(path):
+        assert not set(re.findall(NUMBER, slide.words())) - there, slide.title
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_stem)
+def test_a_deck_asks_no_other_site(path):
+    _, page = slides.deck(path)
+    for address in re.findall(r'(?:src|href)="([^"]+)"', page):
+        assert address.startswith(("reveal/", "data:image/")), address[:80]
+
+
+@pytest.mark.parametrize(
+    ("where", "options", "why"),
+    [
+        ("no_such_code()", "", "0 cells of the notebook hold 'no_such_code()'"),
+        ("lesson", "", "cells of the notebook hold 'lesson'"),
+        ("figures.panels([[image]]", "2", "the cell shows 1, not 2"),
+        ("table[name] = {", "columns 9", "the table has 6 columns"),
+        ("table[name] = {", "rows 9", "no rows"),
+    ],
+)
+def test_a_missing_picture_stops_with_a_plain_sentence(where, options, why):
+    slide = slides.Slide("Title", "Text", "A nut", where, options, "What?", "That.")
+    notebook = nbformat.read(slides.notebook_of(slides.TEXTS / "06.md"), as_version=4)
+    with pytest.raises(SystemExit, match=re.escape(why)) as stopped:
+        slides.picture(notebook.cells, slide, "06")
+    assert str(stopped.value).startswith("06.md, slide 'Title': ")
+
+
+def test_a_slide_that_lacks_something_is_named(tmp_path):
+    (tmp_path / "06.md").write_text("## One\n\nText.\n\n> Ask: What?\n> Answer: That.\n")
+    with pytest.raises(SystemExit, match=r"06\.md, 'One'"):
+        slides.read_slides(tmp_path / "06.md")
