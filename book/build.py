@@ -8,9 +8,8 @@ import sys
 
 import pages
 import playground_files
-from pages import BOOK
-
 import slides
+from pages import BOOK
 
 NODE = BOOK / "node_modules"
 EXTRA = BOOK / "_extra"  # goes to the root of the site as it is

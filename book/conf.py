@@ -7,9 +7,10 @@ BOOK = Path(__file__).resolve().parent
 sys.path[:0] = [str(BOOK.parent), str(BOOK)]
 
 import docstrings
-from pages import address
 
 import hazelnut_ae
+
+from pages import address
 
 project = "Hazelnuts and autoencoders"
 author = "the hazelnut_ae authors"

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-import questions
 
 import hazelnut_ae
 from hazelnut_ae.course import build
+
+import questions
 
 BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent

@@ -29,7 +29,8 @@ This page is written by `python -m hazelnut_ae.shipped` from the JSON and CSV fi
 
 ## Measured
 
-All by this code on two CPU cores, latent size 500, seed 0, with the `quick` preset; (e) is the `article` preset. F1
+All by this code, on two CPU cores unless it says so, latent size 500, seed 0, with the `quick` preset; (e) is the
+`article` preset. F1
 counts pixels, per kind of defect. *At τ*: the article's threshold. *Label-free*: a threshold chosen from held-out good
 images alone. *Max*: the best threshold, which no user knows. In brackets: 95 % bootstrap interval over images."""
 
@@ -42,11 +43,12 @@ COMPARISON = """## The comparison systems, measured alike
 The article sets its results beside borrowed numbers of another kind (notebook 08) and concludes that it beats AE(SSIM),
 AnoGAN and the feature dictionary. Here all systems learnt from the same images and were measured on the same test
 images with the same code, all with their `quick` setting: `hazelnut-ae compare DIR --run RUN`. The article's network
-in this table, and in notebook 09, is of the recipe that `quick` had before (1,800 steps, 2000 fixed copies); what it
-reaches by today's is in the table above."""
+on (a), (b) and (c) in this table, and in notebook 09, is of the recipe that `quick` had before (1,800 steps, 2000
+fixed copies); what it reaches by today's is in the table above."""
 
 SECONDS = """*Fit* and *test images* are seconds on two cores. Peak memory is that of fitting and predicting, for the
-article's network of predicting alone."""
+article's network of predicting alone. Where they are missing, the systems were fitted on a GPU, or (the dictionary)
+beside other work."""
 
 UNLIKE = """The measuring is alike, the training is not: each system has a `quick` setting of its own
 (`hazelnut_ae/comparison/systems.py`), and the papers' settings were not run. EfficientNet-Lite0 stands in for the
@@ -139,7 +141,8 @@ def compared(folder):
                 [f"{one.title} ({one.letter})", short(result["system"])]
                 + [cell(pixels, key) for key in ("auroc", "pro", "f1_max", "f1_label_free")]
                 + [cell(result["images"], "auroc"), "" if fit is None else f"{fit:.0f} s"]
-                + [f"{result['predict_s']:.0f} s", f"{result['peak_gb']:.1f}"]
+                + ["" if result["predict_s"] is None else f"{result['predict_s']:.0f} s"]
+                + ["" if result["peak_gb"] is None else f"{result['peak_gb']:.1f}"]
             )
     head = ["data", "system", "pixel AUROC", "PRO", "F1 max", "F1 label-free", "image AUROC"]
     return markdown([*head, "fit", "test images", "peak GB"], rows)

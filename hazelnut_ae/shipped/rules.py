@@ -35,7 +35,7 @@ def other_rules(folder):
             "measured once. All systems in their `quick` setting, seed 0, fitted on a GPU; every third pixel.",
             markdown(["data", "system", "F1 max", *names], rows),
             f"Cells in which a rule keeps {percent(ENOUGH)}: {'; '.join(served)}. Pasted defects keep at least "
-            f"{percent(others.min())}\nof F1 max on every set but {listed(failed)}, where it keeps as little "
+            f"{percent(others.min())}\nof F1 max on every set but {listed(failed)}, where they keep as little "
             f"as {percent(worst.min())}; why has not\nbeen found out. So it is offered beside the default, "
             "the exponential rule, and not in its place.",
         ]

@@ -70,7 +70,15 @@ SETS = (
         "MIT, as the code",
         training="The run that comes with the package, the `article` preset with all its epochs.",
     ),
-    ImageSet("f", "MVTec AD bottle", "measured/bottle.json", 209, "The whole category at 256 pixels", MVTEC),
+    ImageSet(
+        "f",
+        "MVTec AD bottle",
+        "measured/bottle.json",
+        209,
+        "The whole category at 256 pixels",
+        MVTEC,
+        training="Its network was trained on a GPU.",
+    ),
 )
 
 

@@ -1,5 +1,6 @@
 """Every notebook in JupyterLab, in a browser: Run All on the tiny preset, and no cell ends with an error."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -64,7 +65,7 @@ def test_run_all(chromium, lab, notebook):
     page = chromium.new_page(viewport={"width": 1400, "height": 900})
     page.goto(f"{lab}/lab/workspaces/{notebook[:2]}/tree/notebooks/{notebook}?token={TOKEN}&reset")
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=120_000)
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=120_000)
+    wait_for_kernel(page, lab, notebook)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     try:
@@ -78,14 +79,35 @@ def test_run_all(chromium, lab, notebook):
             assert any("image/jpeg" in one.get("data", {}) for one in results), source
 
 
+def wait_for_kernel(page, lab, notebook, seconds=120):
+    """Run All before there is a kernel loses the first cells: waits for it, and says which where JupyterLab asks."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        page.wait_for_timeout(1000)
+        accept_dialog(page)
+        sessions = json.loads(urllib.request.urlopen(f"{lab}/api/sessions?token={TOKEN}", timeout=30).read())
+        states = [one["kernel"]["execution_state"] for one in sessions if one["path"].endswith(notebook)]
+        shown = page.locator(".jp-NotebookPanel .jp-Toolbar-kernelName").first.inner_text()
+        if states == ["idle"] and "Python" in shown:
+            return
+    raise AssertionError(f"{notebook}: no kernel within {seconds} seconds")
+
+
+def accept_dialog(page):
+    """Accepts what JupyterLab asks, if it asks."""
+    button = page.locator(".jp-Dialog button.jp-mod-accept")
+    if button.count():
+        with contextlib.suppress(Exception):  # playwright's own: it may have closed by itself meanwhile
+            button.first.click(timeout=2000)
+
+
 def executed_cells(page, lab, notebook, seconds=900):
     """(source, outputs) of the code cells of the notebook, saved again and again until all have run or one failed."""
     address = f"{lab}/api/contents/notebooks/{notebook}?token={TOKEN}"
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         page.wait_for_timeout(6000)
-        if page.locator(".jp-Dialog").count():  # Run All came before the session was known: which kernel shall it be?
-            page.locator(".jp-Dialog button.jp-mod-accept").first.click()
+        accept_dialog(page)
         page.keyboard.press("Control+s")
         try:
             content = json.loads(urllib.request.urlopen(address, timeout=30).read())["content"]
