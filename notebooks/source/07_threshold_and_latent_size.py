@@ -7,8 +7,9 @@
 # **What you'll learn.** Why τ = 0.1 floods the image; which measure answers which question; what good images tell of a
 # threshold and what they cannot; what is known about latent sizes.
 #
-# **What you'll need.** [Notebook 6](06_residual_thresholding.ipynb). Two minutes on two cores; an hour and a half for you. The
-# numbers in the text are those of the painted nuts and the run that comes along; with other images, read your own.
+# **What you'll need.** [Notebook 6](06_residual_thresholding.ipynb). Two minutes on two cores. For you an hour and a half:
+# thresholds and measures 35 minutes, without labels 15, latent size 10, exercises 30. The numbers in the text are those of the
+# painted nuts and the run that comes along; with other images, read your own.
 #
 # The code of this lesson: `hazelnut_ae/thresholds.py`.
 
@@ -85,7 +86,7 @@ print(f"of those above 0.1, {100 * on_edge[flood].mean():.0f} % lie on edges, a 
 # ## The dial
 #
 # Choose a kind of defect and an image, and move τ: left the picture, right where you stand on the F<sub>1</sub> curve of this
-# kind of defect. (Where no kernel runs you see the image from above at τ = 0.2, and in the strip below at others.)
+# kind of defect. (Where no kernel runs you see τ = 0.2, and others in the strip below.)
 
 # %%
 taus = np.linspace(0.01, 0.8, 80)
@@ -179,9 +180,9 @@ figure.tight_layout()
 plt.show()
 
 # %% [markdown]
-# Each point of a curve is one τ: far left a large one (little marked, mostly right), far right a small one (all found, mostly
-# wrong). A better map has a curve nearer to the upper corner; a threshold is only a point on it. The measures of the
-# field come from these curves:
+# Each point of the first two curves is one τ: far left a large one (little marked, mostly right), far right a small one (all
+# found, mostly wrong). A better map comes nearer to the upper corner: the left one of ROC, the right one of precision–recall. The
+# measures of the field come from these curves:
 #
 # | measure | what it is | when to use it |
 # |---|---|---|
@@ -190,7 +191,7 @@ plt.show()
 # | **F<sub>1</sub>-max** | the top of the right curve | is it the map or the τ that fails? A ceiling, never a result |
 # | **AUROC** | area under the ROC curve: the chance that a defective pixel scores above a good one | does the map rank? It cannot see how rare defects are |
 # | **average precision** | area under the precision–recall curve | does it rank well enough for rare defects? |
-# | **PRO** | area under the black curve up to 30 % of good pixels marked, divided by 0.3 | when a small region counts as much as a large one |
+# | **PRO** (per-region overlap) | area under the black curve (found share of each connected defect, averaged), up to 30 % of good pixels marked, divided by 0.3 | when a small region counts as much as a large one |
 
 # %%
 table = {}
@@ -205,8 +206,8 @@ pd.DataFrame(table).T.round(2)
 # They disagree, since they ask different things. By AUROC cuts (0.97) are easier than cracks (0.93); by average precision (AP)
 # cracks are, 0.65 to 0.27: pixels of cuts are rare, and few false alarms are enough to drown them.
 #
-# Why so? Two bells are enough to see it. The scores of good items are one, those of defective items the other: move how far apart
-# they are, how many items are defective, and τ.
+# Why so? Two bells show it, the scores of good items and those of defective ones: move their distance, the share of defective
+# ones, and τ.
 
 # %%
 widgets.two_bells()
@@ -278,7 +279,7 @@ plt.show()
 print(f"held-out good pixels above the exponential rule's τ: {100 * (held_out > exponential).mean():.2f} %")
 
 # %% [markdown]
-# Where the grey bars stand above the line, more than one good pixel in a thousand gets through.
+# On the right the grey bars stand above the line: more than one good pixel in a thousand gets through, namely seven.
 #
 # Which rule? Whoever compares their F<sub>1</sub> on test images chooses with test labels, the sin of notebook 5. But good images
 # alone tell three things. Does a rule keep its promise on good images that it has not seen (we leave out one at a time)? How far
@@ -337,8 +338,9 @@ for tau in (0.3, 0.1):
 # %% [markdown]
 # At τ = 0.3 it finds nothing, with the very same AUROC. This is no curiosity. For AE(SSIM), an autoencoder that compares
 # structure instead of colours, the MVTec AD paper reports on hazelnuts a pixel AUROC of **0.97**, better than the 0.95 of AE(L2),
-# its twin with the L2 loss; and at the paper's label-free threshold an overlap of **0.00**, against 0.41 (Bergmann et al.,
-# CVPR 2019, Table 3, as quoted in *Few-Shot Fast-Adaptive Anomaly Detection*). So: **ranking (AUROC), threshold (F<sub>1</sub> at a τ you could have known), and pictures. All three.**
+# its twin with the L2 loss; and at the paper's label-free threshold an overlap of **0.00**, against 0.41 (source:
+# [notebook 8](08_results_table.ipynb)). So: **ranking (AUROC), threshold (F<sub>1</sub> at a τ you could have known), and pictures. All
+# three.**
 
 # %% [markdown]
 # ## The other dial: the size of the latent vector
@@ -408,8 +410,8 @@ size = ipywidgets.SelectionSlider(options=sizes, value=sizes[-1], description="n
 widgets.dial(copy_of_size, k=size)
 
 # %% [markdown]
-# The residual of good pixels falls with every latent number: the first half of the argument. Does that of *defective* pixels fall,
-# too? It does: some of the defect is copied. But it falls by less (20 % against 34 %), so the contrast grows to the end. Of the
+# The residual of good pixels falls with every latent number: the first half of the argument. So does that of *defective*
+# pixels, for some of the defect is copied. But it falls by less (20 % against 34 %), so the contrast grows to the end. Of the
 # second half there is a hint at most: F<sub>1</sub>-max is 0.38 with 16 numbers and 0.36 with 64. (A linear network has no more
 # useful numbers than training images, so it stops early.)
 #
