@@ -312,8 +312,9 @@ plt.show()
 # Outline, scar and stripes light up: a copy that is a pixel off or a little soft differs most where brightness changes
 # abruptly. Most good pixels above 0.2 lie there. The thin end of a crack has to stand out from that.
 #
-# So this detector finds what is **large and of another colour** (white print, the pale rim of a hole), and misses what is **thin
-# or as dark as a shadow**. No threshold cures that; it is what the *pixel-wise difference* can and cannot see.
+# So this detector finds what is **of another colour than the nut** (white print, the pale rim of a hole), and misses what is
+# **thin or as dark as a shadow**, however large: of the crack pixels it finds a quarter. No threshold cures that; it is what
+# the *pixel-wise difference* can and cannot see.
 
 # %% [markdown]
 # ## From the map to the nut

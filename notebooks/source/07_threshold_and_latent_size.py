@@ -61,7 +61,7 @@ for tau in (0.1, 0.2, 0.7):
     print(f"{100 * c.fp / (c.fp + c.tn):.2f} % of the good ones marked: {c.fp / max(c.tp, 1):.2f} for each one found")
 
 # %% [markdown]
-# **Why does 0.1 flood?** No copy is exact, but is 0.1 not far above the usual error? Look at good pixels alone:
+# **Why does 0.1 flood?** Is 0.1 not far above the usual error? Look at good pixels alone:
 
 # %%
 on_good = maps[~test.masks]
@@ -253,12 +253,17 @@ for name, of_defect in rows.items():
 # images. A tenth of them was kept out of training; their maps show how large a residual gets where nothing is wrong. Three
 # rules make a τ of that:
 #
-# * **quantile:** the value that one in a thousand, or one in a hundred, of the held-out pixels exceeds;
+# * **quantile:** the value that one in a thousand, or one in a hundred, of the [held-out](../book/teach/glossary.md) pixels exceeds;
 # * **largest region** (the MVTec AD paper's): raise τ until every connected patch above it is smaller than some area;
 # * **exponential** (the package's default): residuals of good pixels fall off about exponentially, a straight line on a
-#   logarithmic axis. Then the mean fixes the whole tail. With f the least residual of all and μ the mean of an image (of
-#   several images, the median one), one pixel in a thousand exceeds τ = f + (μ − f) · ln 1000. As f is next to 0, that is 6.9 μ;
-#   and τ never exceeds the largest residual seen.
+#   logarithmic axis. Then their mean μ fixes the whole tail: one pixel in a thousand exceeds about 6.9 μ.
+#
+# <details><summary>The exponential rule to the letter</summary>
+#
+# With f the least residual of all and μ the mean of an image (of several images, the median one), one pixel in a thousand
+# exceeds τ = f + (μ − f) · ln 1000. As f is next to 0, that is 6.9 μ; and τ never exceeds the largest residual seen.
+#
+# </details>
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -336,9 +341,9 @@ for tau in (0.3, 0.1):
     print(f"τ = {tau}: found {c.tp} of {c.tp + c.fn}, false alarms {c.fp}, F1 {metrics.f1(c):.2f}")
 
 # %% [markdown]
-# At τ = 0.3 it finds nothing, with the very same AUROC. This is no curiosity. For AE(SSIM), an autoencoder that compares
+# At τ = 0.3 it finds nothing, with the very same AUROC. For AE(SSIM), an autoencoder that compares
 # structure instead of colours, the MVTec AD paper reports on hazelnuts a pixel AUROC of **0.97**, better than the 0.95 of AE(L2),
-# its twin with the L2 loss; and at the paper's label-free threshold an overlap of **0.00**, against 0.41 (source:
+# its twin with the L2 loss; and at the paper's [label-free](../book/teach/glossary.md) threshold an overlap of **0.00**, against 0.41 (source:
 # [notebook 8](08_results_table.ipynb)). So: **ranking (AUROC), threshold (F<sub>1</sub> at a τ you could have known), and pictures. All
 # three.**
 

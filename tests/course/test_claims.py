@@ -144,6 +144,11 @@ def test_holes_and_cracks_are_marked_rightly_and_by_less_than_half(claim):
     assert max(table["cut"][2:4]) < 0.5
 
 
+def test_of_the_crack_pixels_a_quarter_is_found(claim):
+    table = counted(claim(SIX, "however large: of the crack pixels it finds a quarter"))
+    assert table["crack"][2] == 0.25
+
+
 def test_most_high_residuals_of_good_pixels_lie_on_edges(claim):
     printed = claim(SIX, "Most good pixels above 0.2 lie there.")
     assert numbers(r"of the good pixels above 0.2, (\d+) % lie on edges", printed)[0] > 50
