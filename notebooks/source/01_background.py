@@ -62,6 +62,8 @@ GOOD, DEFECT, OTHER = "0.55", figures.DEFECTIVE, figures.BLUE  # one colour per 
 # | a folder of yours | preset `quick`, trained once, in notebook 5 |
 # | either, with `HAZELNUT_PRESET=tiny` | trained in seconds, for tests |
 #
+# Every word of the field stands in the [glossary](../book/teach/glossary.md), with the notebook that explains it.
+#
 # Some cells begin with `# NBVAL_CHECK_OUTPUT`. Their output never depends on the images, and the course's tests compare it; you
 # can ignore the line.
 #
@@ -150,8 +152,8 @@ plt.show()
 #
 # <details><summary>Answer</summary>
 #
-# We put it there: the limit is the 99 % quantile of the good ones' own distances. No defect was needed to choose it. Nor does
-# it say how many defects will be missed.
+# We put it there: the limit is the 99 % [quantile](../book/teach/glossary.md) of the good ones' own distances, the value
+# below which 99 % of them lie. No defect was needed to choose it. Nor does it say how many defects will be missed.
 #
 # </details>
 
@@ -421,7 +423,7 @@ print(f"marks nothing: accuracy {metrics.accuracy(counts):.3f}, recall {metrics.
 # %% [markdown]
 # 0.859 for doing nothing, because most pixels are good. So the article rightly turns to F<sub>1</sub>, which ignores the true
 # negatives. But F<sub>1</sub> has the opposite blind spot: where most things are defective, calling *everything* defective looks
-# good. And both hang on one threshold.
+# good. And both hang on one [threshold](../book/teach/glossary.md), the score above which we say "defective".
 #
 # A measure without these weaknesses is **AUROC**: take one defective and one good pixel (or image) at random; how often does
 # the defective one have the higher anomaly score? (A tie counts half.)

@@ -426,8 +426,8 @@ with check(5), tempfile.TemporaryDirectory() as folder:
 #   vary in training.
 # * Run `hazelnut-ae check` before you train. A mask without its image costs minutes now and days later.
 # * Put aside defective parts, and some good ones, *before* you begin to tune anything, and do not look at them.
-# * Fifty to a few hundred good images are enough to start. Twenty defective ones are few, as the wide intervals in
-#   [notebook 8](08_results_table.ipynb) will show.
+# * Fifty to a few hundred good images are enough to start. Twenty defective ones are few: [notebook 8](08_results_table.ipynb)
+#   shows between which bounds the true numbers may lie (the [interval](../book/teach/glossary.md)), and they are far apart.
 #
 # ## Further reading
 #

@@ -149,10 +149,11 @@ print(f"{augmented_count} / {batch} = {augmented_count / batch:.1f} steps per ep
 print(f"2000 / {batch} = {2000 / batch} steps per epoch")
 
 # %% [markdown]
-# Training goes through the augmented images in *batches*; the weights change once per batch, which is one **step**. The
-# article does not print its batch size, but it prints 63 steps per epoch. A batch of 32 fits: 2000 / 32 = 62.5, rounded up
-# because the last, smaller batch is a step, too. 1955 images would give 61.1, so 62: the article's "about 2000" must be a
-# little more than 391 × 5. That is the likeliest reading and no proof: 1955 / 31 = 63.06 fits as well, rounded down.
+# Training goes through the augmented images in *batches*; the weights change once per batch, which is one **step**. Once through
+# all images is an [**epoch**](../book/teach/glossary.md). The article does not print its batch size, but it prints 63 steps per
+# epoch. A batch of 32 fits: 2000 / 32 = 62.5, rounded up because the last, smaller batch is a step, too. 1955 images would give
+# 61.1, so 62: the article's "about 2000" must be a little more than 391 × 5. That is the likeliest reading and no proof: 1955 /
+# 31 = 63.06 fits as well, rounded down.
 #
 # (This course keeps a tenth of the good photographs out of training, to choose a threshold with in
 # [notebook 7](07_threshold_and_latent_size.ipynb). 391 photographs thus give 352 × 5 / 32 = 55 steps.)
@@ -193,10 +194,11 @@ measured = augmentations(lesson.dataset, steps=4 if lesson.preset.name == "tiny"
 measured.style.format("{:.4f}").format("{:.1f}", subset=["corners"]).format("{:.3f}", subset=["pixel_auroc", "f1_max"])
 
 # %% [markdown]
-# `learnt_from` and `held_out` are the mean squared error on the photographs of the training and on good ones kept out of it;
-# `corners` is the mean residual in the four corners of the held-out ones, in grey levels of 255; the last two say how well defects
-# are found (AUROC as in notebook 1; the best F<sub>1</sub> of all thresholds). The last row repeats the fourth with another seed. It
-# shows how much is luck, as far as one pair can: 0.0001 of the loss, 0.004 of F<sub>1</sub>.
+# `learnt_from` and `held_out` are the mean squared error on the photographs of the training and on good ones kept out of it
+# ([held out](../book/teach/glossary.md)); `corners` is the mean residual in the four corners of the held-out ones, in grey levels
+# of 255; the last two say how well defects are found (AUROC as in notebook 1, here of pixels; the best F<sub>1</sub> of all
+# thresholds, [F<sub>1</sub>-max](../book/teach/glossary.md)). The last row repeats the fourth with another seed. It shows how
+# much is luck, as far as one pair can: 0.0001 of the loss, 0.005 of F<sub>1</sub>.
 #
 # * **Black corners do harm.** They are the worst row in every column, and the corners of real photographs, which have no
 #   diamonds, are copied with errors of 10 grey levels in place of 6. The bits of a second nut cost nothing that shows.

@@ -66,9 +66,10 @@ for kernel, stride, padding in ((4, 2, 1), (3, 1, 1), (8, 1, 0)):
 TABLE_1[:4]
 
 # %% [markdown]
-# `table_with_sizes` sends an image through and writes down the size after each row. *BATCHNORM2D* shifts and scales each
-# channel to zero mean and unit spread over the batch, which keeps a deep network trainable; *LEAKYRELU* is the bend that
-# makes it more than a linear map (it multiplies negative values by 0.01).
+# `table_with_sizes` sends an image through and writes down the size after each row: channels × height × width. (The channels of a
+# layer are its *feature maps*.) *BATCHNORM2D* shifts and scales each channel to zero mean and unit spread over the batch, which
+# keeps a deep network trainable; *LEAKYRELU* is the bend that makes it more than a linear map (it multiplies negative values by
+# 0.01).
 
 
 # %%

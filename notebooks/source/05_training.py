@@ -8,9 +8,9 @@
 # F<sub>1</sub> on the test images may be used for, and what not.
 #
 # **What you'll need.** [Notebook 4](04_architecture.ipynb). Two minutes on two cores, and once, for a comparison, the minutes
-# that the `quick` preset takes to train (six without bfloat16 units); the following notebooks use that run if you brought your
-# own data. An hour and a half for you, exercises included. The numbers in the text are those of the painted nuts and the run
-# that comes along; with other images, read your own.
+# that the `quick` preset takes to train (six on processors without *bfloat16*, short numbers); the following notebooks use that
+# run if you brought your own data. An hour and three quarters for you, exercises included. The numbers in the text are those of
+# the painted nuts and the run that comes along; with other images, read your own.
 #
 # The code of this lesson: `hazelnut_ae/training.py`.
 
@@ -81,7 +81,7 @@ pd.Series(baselines, name="L2 loss").to_frame().round(4)
 #
 # This is all there is to training. Each step takes a batch of augmented images, asks the network for copies, measures
 # the error, and lets *Adam* change every weight a little in the direction that makes the error smaller. (Adam is gradient
-# descent with a step size of its own for each weight.) We run it for some seconds only, with batches
+# descent with a step size of its own for each weight.) We run it for less than a minute, with batches
 # of 8 in place of the article's 32, so that there are more steps to see:
 
 # %%
@@ -129,10 +129,9 @@ figures.panels(
 )
 
 # %% [markdown]
-# The even ground comes first, since it covers most of the picture; then a blob in the middle. Finer things take hundreds
-# and thousands of steps more. (If it seems to lag behind its loss: `reconstruct` uses the running averages of BatchNorm,
-# which need some dozens of steps to catch up; more of that in exercise 2 and in
-# [notebook 6](06_residual_thresholding.ipynb).)
+# The even ground comes first, since it covers most of the picture; the nut is a blob in the grey of the start. Finer things take
+# hundreds and thousands of steps more. (If it seems to lag behind its loss: `reconstruct` uses the running averages of BatchNorm,
+# which need some dozens of steps to catch up; more in exercise 2 and [notebook 6](06_residual_thresholding.ipynb).)
 #
 # **Check.** The package learns with this same loop, and with no other; here it is:
 
@@ -205,7 +204,7 @@ print(f"It made {steps_made:,} steps of {of_images} images; at the pace of the l
 #
 # The grey line is the loss of every step, the black one its running median. The article's Figure 5 has the same shape:
 # from 0.10 to below 0.02 within 2,000 steps, then ever more slowly to about 0.003 at 62,000. The logarithmic axis shows
-# what a linear one hides: most of the steps are spent on the last fifth of the error.
+# what a linear one hides: nine tenths of our steps are spent on the last hundredth of the error.
 #
 # What does it mean in grey levels? The square root of the loss is a typical error per pixel:
 
@@ -236,8 +235,8 @@ figures.panels(grid, titles, labels=["image", "copy"], caption=lesson.caption, p
 #
 # *Ten minutes.*
 #
-# Why are the copies soft? Take a toy. A picture has one bright bar in one of eight places, and nobody can know in which. Which
-# single answer costs least?
+# Why are the copies soft? After the edge of [notebook 4](04_architecture.ipynb), a bar: a picture
+# has one bright bar in one of eight places, and nobody can know in which. Which single answer costs least?
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -388,7 +387,8 @@ plt.show()
 # *Ten minutes.*
 #
 # The article's Figures 6 and 7 follow the F<sub>1</sub> score of each defect through the epochs (its text exchanges the two
-# captions). The pictures below are of our run.
+# captions). The pictures below are of our run, at the article's [thresholds τ](../book/teach/glossary.md)
+# (holes 0.25, others 0.2).
 
 # %%
 for number, names in figures.f1_groups(list(run.f1)).items():

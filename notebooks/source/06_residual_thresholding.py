@@ -7,10 +7,11 @@
 # **What you'll learn.** What the detector finds, what it misses, and where its false alarms come from; why `model.eval()` is
 # not optional; how a map becomes a decision, and how many defective nuts pass.
 #
-# **What you'll need.** [Notebook 5](05_training.ipynb) and its trained run. One minute on two cores; an hour for you. The numbers
-# in the text are those of the painted nuts and the run that comes along; with other images, read your own. That run learnt from
-# 352 of 391 good nuts. Our 120 are the first of these; 15 of them are among the 39 that it held out. No test nut was ever
-# learnt from. (Notebook 5 shows its F<sub>1</sub> on 70 defective nuts, so they differ from those on our 36.)
+# **What you'll need.** [Notebook 5](05_training.ipynb) and its trained run. One minute on two cores. For you about an hour and a
+# half: step by step and the disturbed copy 30 minutes, two modes 10, kinds of defects and false alarms 15, from map to nut 15,
+# exercises 30. The numbers in the text are those of the painted nuts and the run that comes along; with other images, read your
+# own. That run learnt from 352 of 391 good nuts. Our 120 are the first of these; 15 of them are among the 39 that it held out. No
+# test nut was ever learnt from. (Notebook 5 shows its F<sub>1</sub> on 70 defective nuts, so they differ from those on our 36.)
 #
 # The code of this lesson: `hazelnut_ae/detection.py`.
 
@@ -311,8 +312,9 @@ plt.show()
 # Outline, scar and stripes light up: a copy that is a pixel off or a little soft differs most where brightness changes
 # abruptly. Most good pixels above 0.2 lie there. The thin end of a crack has to stand out from that.
 #
-# So this detector finds what is **large and of another colour** (white print, pale flesh), and misses what is **thin or as
-# dark as a shadow**. No threshold cures that; it is what the *pixel-wise difference* can and cannot see.
+# So this detector finds what is **of another colour than the nut** (white print, the pale rim of a hole), and misses what is
+# **thin or as dark as a shadow**, however large: of the crack pixels it finds a quarter. No threshold cures that; it is what
+# the *pixel-wise difference* can and cannot see.
 
 # %% [markdown]
 # ## From the map to the nut
@@ -322,7 +324,7 @@ plt.show()
 #
 # **The score.** The largest residual hangs on a single pixel; the mean drowns a small defect in 65,000 good pixels. The package
 # takes the mean of the 100 largest (a spot of 10 × 10). How often does a defective nut score above a good one (that is the
-# image AUROC of notebook 1)?
+# [image AUROC](../book/teach/glossary.md) of notebook 1)?
 
 # %%
 is_defective = np.array(test.defects) != "good"
@@ -336,6 +338,9 @@ for name, score in ways.items():
 # draw from the same box: it is as likely to be the largest of the n + 1 as any other. So it exceeds the largest of the n with
 # probability 1 / (n + 1), whatever the scores look like. If we may refuse one good nut in ten, a smaller one will do: the k-th
 # smallest with k = 0.9 · (n + 1), rounded up. This is *split conformal prediction*. It promises nothing about defective nuts.
+#
+# Two rates say how it went: **TNR** (true-negative rate), the share of good nuts that are kept, and **TPR** (true-positive rate),
+# the share of defective ones that are thrown away, which is [recall](../book/teach/glossary.md).
 
 # %%
 held_out_scores = metrics.image_scores(lesson.held_out_maps)  # [M]
@@ -376,10 +381,12 @@ print(", ".join(f"{(scores[i] <= image_tau).sum()} of {len(i)} {name}" for name,
 
 # %% [markdown]
 # Read it as the owner of the factory would. No good nut of twenty is refused; but twenty are few, and the true rate of accepted
-# ones may be as low as 0.84. (These are 95 % intervals after Wilson; a bootstrap of twenty right answers would know nothing but
-# right answers.) And **nearly half of the defective nuts pass**: every single cut, and no print. By F<sub>1</sub> it would even be
-# better to throw everything away, which no one would. So never print a score without the constant answer beside it, nor a rate
-# without its interval. All this is of painted nuts; [notebook 8](08_results_table.ipynb) has photographs.
+# ones may be as low as 0.84. (This is a 95 % [interval](../book/teach/glossary.md), after Wilson: made so that 95 of 100 such
+# intervals contain the true rate. The [bootstrap](../book/teach/glossary.md) of notebook 7, which draws the twenty answers anew,
+# would know nothing but right answers.) And **nearly half of the defective nuts pass**: every single cut, and no print. By
+# F<sub>1</sub> it would even be better to throw everything away, which no one would. So never print a score without the constant
+# answer beside it, nor a rate without its interval. All this is of painted nuts; [notebook 8](08_results_table.ipynb) has
+# photographs.
 
 # %% [markdown]
 # ## Exercises

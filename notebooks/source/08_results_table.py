@@ -2,7 +2,7 @@
 # # 8 · The results table, and how to read it
 #
 # **What you'll do.** Measure this course's run with intervals, for pixels and for whole nuts; put photographs and published
-# numbers beside it; find two slips in the article's table with a pocket calculator.
+# numbers beside it; in a detour, find two slips in the article's table with a pocket calculator.
 #
 # **What you'll learn.** What an interval says; how many defective nuts pass; the difference between counting pixels and
 # counting images; what an honest comparison looks like.
@@ -120,10 +120,10 @@ print(f"precision {metrics.precision(c):.2f}, recall {metrics.recall(c):.2f}, F1
 # %% [markdown]
 # ## Measured: this run, with intervals
 #
-# *Fifteen minutes.* `results.evaluate` computes everything at once, for the pixels of each kind of defect (pooled over its images,
-# as the article counts), for all pixels, and for whole images. Each number comes with a 95 % **interval**: the test images are
-# drawn a thousand times with replacement, and measured again each time; the middle 95 % of the thousand lie in the brackets
-# (*bootstrap*). Few images make wide intervals.
+# *Fifteen minutes.* `results.evaluate` computes everything at once, for the pixels of each kind of defect
+# ([pooled](../book/teach/glossary.md) over its images, as the article counts), for all pixels, and for whole images. Each number
+# comes with a 95 % **interval**: the test images are drawn a thousand times with replacement, and measured again each time; the
+# middle 95 % of the thousand lie in the brackets (*bootstrap*). Few images make wide intervals.
 
 # %%
 result = results.evaluate("article", lesson.maps, test, lesson.held_out_maps, tau_printed=True)
@@ -151,8 +151,8 @@ print(lesson.caption)
 pixel_table(result)
 
 # %% [markdown]
-# *F1* is at the article's τ; *label-free* at a τ from held-out good images; *max* at the best τ, which no user knows. The last column
-# is the constant answer: it has to be beaten.
+# *F1* is at the article's τ; *label-free* at that of the exponential rule, the package's default (notebook 7), from held-out good
+# images; *max* at the best τ, which no user knows. The last column is the constant answer: it has to be beaten.
 #
 # Drawn, with the article's own values (cut and hole put right). Mind that the article's were measured on the full set of real
 # hazelnuts, after choosing τ on the test images; ours on the data named above.
@@ -179,11 +179,11 @@ ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]
-# Every interval is beyond the constant answer but one: that of cracks begins at 0.21, which is what "all defective" scores there. And
-# the order is turned around. The article finds cuts best and prints worst; this code finds prints among the best and cuts worst,
-# on painted nuts here and on real ones below. A print is white and covers about 3 % of the image, a cut is a thin scratch and
-# covers less than 1 %, so the order that we measure is the one you would guess from the pictures of notebook 2. Why the article's
-# is another we cannot tell: its maps are not public, and of its code only a smaller variant for 128 pixels is.
+# Every interval is beyond the constant answer but one: that of cracks begins at 0.21, which is what "all defective" scores there.
+# And the order is turned around. The article finds cuts best and prints worst; this code finds prints among the best and cuts
+# worst, on painted nuts here and on real ones below. A print is white and covers 2 to 3 % of the image, a cut is a thin scratch
+# and covers less than 1 %, so the order that we measure is the one you would guess from the pictures of notebook 2. Why the
+# article's is another we cannot tell: its maps are not public, and of its code only a smaller variant for 128 pixels is.
 #
 # ## Measured on photographs
 #
@@ -212,8 +212,8 @@ for name, (good_images, credit) in photographs.items():
 #
 # *Ten minutes.* The same maps as decisions about nuts, made as in [notebook 6](06_residual_thresholding.ipynb): the score of an
 # image is the mean of its 100 largest residuals; the image τ is set by held-out good images so that the next good one is refused
-# with a chance of one in ten, or of 1 / (n + 1) where the n held-out ones are fewer than nine. No defective image has any part in
-# that.
+# with a chance of one in ten at most, or of 1 / (n + 1) where the n held-out ones are fewer than nine. No defective image has any
+# part in that.
 
 
 # %%
