@@ -33,7 +33,8 @@ def benches(measured):
     return "\n\n".join(
         [
             "`hazelnut-ae bench` on two cores of one machine: as it is, and told to use what a processor without\n"
-            "bfloat16 units has (`ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2`, and no bfloat16).",
+            "bfloat16 units has (`ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2`,\n"
+            "and the precision of float32).",
             markdown(["measured", *found], rows),
         ]
     )
