@@ -92,7 +92,7 @@ def score_missing(detector, paths, journal, pictures):
     unreadable, missing = {}, {path for path in paths if path not in journal.done}
     left = [group for group in groups(paths) if not missing.isdisjoint(group)]
     bar = tqdm(total=len(paths), initial=len(paths) - len(missing), unit="image", desc="predicting", disable=None)
-    with memory.given_back(), ThreadPoolExecutor() as pool, stop_signals() as stop, bar:
+    with memory.given_back(32), ThreadPoolExecutor() as pool, stop_signals() as stop, bar:
         for group, found in read_ahead(pool, left):
             if stop.wanted:
                 done = f"{len(journal.done)} of {len(paths)} images"
