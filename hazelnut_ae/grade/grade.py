@@ -204,14 +204,29 @@ class Guard:
 
 
 def table(rows):
-    """The rows as text for a terminal, and a line that counts them."""
+    """The rows as text for a terminal, what each notebook reached, and a line that counts all."""
     texts = [COLUMNS] + [(row.file, row.lesson[:2], f"{row.exercise or '–'}", row.result, row.message) for row in rows]
     texts = [tuple(printable(text) for text in line) for line in texts]
     widths = [max(len(line[column]) for line in texts) for column in range(4)]
     lines = ["  ".join([*map(str.ljust, line[:4], widths), line[4]]).rstrip() for line in texts]
+    lines += tally(rows)
     counts = {result: sum(row.result == result for row in rows) for result in RESULTS}
     counted = ", ".join(f"{count} {result}" for result, count in counts.items() if count)
     return "\n".join([*lines, f"{len({row.file for row in rows})} notebooks: {counted}."])
+
+
+def tally(rows):
+    """A line for each notebook: how many of its exercises passed; none if there is but one notebook."""
+    reached = {}
+    for row in rows:
+        results = reached.setdefault((row.file, row.lesson[:2]), [])
+        results += [row.result] if row.exercise else []
+    width = max((len(printable(file)) for file, _ in reached), default=0)
+    lines = []
+    for (file, lesson), results in reached.items():
+        words = f"{results.count('passed')} of {len(results)} passed" if results else "not graded"
+        lines.append(f"{printable(file).ljust(width)}  {lesson or '–'.ljust(2)}  {words}")
+    return ["", *lines] if len(lines) > 1 else []
 
 
 def write_csv(path, rows):

@@ -470,7 +470,7 @@ with check(2):
 # %% [markdown] tags=["exercise"]
 # **3 (medium).** Write the rule for the image threshold yourself: of the scores of n held-out good nuts, the k-th smallest with
 # k = (1 − rate) · (n + 1), rounded up; the largest, if k is larger than n. And how many held-out nuts does it take to promise
-# that at most one good nut in a hundred is refused?
+# that at most one good nut in a hundred is refused? Put it into `needed`.
 
 
 # %% tags=["try"]
@@ -486,7 +486,7 @@ needed = 0
 def my_image_tau(scores, rate):
     """The threshold that the next good image exceeds with probability `rate` at most."""
     n = len(scores)
-    k = int(np.ceil((1 - rate) * (n + 1) - 1e-9))  # 0.95 · 20 should be 19, not 19.000000000000004
+    k = int(np.ceil((1 - rate) * (n + 1) - 1e-9))  # (1 - 0.42) · 50 should be 29, not 29.000000000000004
     return np.sort(scores)[min(k, n) - 1]
 
 
@@ -513,7 +513,7 @@ with check(3):
 # %% [markdown] tags=["exercise"]
 # **4 (hard).** A copy that is shifted by one pixel makes every edge light up. Make the difference tolerant: compare each
 # pixel with the *best* match in a 3 × 3 neighbourhood of the copy (`np.roll` shifts an array). Does the best F<sub>1</sub> of thin
-# defects rise?
+# defects rise (`metrics.PixelMetrics().update(maps, masks).compute()["f1_max"]`)?
 
 # %% tags=["try"]
 tolerant = lesson.maps  # float32 [N, 256, 256]; replace it

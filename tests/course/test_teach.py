@@ -2,14 +2,20 @@
 
 import re
 import runpy
+import sys
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 
 from hazelnut_ae import dataset
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "book"))
+
+import slides
+
 TEACH = ROOT / "book" / "teach"
 
 
@@ -48,6 +54,21 @@ def test_plans_name_sections_that_the_notebooks_have():
     assert len(named) >= 10
     for quoted in named:
         assert quoted.rstrip(".,?") in {heading.rstrip("?") for heading in headings}, quoted
+
+
+def test_the_one_lesson_s_slides_lie_in_the_sections_that_it_names():
+    (path,) = (ROOT / "notebooks").glob("06_*.ipynb")
+    headings, heading = {}, ""
+    for cell in nbformat.read(path, as_version=4).cells:
+        heading = (re.findall(r"^## (.+)$", cell.source, re.M) or [heading])[-1]
+        for number, slide in enumerate(slides.read_slides(slides.TEXTS / "06.md"), start=1):
+            if slide.where in cell.source:
+                headings[number] = heading
+    plan, section = {}, ""
+    for name, first, last in re.findall(r"^\| [\d–]+ \| ([^|]+) \| (\d+)(?:–(\d+))? \|", read("plans.md"), re.M):
+        section = section if name.startswith("the same") else name.strip('"')
+        plan |= dict.fromkeys(range(int(first), int(last or first) + 1), section)
+    assert plan == headings
 
 
 @pytest.mark.slow

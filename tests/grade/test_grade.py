@@ -197,6 +197,7 @@ def test_solutions_pass_stubs_are_missing_and_wrong_ones_fail(hand_in, ours, cap
     said = capsys.readouterr().out
     assert walls.promises() in said
     assert "3 notebooks: 6 passed, 2 failed, 4 missing." in said
+    assert "right.ipynb  01  4 of 4 passed\nstub.ipynb   01  0 of 4 passed\nwrong.ipynb  01  2 of 4 passed" in said
     rows = list(csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8-sig")))
     assert [row["result"] for row in rows if row["file"] == "right.ipynb"] == ["passed"] * 4
     assert rows[0]["lesson"] == "01_small"
@@ -447,6 +448,13 @@ def test_a_spreadsheet_gets_no_formula(tmp_path):
     assert row["file"].startswith("'=")
     assert row["message"] == '\'=cmd|"/c calc"!A1, more\\x1b[31m'
     assert "\x1b" not in grade.table(rows)
+
+
+def test_a_notebook_alone_gets_no_sum_and_a_broken_one_is_not_called_zero():
+    rows = [grade.Row("ada.ipynb", "06_residual_thresholding", number, "passed", "") for number in (1, 2)]
+    assert grade.tally(rows) == []
+    broken = grade.Row("b.ipynb", "", None, "error", "no notebook")
+    assert grade.tally([*rows, broken]) == ["", "ada.ipynb  06  2 of 2 passed", "b.ipynb    –   not graded"]
 
 
 def test_the_project_s_own_notebooks_are_not_graded(ours):
