@@ -92,8 +92,8 @@ def test_sigterm_saves_and_resume_gives_the_same_weights(painted, tmp_path, tiny
     l2_loss, calls = training.l2_loss, []
 
     def loss_then_signal(*arguments):
-        calls.append(1)
-        if len(calls) == 2:
+        calls.extend([1] * (signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL))  # only steps, no trial of folding
+        if calls and len(calls) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
         return l2_loss(*arguments)
 
@@ -115,8 +115,8 @@ def test_a_fresh_run_on_a_cycle_resumes_with_the_same_weights(painted, tmp_path,
     l2_loss, calls = training.l2_loss, []
 
     def loss_then_signal(*arguments):
-        calls.append(1)
-        if len(calls) == 5:
+        calls.extend([1] * (signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL))  # only steps, no trial of folding
+        if calls and len(calls) == 5:
             os.kill(os.getpid(), signal.SIGTERM)
         return l2_loss(*arguments)
 
