@@ -44,12 +44,12 @@ def blob(shape, rng, centre):
 def paste_defect(image, others, rng):
     """A good image with a patch of one of the `others` in it, and where: uint8 [3, H, W], bool [H, W]."""
     height, width = image.shape[1:]
-    places = np.argwhere(part_of(image))
+    places = np.argwhere(part_of(image))  # [P, 2]
     mask = blob((height, width), rng, places[rng.integers(len(places))])
-    turned = np.rot90(others[rng.integers(len(others))], rng.integers(4), (1, 2))
+    turned = np.rot90(others[rng.integers(len(others))], rng.integers(4), (1, 2))  # [3, H, W]
     moved = np.roll(turned, (rng.integers(20, height - 20), rng.integers(20, width - 20)), (1, 2))
     gain, shift = rng.uniform(0.5, 1.5), rng.uniform(-60, 60, (3, 1, 1)) * rng.integers(2)
-    patch = np.clip(moved * gain + shift, 0, 255)
+    patch = np.clip(moved * gain + shift, 0, 255)  # [3, H, W]
     cover = gaussian_filter(mask.astype(np.float32), 0.7) * rng.uniform(0.5, 1)  # [H, W], soft at the edge
     pasted = np.clip(np.round(image * (1 - cover) + patch * cover), 0, 255).astype(np.uint8)
     changed = mask & (np.abs(pasted.astype(int) - image).max(axis=0) > VISIBLE)

@@ -34,7 +34,7 @@ def benches(measured):
         [
             "`hazelnut-ae bench` on two cores of one machine: as it is, and told to use what a processor without\n"
             "bfloat16 units has (`ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2`,\n"
-            "and the precision of float32).",
+            "and the precision of float32). Steps and products of the second column are of a run of their own.",
             markdown(["measured", *found], rows),
         ]
     )
@@ -59,7 +59,7 @@ def on_a_gpu(measured):
             f"On one {found['device']} (torch {found['torch']}), milliseconds of a step of\n"
             f"{found['batch']} images, the median of 15 turns of 50 steps each:",
             markdown(["step", "ms"], rows),
-            f"The fastest is {fastest}: at this batch size the time goes into starting kernels, not into multiplying.\n"
+            f"The fastest is {fastest}.\n"
             f"{found['article_epochs']} epochs of the `article` preset on {found['article_images']} images took "
             f"{found['article_epochs_s']:.0f} s, asking once whether\ncompiling pays included, in "
             f"{found['precision']} and {found['peak_gpu_gb']:.1f} GB. All 1000 epochs: not measured.",

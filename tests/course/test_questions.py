@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from saying import said
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "book"))
@@ -15,15 +16,6 @@ import questions
 
 FILES = sorted(questions.TEXTS.glob("[0-9][0-9].md"))
 NUMBER = r"(?<!F)\d+(?:[.,]\d+)*"  # the 1 of F1 is none
-
-
-def said(cell):
-    """All that a cell says: source, printed text, tables."""
-    texts = [cell.source]
-    for output in cell.get("outputs", []):
-        texts.append(output.get("text", ""))
-        texts += [data for kind, data in output.get("data", {}).items() if kind.startswith("text/")]
-    return "\n".join(texts)
 
 
 def by_stem(path):
@@ -67,7 +59,7 @@ def test_numbers_of_answers_stand_in_their_cell(path, asked):
     """Those of a task's own case stand in the question and its choices."""
     for question, cell, _ in asked:
         right, _ = question.choices[question.right]
-        there, needed = said(cell), f"{question.because} {right}"
+        there, needed = said([cell]), f"{question.because} {right}"
         if question.level == "apply":
             there += " ".join([question.ask, *(text for text, _ in question.choices)])
         assert not set(re.findall(NUMBER, needed)) - set(re.findall(NUMBER, there)), question.ask

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from saying import said
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "book"))
@@ -14,15 +15,6 @@ import slides
 
 FILES = sorted(slides.TEXTS.glob("[0-9][0-9].md"))
 NUMBER = r"\d+(?:[.,]\d+)*"
-
-
-def said(cells):
-    """All that cells say: source, printed text, tables."""
-    texts = [cell.source for cell in cells]
-    for output in (output for cell in cells for output in cell.get("outputs", [])):
-        texts.append(output.get("text", ""))
-        texts += [data for kind, data in output.get("data", {}).items() if kind.startswith("text/")]
-    return "\n".join(texts)
 
 
 def by_stem(path):
