@@ -1,6 +1,6 @@
 """Thousands of damaged and made-up files: each is read, or refused with one plain sentence.
 
-No traceback, no hang, no memory past 2 GB. HAZELNUT_FUZZ sets the number of cases of each kind; the cases are the same
+No traceback, no hang, no more than 1 GB of memory beside what earlier tests left in the process. HAZELNUT_FUZZ sets the number of cases of each kind; the cases are the same
 in every run.
 """
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.slow
 
 CASES = int(os.environ.get("HAZELNUT_FUZZ") or 30)
 SECONDS = 20  # for one case, on a machine that has other work
-MOST_MEMORY = 2 << 30
+MOST_MEMORY = 1 << 30  # beside what the process held before: a worker of many tests may hold 2 GB itself
 
 fuzz = settings(
     max_examples=CASES,
@@ -76,7 +76,7 @@ def watch(capsys):
             print(f"\n{counted}, memory {before / 2**20:.0f} MB, at most {peak / 2**20:.0f} MB")
     assert sum(counted.values()) >= 0.9 * CASES
     assert counted["refused"], "no case was refused: the damage does not reach the reader"
-    assert peak < MOST_MEMORY
+    assert peak - before < MOST_MEMORY
 
 
 @contextlib.contextmanager
