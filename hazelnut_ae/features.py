@@ -1,45 +1,51 @@
-"""A memory bank of pretrained features: is there a patch like this one among the good ones? (beyond the article)
+"""Memory banks of pretrained features: is there a patch like this one among the good ones? (beyond the article)
 
 PatchCore: K. Roth, L. Pemula, J. Zepeda, B. Schölkopf, T. Brox, P. Gehler: Towards Total Recall in Industrial Anomaly
 Detection, CVPR 2022. Nothing is trained. A network that once learnt to tell the thousand classes of ImageNet sees
-edges, grain and colour in its first stages; what it sees at each place of the good images is kept in a bank, thinned
-out to a coreset, and a place of a new image is as abnormal as it is far from everything in the bank.
+edges, grain and colour in its first stages, and parts of things in later ones. What it sees at each place of the good
+images is kept in a bank, thinned out to a coreset, and a place of a new image is as abnormal as it is far from
+everything in the bank.
 
-Chosen here, by trial on painted hazelnuts and on hazelnut_toy: EfficientNet-Lite0, its stages at stride 2, 4, 8 and 16
-(the paper's are at 8 and 16 of a network fifty times as large), images enlarged to 640 pixels, a neighbourhood of 7×7,
-all stages given the same weight, and that images are never turned.
+Two banks look at the same image. The fine one, of images enlarged to 640 pixels and the stages at stride 2, 4, 8 and
+16, finds a scratch; the coarse one, of images of 256 pixels and two stages at stride 8 and 16 with a neighbourhood of
+3×3, as the paper's, finds a part that is missing or lies elsewhere. Network (EfficientNet-Lite0), stages, size and
+neighbourhood of the fine bank, and that images are never turned, were chosen by trial on painted hazelnuts and on
+hazelnut_toy; so was WEIGHT, the largest at which the coarse bank costs neither of them 0.005 of its F1-max.
 """
 
 import math
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter
+from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from hazelnut_ae.engine.backbones import imagenet_stages
+from hazelnut_ae.engine.blur import GaussianBlur
 from hazelnut_ae.training import to_float
 
 IMAGES = 400  # looked at by `fit`, at most: more good images make a bank neither larger nor slower
+ASIDE = 10  # each tenth of them goes into no bank, but tells how far good images are from both
 PROJECTED = 32  # numbers that are left of a feature while the coreset is chosen
-GRID = 2  # the stage on whose grid patches lie, that at stride 8: 80×80 of them to an image
-PART = 1024  # patches compared at once: their table of distances to a bank of 5,000 takes 20 MB
+GRID = 2  # the stage on whose grid patches lie, that at stride 8: 80×80 of them to an image of 640 pixels
+PART = 256  # patches compared at once: their table of products with a bank of 5,000 takes 5 MB
+FINE, COARSE = (0, 1, 2, 3), (2, 4)  # the stages that each bank keeps
+WEIGHT = 0.6  # of the coarse bank's map beside the fine one's
 
 
-def locally_aware(stages, neighbourhood):
-    """What the stages of a network see, [N, C, H, W] each, as patches [N, P, C + C' + …]; P = H·W of stage GRID.
+def locally_aware(stages, grid, neighbourhood):
+    """What the stages of a network see, [N, C, H, W] each, on one grid (h, w): patches [N, h·w, C + C' + …].
 
     Each place is the average over its neighbourhood×neighbourhood places (section 3.1): a patch that knows what is
-    around it, and that may lie a little aside. Finer and coarser stages are brought to the grid of one of them.
+    around it, and that may lie a little aside. Finer and coarser stages are brought to the same grid.
     """
-    grid = stages[GRID].shape[-2:]
     half = neighbourhood // 2
     together = []
     for seen in stages:
         seen = F.avg_pool2d(seen, neighbourhood, stride=1, padding=half, count_include_pad=False)  # [N, C, H, W]
-        together.append(F.interpolate(seen, size=grid, mode="bilinear"))
-    return torch.cat(together, dim=1).flatten(2).transpose(1, 2)  # [N, P, C + C' + …]
+        together.append(F.interpolate(seen, size=grid, mode="bilinear"))  # [N, C, h, w]
+    return torch.cat(together, dim=1).flatten(2).transpose(1, 2)  # [N, h·w, C + C' + …]
 
 
 def coreset(features, size, seed=0):
@@ -67,12 +73,84 @@ def coreset(features, size, seed=0):
 
 
 def nearest_distances(patches, bank):
-    """The Euclidean distance of each patch [P, D] to the one in the bank [K, D] that is nearest to it: [P], ≥ 0."""
-    return torch.cat([torch.cdist(part, bank).amin(dim=1) for part in patches.split(PART)])
+    """The Euclidean distance of each patch [N, P, D] to the one in the bank [K, D] that is nearest to it: [N, P], ≥ 0.
+
+    Which one is nearest, one matrix product tells: that of the largest a·b − |b|²/2. How far it is, |a|² − 2 a·b + |b|²
+    would not say exactly, since large numbers cancel there; so it is taken from the difference itself.
+    """
+    halves = bank.square().sum(dim=1) / 2  # [K]
+    distances = []
+    for start in range(0, patches.shape[1], PART):
+        part = patches[:, start : start + PART]  # [N, PART, D]
+        nearest = (part @ bank.T - halves).max(dim=2).indices  # [N, PART]; faster than argmax
+        distances.append((part - bank[nearest]).square().sum(dim=2).sqrt())
+    return torch.cat(distances, dim=1)
+
+
+class Bank(nn.Module):
+    """What some stages of a network see in good images enlarged to `side` pixels, thinned out to a coreset."""
+
+    def __init__(self, stages, widths, side, neighbourhood):
+        super().__init__()
+        self.stages, self.side, self.neighbourhood = stages, side, neighbourhood
+        self.widths = [widths[i] for i in stages]
+        for name, shape in (("mean", ()), ("scale", ()), ("kept", (0,))):
+            self.register_buffer(name, torch.zeros(*shape, sum(self.widths)))
+
+    def patches(self, network, x):
+        """What a network's stages see in float32 [N, 3, H, W] in [0, 1]: [N, P, D], a row per place of a square."""
+        x = F.interpolate(x, size=(self.side, self.side), mode="bilinear")  # [N, 3, S, S]
+        seen = network(x, max(self.stages) + 1)
+        return locally_aware([seen[i] for i in self.stages], seen[GRID].shape[-2:], self.neighbourhood)
+
+    def keep(self, features, size, seed):
+        """Of good patches [M, D] a coreset of `size`, each stage of variance 1, however many numbers it has."""
+        self.mean = features.mean(dim=0)  # [D]
+        by_stage = features.var(dim=0).split(self.widths)  # [C], [C'], …
+        self.scale = torch.cat([part.sum().clamp_min(1e-12).rsqrt().expand(len(part)) for part in by_stage])  # [D]
+        features = (features - self.mean) * self.scale
+        self.kept = features[coreset(features, size, seed)]  # [size, D]
+
+    def forward(self, network, x):
+        """How far each place of images [N, 3, H, W] is from everything in the bank: [N, 1, h, w], ≥ 0."""
+        distances = nearest_distances((self.patches(network, x) - self.mean) * self.scale, self.kept)  # [N, h·w]
+        grid = math.isqrt(distances.shape[1])
+        return distances.unflatten(1, (1, grid, grid))
+
+
+class TwoBanks(nn.Module):
+    """float32 [N, 3, H, W] in [0, 1] to anomaly maps float32 [N, H, W] ≥ 0: all that `MemoryBank` has learnt."""
+
+    def __init__(self, network, side, neighbourhood, coarse_side, blur):
+        super().__init__()
+        self.network, self.blur = network, GaussianBlur(blur)
+        self.fine = Bank(FINE, network.widths, side, neighbourhood)
+        self.coarse = Bank(COARSE, network.widths, coarse_side, 3)
+        self.register_buffer("factor", torch.ones(()))  # coarse distances times factor plus shift are like fine ones
+        self.register_buffer("shift", torch.zeros(()))
+
+    def balance(self, fine, coarse):
+        """Learns from what both banks say of good images, [M, 1, H, W] each, how to compare them.
+
+        The coarse one is brought to the mean of the fine one, and to WEIGHT of its standard deviation.
+        """
+        self.factor = WEIGHT * fine.std() / coarse.std().clamp_min(1e-12)
+        self.shift = fine.mean() - self.factor * coarse.mean()
+
+    def distances(self, x):
+        """From the fine and from the coarse bank, each [N, 1, H, W], without unit."""
+        return [
+            F.interpolate(bank(self.network, x), size=x.shape[-2:], mode="bilinear")
+            for bank in (self.fine, self.coarse)
+        ]
+
+    def forward(self, x):
+        fine, coarse = self.distances(x)
+        return self.blur(torch.maximum(fine, self.factor * coarse + self.shift))[:, 0]  # [N, H, W]
 
 
 class MemoryBank:
-    """The memory bank as a `Detector`."""
+    """The two banks as a `Detector`."""
 
     has_printed_tau = False
 
@@ -81,77 +159,70 @@ class MemoryBank:
         network=None,
         side=640,
         neighbourhood=7,
+        coarse_side=256,
         candidates=50_000,
         size=5_000,
         blur=1.0,
         seed=0,
         device="cpu",
     ):
-        """network: a `Stages`, by default with the weights of ImageNet; side: pixels that images are enlarged to;
-        candidates: patches of good images, of which `size` stay; blur: of the map, the Gaussian's σ in pixels.
+        """network: a `Stages`, by default with the weights of ImageNet; side, neighbourhood: pixels that images are
+        enlarged to, and places that are averaged, in the fine bank; coarse_side: pixels in the coarse one; candidates:
+        patches of good images, of which `size` stay in each bank; blur: of the map, the Gaussian's σ in pixels.
 
         Raises: DataError if no weights can be had.
         """
-        self.network = (network or imagenet_stages()).to(device)
-        self.name = f"memory bank ({self.network.name})"
-        self.side, self.neighbourhood, self.blur = side, neighbourhood, blur
+        network = network or imagenet_stages()
+        self.name = f"memory bank ({network.name})"
+        self.side, self.neighbourhood, self.coarse_side, self.blur = side, neighbourhood, coarse_side, blur
         self.candidates, self.size, self.seed, self.device = candidates, size, seed, device
-        self.mean = self.scale = self.bank = None
+        self.network = network.to(device)
+        self.banks = TwoBanks(network, side, neighbourhood, coarse_side, blur).to(device).eval()
 
-    @torch.inference_mode()
-    def patches(self, image):
-        """What the network sees of one image uint8 [3, 256, 256]: float32 [80·80, 160], a row per place."""
-        x = to_float(np.asarray(image)[None]).to(self.device)  # [1, 3, 256, 256]
-        x = F.interpolate(x, size=(self.side, self.side), mode="bilinear")  # [1, 3, 640, 640]
-        return locally_aware(self.network(x), self.neighbourhood)[0]
+    def batch(self, image):
+        """One image uint8 [3, H, W] as the network takes it: float32 [1, 3, H, W] in [0, 1]."""
+        return to_float(np.asarray(image)[None]).to(self.device)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def fit(self, good):
-        """Keeps a coreset of what the network sees in uint8 [N, 3, 256, 256], N ≥ 1; the same seed, the same bank."""
-        generator = torch.Generator().manual_seed(self.seed)
+        """Keeps coresets of what the network sees in uint8 [N, 3, H, W], N ≥ 1; the same seed, the same banks."""
         rows = np.unique(np.linspace(0, len(good) - 1, IMAGES).round().astype(int))  # all of them, up to 400
-        features = []
-        for row in tqdm(rows, desc="memory bank: features", disable=None):
-            patches = self.patches(good[row])  # [6400, 160]
-            chosen = torch.randperm(len(patches), generator=generator)[: -(-self.candidates // len(rows))]
-            features.append(patches[chosen])
-        features = torch.cat(features)  # [about 50,000, 160]
-        self.mean = features.mean(dim=0)  # [160]
-        by_stage = features.var(dim=0).split(self.network.widths)  # [16], [24], [40], [80]
-        self.scale = torch.cat([part.sum().clamp_min(1e-12).rsqrt().expand(len(part)) for part in by_stage])  # [160]
-        features = (features - self.mean) * self.scale  # each stage of variance 1, however many numbers it has
-        self.bank = features[coreset(features, self.size, self.seed)]  # [5,000, 160]
+        aside = rows[::ASIDE]
+        if len(rows) >= ASIDE:
+            rows = np.setdiff1d(rows, aside)
+        for which in ("fine", "coarse"):
+            bank, features = getattr(self.banks, which), []
+            generator = torch.Generator().manual_seed(self.seed)
+            for row in tqdm(rows, desc=f"memory bank: {which} features", disable=None):
+                patches = bank.patches(self.network, self.batch(good[row]))[0]  # [P, D]
+                chosen = torch.randperm(len(patches), generator=generator)[: -(-self.candidates // len(rows))]
+                features.append(patches[chosen])
+            bank.keep(torch.cat(features), self.size, self.seed)  # of about 50,000 patches
+        far = [
+            self.banks.distances(self.batch(good[row]))
+            for row in tqdm(aside, desc="memory bank: balance", disable=None)
+        ]
+        self.banks.balance(*(torch.cat(maps) for maps in zip(*far, strict=True)))
 
     @torch.inference_mode()
     def anomaly_maps(self, images):
-        """The distance to the bank at each place of uint8 [N, 3, H, W], enlarged and blurred: float32 [N, H, W] ≥ 0."""
+        """How far each place of uint8 [N, 3, H, W] is from the banks, enlarged and blurred: float32 [N, H, W] ≥ 0."""
         maps = np.zeros((len(images), *images.shape[2:]), np.float32)
         for row, image in enumerate(tqdm(images, desc="memory bank: maps", disable=None)):
-            patches = (self.patches(image) - self.mean) * self.scale  # [6400, 160]
-            grid = math.isqrt(len(patches))
-            distances = nearest_distances(patches, self.bank).reshape(1, 1, grid, grid)  # [1, 1, 80, 80]
-            distances = F.interpolate(distances, size=images.shape[2:], mode="bilinear")  # [1, 1, 256, 256]
-            maps[row] = gaussian_filter(distances[0, 0].cpu().numpy(), self.blur, mode="nearest")
+            maps[row] = self.banks(self.batch(image))[0].cpu().numpy()
         return maps
 
     def map_network(self):
         """What `anomaly_maps` computes, as one torch module."""
-        from hazelnut_ae.engine.bank_network import BankNetwork  # only now: it needs what stands above
-
-        return BankNetwork(self)
+        return self.banks
 
     def state(self):
-        """The bank, how patches are scaled, and the network itself: all that the same maps take, for safetensors."""
-        network = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        return {"mean": self.mean, "scale": self.scale, "bank": self.bank} | network
+        """The banks, how to compare them, and the network itself: all that the same maps take, for safetensors."""
+        return self.banks.state_dict()
 
     def restore(self, state):
-        """Takes over what another one has learnt; raises RuntimeError or ValueError if that has another network."""
-        prefix = "network."
-        network = {name.removeprefix(prefix): one for name, one in state.items() if name.startswith(prefix)}
-        self.network.load_state_dict(network)
-        width = sum(self.network.widths)
-        shapes = {name: tuple(state[name].shape) for name in ("mean", "scale", "bank")}
-        if shapes["mean"] != (width,) or shapes["scale"] != (width,) or shapes["bank"][1:] != (width,):
-            raise ValueError(f"the bank {list(shapes['bank'])} is not one of patches of {width} numbers")
-        self.mean, self.scale, self.bank = (state[name].to(self.device) for name in ("mean", "scale", "bank"))
+        """Takes over what another one has learnt; raises RuntimeError if that has another network or other patches."""
+        for which in ("fine", "coarse"):
+            bank, found = getattr(self.banks, which), state.get(f"{which}.kept", ())
+            bank.kept = bank.mean.new_zeros(len(found), len(bank.mean))  # of as many rows
+        self.banks.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""The memory bank: its pieces beside trusted libraries and brute force, and that it finds what it never saw."""
+"""The memory banks: their pieces beside trusted libraries and brute force, and that they find what they never saw."""
 
 import hashlib
 from pathlib import Path
@@ -13,9 +13,9 @@ from torch import nn
 
 from hazelnut_ae.engine import backbones
 from hazelnut_ae.engine.files import DataError
-from hazelnut_ae.features import MemoryBank, coreset, locally_aware, nearest_distances
+from hazelnut_ae.features import WEIGHT, MemoryBank, coreset, locally_aware, nearest_distances
 
-SMALL = dict(side=128, candidates=3000, size=300)
+SMALL = dict(side=128, coarse_side=64, candidates=3000, size=300)
 
 
 @pytest.fixture
@@ -61,13 +61,24 @@ def test_distances_are_those_of_scikit_learn():
     rng = np.random.default_rng(1)
     patches, bank = (rng.normal(size=(n, 64)).astype(np.float32) for n in (2100, 500))
     expected, _ = NearestNeighbors(n_neighbors=1).fit(bank).kneighbors(patches)
-    found = nearest_distances(torch.from_numpy(patches), torch.from_numpy(bank))
-    np.testing.assert_allclose(found.numpy(), expected[:, 0], rtol=1e-4)
+    found = nearest_distances(torch.from_numpy(patches)[None], torch.from_numpy(bank))
+    np.testing.assert_allclose(found[0].numpy(), expected[:, 0], rtol=1e-4)
 
 
-def test_patches_are_means_of_their_neighbourhood_on_the_grid_of_the_third_stage():
+def test_distances_of_what_is_all_but_in_the_bank_are_exact():
+    """Where |a|² − 2 a·b + |b|² cancels: far from the origin, a thousandth from the nearest."""
+    generator = torch.Generator().manual_seed(0)
+    bank = 3 + torch.randn(500, 160, generator=generator)
+    aside = torch.nn.functional.normalize(torch.randn(500, 160, generator=generator), dim=1) * 1e-3
+    found = nearest_distances((bank + aside)[None], bank)[0]
+    torch.testing.assert_close(found, torch.full((500,), 1e-3), rtol=2e-3, atol=0)
+    assert (nearest_distances(bank[None], bank) == 0).all()
+    assert torch.cdist(bank + aside, bank).amin(dim=1).sub(1e-3).abs().max() > 1e-4  # which cancels
+
+
+def test_patches_are_means_of_their_neighbourhood_on_one_grid():
     finer, grid, coarse = torch.rand(2, 2, 16, 16), torch.rand(2, 3, 8, 8), torch.rand(2, 5, 4, 4)
-    patches = locally_aware([torch.ones(2, 1, 32, 32), finer, grid, coarse], 3)
+    patches = locally_aware([torch.ones(2, 1, 32, 32), finer, grid, coarse], (8, 8), 3)
     assert patches.shape == (2, 64, 1 + 2 + 3 + 5)
     placed = patches[1].reshape(8, 8, 11)  # [H, W, 1 + 2 + 3 + 5]
     assert (placed[..., 0] == 1).all()
@@ -79,7 +90,8 @@ def test_patches_are_means_of_their_neighbourhood_on_the_grid_of_the_third_stage
 def test_a_detector_like_any_other(bank, painted):
     good, test = painted.train.images, painted.test.images[:3]
     bank.fit(good)
-    assert bank.bank.shape == (300, 160)
+    assert bank.banks.fine.kept.shape == (300, 160)  # of four stages
+    assert bank.banks.coarse.kept.shape == (300, 152)  # of two
     maps = bank.anomaly_maps(test)
     assert (maps.shape, maps.dtype) == ((3, 256, 256), np.float32)
     assert maps.min() >= 0
@@ -87,10 +99,10 @@ def test_a_detector_like_any_other(bank, painted):
     np.testing.assert_array_equal(bank.anomaly_maps(test[1:2]), maps[1:2])  # whatever its neighbours in the batch
     again = MemoryBank(bank.network, **SMALL)
     again.fit(good)
-    assert torch.equal(again.bank, bank.bank)
+    assert all(torch.equal(again.state()[name], tensor) for name, tensor in bank.state().items())
     other = MemoryBank(bank.network, **SMALL, seed=1)
     other.fit(good)
-    assert not torch.equal(other.bank, bank.bank)
+    assert not torch.equal(other.banks.fine.kept, bank.banks.fine.kept)
 
 
 def test_what_it_has_learnt_goes_through_a_file_into_another(bank, painted):
@@ -101,24 +113,61 @@ def test_what_it_has_learnt_goes_through_a_file_into_another(bank, painted):
     np.testing.assert_array_equal(other.anomaly_maps(painted.test.images[:2]), expected)
 
 
-@pytest.mark.parametrize("change", ["bank", "mean", "network.mean", "another network"])
+@pytest.mark.parametrize(
+    "change", ["fine.kept", "coarse.mean", "factor", "network.mean", "another network", "one bank"]
+)
 def test_what_another_has_learnt_is_refused(bank, painted, change):
     bank.fit(painted.train.images[:2])
     state = bank.state()
     if change == "another network":
         bank = MemoryBank(backbones.empty_stages("resnet18"), **SMALL)
+    elif change == "one bank":
+        state = {name: tensor for name, tensor in state.items() if not name.startswith("coarse.")}
     else:
         state[change] = torch.zeros(3, 3)
     with pytest.raises((RuntimeError, ValueError)):
         bank.restore(state)
 
 
-def test_more_images_do_not_make_it_slower(bank, monkeypatch):
-    looked_at = []
-    monkeypatch.setattr(bank, "patches", lambda image: looked_at.append(image) or torch.rand(64, 160))
-    bank.fit(np.zeros((5000, 3, 1, 1), np.uint8))
-    assert len(looked_at) == 400
-    assert bank.bank.shape == (300, 160)
+def test_what_is_far_from_the_coarse_bank_alone_shows_in_the_map(bank, painted):
+    """The map is the fine one's, but where the coarse one, brought to its scale, is higher."""
+    bank.fit(painted.train.images)
+    x = bank.batch(painted.test.images[0])
+    fine, coarse = bank.banks.distances(x)
+    joined = bank.banks.blur(torch.maximum(fine, coarse * bank.banks.factor + bank.banks.shift))[0, 0]
+    np.testing.assert_array_equal(bank.anomaly_maps(painted.test.images[:1])[0], joined)
+    bank.banks.coarse.kept += 100  # nothing is like anything that it knows
+    assert (bank.anomaly_maps(painted.test.images[:1])[0] > 2 * joined.numpy()).all()
+
+
+def test_the_coarse_bank_is_brought_to_the_scale_of_the_fine_one():
+    torch.manual_seed(0)
+    banks = MemoryBank(backbones.empty_stages("efficientnet-lite0"), **SMALL).banks
+    fine, coarse = 5 + 2 * torch.randn(3, 1, 64, 64), 70 + 9 * torch.randn(3, 1, 64, 64)
+    banks.balance(fine, coarse)
+    brought = banks.factor * coarse + banks.shift
+    assert brought.mean().item() == pytest.approx(fine.mean().item(), abs=1e-3)
+    assert brought.std().item() == pytest.approx(WEIGHT * fine.std().item(), rel=1e-4)
+    banks.balance(fine, torch.ones_like(coarse))  # images of one colour: nothing to compare with
+    assert torch.isfinite(banks.factor)
+
+
+@pytest.mark.parametrize(("count", "learnt", "aside"), [(1, 1, 1), (9, 9, 1), (30, 27, 3), (5000, 360, 40)])
+def test_more_images_do_not_make_it_slower(bank, monkeypatch, count, learnt, aside):
+    looked_at = {"fine": [], "coarse": []}
+    for which, seen in looked_at.items():
+        one, width = getattr(bank.banks, which), sum(getattr(bank.banks, which).widths)
+        monkeypatch.setattr(
+            one,
+            "patches",
+            lambda network, x, seen=seen, width=width: seen.append(x[0, :2, 0, 0].tolist()) or torch.rand(1, 64, width),
+        )
+    numbered = np.stack([np.arange(count) % 256, np.arange(count) // 256, np.zeros(count)], axis=1).astype(np.uint8)
+    bank.fit(numbered[:, :, None, None].repeat(2, axis=2))  # [count, 3, 2, 1]
+    for seen in looked_at.values():
+        assert len(seen) == learnt + aside
+        assert len({*map(tuple, seen[:learnt])} & {*map(tuple, seen[learnt:])}) == (aside if count < 10 else 0)
+    assert bank.banks.fine.kept.shape == (min(300, 64 * learnt), 160)
 
 
 def test_it_finds_a_black_square():
@@ -128,7 +177,7 @@ def test_it_finds_a_black_square():
     mask = np.zeros((256, 256), bool)
     mask[100:140, 110:150] = True
     images[-1][:, mask] = 10
-    bank = MemoryBank(side=128, candidates=3000, size=300)
+    bank = MemoryBank(**SMALL)
     bank.fit(images[:5])
     assert roc_auc_score(mask.ravel(), bank.anomaly_maps(images[-1:]).ravel()) > 0.95
 
@@ -146,14 +195,20 @@ def test_stages_are_those_of_the_whole_network():
     stages = backbones.imagenet_stages()
     x = torch.rand(1, 3, 64, 64)
     seen = stages(x)
-    assert [tuple(stage.shape[1:]) for stage in seen] == [(16, 32, 32), (24, 16, 16), (40, 8, 8), (80, 4, 4)]
+    assert [tuple(stage.shape[1:]) for stage in seen] == [
+        (16, 32, 32),
+        (24, 16, 16),
+        (40, 8, 8),
+        (80, 4, 4),
+        (112, 4, 4),
+    ]
     network = backbones.load_efficientnet_lite0()
-    torch.testing.assert_close(network.features[:11](backbones.efficientnet_lite0().normalize(x)), seen[3])
+    torch.testing.assert_close(network.features[:14](backbones.efficientnet_lite0().normalize(x)), seen[4])
 
 
 def test_stages_of_torchvision():
     stages = backbones.empty_stages("resnet18")
-    expected = [(1, 64, 32, 32), (1, 64, 16, 16), (1, 128, 8, 8), (1, 256, 4, 4)]
+    expected = [(1, 64, 32, 32), (1, 64, 16, 16), (1, 128, 8, 8), (1, 256, 4, 4), (1, 256, 4, 4)]
     assert [one.shape for one in stages(torch.rand(1, 3, 64, 64))] == expected
     with pytest.raises(ValueError, match="no backbone 'vgg'"):
         backbones.empty_stages("vgg")

@@ -1,7 +1,7 @@
 """Thousands of damaged and made-up files: each is read, or refused with one plain sentence.
 
-No traceback, no hang, no more than 1 GB of memory beside what earlier tests left in the process. HAZELNUT_FUZZ sets the number of cases of each kind; the cases are the same
-in every run.
+No traceback, no hang, no more than 1 GB of memory beside what earlier tests left in the process. HAZELNUT_FUZZ sets
+the number of cases of each kind; the cases are the same in every run.
 """
 
 import contextlib

@@ -5,7 +5,6 @@ import itertools
 import math
 import time
 
-import numpy as np
 import torch
 
 from hazelnut_ae import features, training
@@ -72,16 +71,20 @@ def article_seconds(count):
 
 
 def bank_seconds(count):
-    """The same with the memory bank, by one image and a small part of the choice of what is kept."""
+    """The same with both memory banks, by one image and a small part of the choice of what is kept."""
     bank = features.MemoryBank(device=speed.find_device())
-    image = np.zeros((3, 256, 256), np.uint8)
-    patches = bank.patches(image)
-    look = fastest(lambda: bank.patches(image)[0, 0].item())
-    some = torch.rand(bank.candidates, patches.shape[1], device=patches.device)
-    choose = fastest(lambda: features.coreset(some, TRIED), 2) * bank.size / TRIED
-    compare = fastest(lambda: features.nearest_distances(patches, some[: bank.size])[0].item(), 2)
-    learnt_from = min(count - held_out(count), features.IMAGES)
-    return look * learnt_from + choose + (look + compare) * held_out(count)
+    x = torch.zeros(1, 3, 256, 256, device=bank.device)
+    looked_at = min(count - held_out(count), features.IMAGES)
+    mapped = held_out(count) + looked_at // features.ASIDE
+    seconds = 0.0
+    for one in (bank.banks.fine, bank.banks.coarse):
+        some = torch.rand(bank.candidates, one.mean.numel(), device=bank.device)
+        one.kept = some[: bank.size]
+        look = fastest(lambda one=one: one.patches(bank.network, x)[0, 0, 0].item())
+        choose = fastest(lambda some=some: features.coreset(some, TRIED), 2) * bank.size / TRIED
+        to_map = fastest(lambda one=one: one(bank.network, x)[0, 0, 0, 0].item(), 2)
+        seconds += look * (looked_at - looked_at // features.ASIDE) + choose + to_map * mapped
+    return seconds
 
 
 def in_words(seconds):

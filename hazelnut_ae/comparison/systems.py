@@ -62,7 +62,7 @@ EVERY = SYSTEMS | {  # and what the article does not compare itself with
         MemoryBank,
         paper=dict(),  # as it is: a memory bank takes no training that could be cut short
         quick=dict(),
-        tiny=dict(side=128, candidates=2000, size=200),
+        tiny=dict(side=128, coarse_side=64, candidates=2000, size=200),
         trained=False,
     ),
 }

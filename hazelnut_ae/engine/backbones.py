@@ -165,26 +165,27 @@ class Stages(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
         self.eval().requires_grad_(False)
 
-    def forward(self, x):
-        """float32 [N, 3, S, S] in [0, 1] -> what each stage sees: [N, C, S/2, S/2], [N, C', S/4, S/4], … S/8, S/16."""
+    def forward(self, x, count=None):
+        """float32 [N, 3, S, S] in [0, 1] -> what the first `count` stages see, [N, C, S/2, S/2] and so on."""
         x, seen = (x - self.mean) / self.std, []
-        for stage in self.stages:
+        for stage in self.stages[:count]:
             x = stage(x)
             seen.append(x)
         return seen
 
 
 def lite0_stages(network):
-    """16, 24, 40 and 80 channels at stride 2, 4, 8 and 16 of an `EfficientNetLite0`."""
+    """16, 24, 40, 80 and 112 channels at stride 2, 4, 8, 16 and 16 of an `EfficientNetLite0`."""
     f = network.features
-    return Stages("efficientnet-lite0", [f[:4], f[4:6], f[6:8], f[8:11]], (16, 24, 40, 80), *LITE)
+    return Stages("efficientnet-lite0", [f[:4], f[4:6], f[6:8], f[8:11], f[11:14]], (16, 24, 40, 80, 112), *LITE)
 
 
 def resnet18_stages(network):
-    """64, 64, 128 and 256 channels at stride 2, 4, 8 and 16 of torchvision's ResNet-18."""
+    """64, 64, 128, 256 and 256 channels at stride 2, 4, 8, 16 and 16 of torchvision's ResNet-18."""
     stem = nn.Sequential(network.conv1, network.bn1, network.relu)
     first = nn.Sequential(network.maxpool, network.layer1)
-    return Stages("resnet18", [stem, first, network.layer2, network.layer3], (64, 64, 128, 256), *IMAGENET)
+    stages = [stem, first, network.layer2, network.layer3[0], network.layer3[1]]
+    return Stages("resnet18", stages, (64, 64, 128, 256, 256), *IMAGENET)
 
 
 def empty_resnet18():

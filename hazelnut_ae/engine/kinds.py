@@ -44,12 +44,12 @@ def article_caption(run):
     return f"{c['preset']} preset, {epochs} epochs, latent {c['latent_dim']}, seed {c['seed']}"
 
 
-BANK = {"side": int, "neighbourhood": int, "candidates": int, "size": int, "blur": float}
+BANK = {"side": int, "neighbourhood": int, "coarse_side": int, "candidates": int, "size": int, "blur": float}
 
 
 def build_features(config, weights):
-    within = 32 <= config["side"] <= 2048 and config["neighbourhood"] in range(1, 64, 2) and config["blur"] <= 64
-    if not within:  # before memory is asked for
+    sides = all(32 <= config[key] <= 2048 for key in ("side", "coarse_side"))
+    if not sides or config["neighbourhood"] not in range(1, 64, 2) or config["blur"] > 64:  # before memory is asked for
         raise ValueError("config.json has a side, a neighbourhood or a blur that no run has")
     settings = {key: config[key] for key in BANK}
     detector = MemoryBank(empty_stages(config["backbone"]), **settings, seed=config["seed"])

@@ -155,7 +155,9 @@ def check_settings(config):
     """Raises: ValueError if a run's settings are not of the types that the programs work with."""
     types = {"preset": str, "data_name": str, "data": str, "seed": int}
     for key, wanted in (types | kind_of(config).settings).items():
-        value = config.get(key)
+        if key not in config:
+            raise ValueError(f"config.json has no {key}; another version may have written it")
+        value = config[key]
         if type(value) is not wanted or (wanted is not str and not 0 <= value < math.inf):
             raise ValueError(f"config.json has {value!r} as its {key}")
 

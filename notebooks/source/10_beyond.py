@@ -258,7 +258,7 @@ for count in (30, 60, 86, 120, 300):
 # bank, its network and both thresholds, and nothing else is needed from here on.
 
 # %%
-small = dict(side=128, candidates=3000, size=300) if tiny else {}
+small = dict(side=128, coarse_side=64, candidates=3000, size=300) if tiny else {}
 run = bank_run.train_run(data, place / "run", lesson.preset, **small)
 print(run.caption)
 

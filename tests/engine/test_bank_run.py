@@ -14,7 +14,7 @@ from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.features import MemoryBank
 from hazelnut_ae.presets import PRESETS
 
-SMALL = dict(side=128, candidates=3000, size=300)
+SMALL = dict(side=128, coarse_side=64, candidates=3000, size=300)
 FILES = ["config.json", "model.safetensors", "thresholds.json"]
 
 
@@ -131,6 +131,7 @@ def test_a_run_from_before_there_were_two_is_the_articles(tiny_run, tmp_path, pa
         {"backbone": "vgg"},
         {"side": 10**9},
         {"side": 128.0},
+        {"coarse_side": 16},
         {"neighbourhood": 4},
         {"size": -1},
         {"blur": 1e9},

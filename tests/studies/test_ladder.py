@@ -12,7 +12,7 @@ from hazelnut_ae.features import MemoryBank
 from hazelnut_ae.studies import __main__ as studies
 from hazelnut_ae.studies import ladder
 
-SMALL = dict(side=128, candidates=2000, size=200)
+SMALL = dict(side=128, coarse_side=64, candidates=2000, size=200)
 
 
 @pytest.fixture
