@@ -20,7 +20,8 @@ class Detector(Protocol):
     """What can be fitted to good images and then scores every pixel of others.
 
     One whose maps a network computes may also offer it: `map_network()`, a torch module from float32 [N, 3, 256, 256]
-    in [0, 1] to float32 [N, 256, 256]. Then `hazelnut-ae export` can write it for programs without torch.
+    in [0, 1] to float32 [N, 256, 256]. Then `hazelnut-ae export` can write it for programs without torch. And one for
+    which the exponential rule is wrong sets `tau_from_pasted`: its label-free τ is that of `pasting.tau_median`.
     """
 
     name: str

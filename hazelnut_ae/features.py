@@ -153,6 +153,7 @@ class MemoryBank:
     """The two banks as a `Detector`."""
 
     has_printed_tau = False
+    tau_from_pasted = True  # distances do not fall off as residuals do, so good images alone do not tell τ
 
     def __init__(
         self,

@@ -4,12 +4,14 @@ Good images alone tell how high an anomaly map is where nothing is wrong, but no
 patches of good images, moved, recoloured and cut out as blobs, are pasted into held-out good ones (after CutPaste: Li,
 Sohn, Yoon & Pfister, CVPR 2021, who train on them; here nothing is trained). Their masks are known, so each image has a
 best τ, and the median of these is the answer. It needs maps of the pasted images, hence the detector.
+
+No rule serves every map: of three that err for different reasons, `tau_median` takes the middle one.
 """
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from hazelnut_ae import metrics
+from hazelnut_ae import metrics, thresholds
 
 EACH, MOST = 6, 48  # pasted images from each good one, and in all
 AREAS = (60, 2500)  # pixels of 65,536, evenly spread in their logarithm: from a scratch to a big stain
@@ -77,3 +79,26 @@ def tau_pasted(maps, masks):
         raise ValueError(f"maps {list(maps.shape)} and masks {list(masks.shape)} should be [M, H, W], M ≥ 1")
     single = zip(maps[:, None], masks[:, None], strict=True)
     return float(np.median([metrics.PixelMetrics().update(*one).compute()["tau"] for one in single]))
+
+
+def tau_median(good_maps, pasted_maps, masks):
+    """The middle one of three τ: what 1 % of good pixels exceed, the exponential rule, and that of pasted defects.
+
+    good_maps: float32 [N, H, W] of held-out good images; pasted_maps, masks: as in `tau_pasted`, which see.
+    """
+    three = (thresholds.tau_quantile(good_maps, 0.01), thresholds.tau_exponential(good_maps))
+    return float(np.median([*three, tau_pasted(pasted_maps, masks)]))
+
+
+def label_free_tau(detector, good, good_maps):
+    """τ by the rule for a detector's maps: `tau_median` for one with `tau_from_pasted`, else the exponential rule.
+
+    good: uint8 [M, 3, H, W], held-out good images; good_maps: float32 [M, H, W], the detector's maps of them. None
+    without any. Raises: DataError if a map holds NaN.
+    """
+    if not len(good_maps):
+        return None
+    if not getattr(detector, "tau_from_pasted", False):
+        return thresholds.tau_label_free(good_maps)
+    images, masks = paste_defects(np.asarray(good))
+    return tau_median(good_maps, detector.anomaly_maps(images), masks)

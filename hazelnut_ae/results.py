@@ -10,12 +10,13 @@ from hazelnut_ae.engine import bootstrap, histograms
 from hazelnut_ae.metrics import PixelMetrics
 
 
-def evaluate(detector_name, maps, test, held_out_maps, tau_printed, data="", seed=0):
+def evaluate(detector_name, maps, test, held_out_maps, tau_printed, data="", seed=0, tau_label_free=None):
     """Every number of one detector on one test set.
 
     maps: float32 [N, H, W] of the test images; test: their ImageSet; held_out_maps: float32 [M, H, W] of good images
     that training never saw, for the thresholds (None if there are none); tau_printed: whether "tau" is the article's
-    (it fits residuals in [0, 1] only), else it is the label-free one.
+    (it fits residuals in [0, 1] only), else it is the label-free one; tau_label_free: that one, else chosen by
+    `thresholds.tau_label_free`.
     A defect's numbers are of that defect's images alone, as in the article; "pixels" and "images" are of all images.
     "intervals" hold 95 % bootstrap intervals over images, [low, high].
     Returns a dict that JSON can hold, None for what the data cannot give.
@@ -24,7 +25,9 @@ def evaluate(detector_name, maps, test, held_out_maps, tau_printed, data="", see
     maps = np.asarray(maps, np.float32)
     masks, defects = np.asarray(test.masks, bool), np.asarray(test.defects)
     has_held_out = held_out_maps is not None and len(held_out_maps) > 0
-    tau_free = thresholds.tau_label_free(held_out_maps) if has_held_out else None
+    tau_free = tau_label_free
+    if tau_free is None and has_held_out:
+        tau_free = thresholds.tau_label_free(held_out_maps)
 
     images = histograms.image_histograms(maps, masks)
     by_kind = {

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from hazelnut_ae import metrics, pasting
+from hazelnut_ae import metrics, pasting, thresholds
 from hazelnut_ae.engine.files import DataError
 
 
@@ -68,3 +68,28 @@ def test_what_it_refuses():
         pasting.tau_pasted(np.zeros((2, 4, 4)), np.zeros((3, 4, 4), bool))
     with pytest.raises(DataError):
         pasting.tau_pasted(np.full((1, 4, 4), np.nan), np.ones((1, 4, 4), bool))
+
+
+class Brightness:
+    """A detector whose map is the brightness of its images; counts those it saw."""
+
+    def __init__(self, tau_from_pasted):
+        self.tau_from_pasted, self.seen = tau_from_pasted, 0
+
+    def anomaly_maps(self, images):
+        self.seen += len(images)
+        return images.mean(axis=1, dtype=np.float32) / 255
+
+
+def test_each_detector_has_its_rule():
+    good = np.random.default_rng(0).integers(90, 110, (3, 3, 64, 64)).astype(np.uint8)
+    residuals, distances = Brightness(False), Brightness(True)
+    maps = residuals.anomaly_maps(good)
+    assert pasting.label_free_tau(residuals, good, maps) == thresholds.tau_label_free(maps)
+    assert residuals.seen == 3
+    images, masks = pasting.paste_defects(good)
+    pasted = Brightness(True).anomaly_maps(images)
+    three = [thresholds.tau_quantile(maps, 0.01), thresholds.tau_exponential(maps), pasting.tau_pasted(pasted, masks)]
+    assert pasting.label_free_tau(distances, good, maps) == pytest.approx(sorted(three)[1])
+    assert distances.seen == len(images)
+    assert pasting.label_free_tau(distances, good[:0], maps[:0]) is None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from hazelnut_ae import results
+from hazelnut_ae import pasting, results
 from hazelnut_ae.augmentation import KINDS, SHORT
 from hazelnut_ae.comparison.systems import EVERY, SYSTEMS, new_detector, options_of
 from hazelnut_ae.engine import memory, runs, workflow
@@ -21,7 +21,7 @@ from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.training import split_good
 
 OWN = "article"  # how the run itself is named, whatever it holds: it was trained by another command
-CODE = 3  # counts up with each change of a system's weights or maps: what is kept of an older one is not taken
+CODE = 4  # counts up with each change of a system's weights or maps: what is kept of an older one is not taken
 
 
 def compare(dataset, run_folder, systems=None, setting="quick", augment=None, seed=None, device="cpu"):
@@ -91,7 +91,10 @@ def run_of(run_folder, required=True):
 def evaluate(dataset, found):
     """The result of `results.evaluate` on what `predict` or `article` found, with what was run and what it took."""
     maps, held_out_maps, printed = found["maps"], found["held_out_maps"], found.get("has_printed_tau", False)
-    result = results.evaluate(found["system"], maps, dataset.test, held_out_maps, printed, dataset.name)
+    tau = found["tau_label_free"]
+    result = results.evaluate(
+        found["system"], maps, dataset.test, held_out_maps, printed, dataset.name, tau_label_free=tau
+    )
     return result | {key: found.get(key) for key in ("setting", "augment", "fit_s", "predict_s", "peak_gb")}
 
 
@@ -102,11 +105,14 @@ def article(dataset, run):
     started = time.monotonic()
     maps = detector.anomaly_maps(dataset.test.images)
     predict_s = time.monotonic() - started
+    good = workflow.held_out(dataset, run)
+    held_out_maps = detector.anomaly_maps(good)
     return {
         "system": detector.name,
         "has_printed_tau": detector.has_printed_tau,
         "maps": maps,
-        "held_out_maps": detector.anomaly_maps(workflow.held_out(dataset, run)),
+        "held_out_maps": held_out_maps,
+        "tau_label_free": pasting.label_free_tau(detector, good, held_out_maps),
         "setting": run.config["preset"],
         "augment": ", ".join(run.config.get("augmentations", ())),
         "fit_s": None,
@@ -175,7 +181,9 @@ def predict(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=
         with memory.kept():
             test_maps = detector.anomaly_maps(dataset.test.images)
             maps_facts = {"predict_s": time.monotonic() - started}
-            held_out_maps = detector.anomaly_maps(dataset.train.images[held_out_rows])
+            good = dataset.train.images[held_out_rows]
+            held_out_maps = detector.anomaly_maps(good)
+            maps_facts["tau_label_free"] = pasting.label_free_tau(detector, good, held_out_maps)
         maps = {"maps": torch.from_numpy(test_maps), "held_out_maps": torch.from_numpy(held_out_maps)}
         peaks = [peak for peak in (facts.get("peak_gb"), memory.memory_gb()) if peak is not None]
         maps_facts["peak_gb"] = max(peaks, default=None)

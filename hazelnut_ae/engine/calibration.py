@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hazelnut_ae import metrics, thresholds
+from hazelnut_ae import metrics, pasting, thresholds
 from hazelnut_ae.engine.checkpoints import digest_of
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.engine.runs import read_json, write_json
@@ -41,23 +41,23 @@ class Calibration:
         return (above + 1) / (len(self.held_out_scores) + 1)
 
 
-def calibrate(held_out_maps):
+def calibrate(held_out_maps, tau=None):
     """The `Calibration` by the label-free rules, from maps float32 [M, H, W] of held-out good images, M ≥ 1.
 
-    Raises: ValueError without maps; DataError if one holds NaN.
+    tau: else by the exponential rule. Raises: ValueError without maps; DataError if one holds NaN.
     """
     scores = metrics.image_scores(held_out_maps)
     return Calibration(
-        tau=thresholds.tau_label_free(held_out_maps),
+        tau=thresholds.tau_label_free(held_out_maps) if tau is None else tau,
         image_tau=thresholds.tau_images_label_free(scores),
         typical=float(np.median(held_out_maps)),
         held_out_scores=tuple(float(score) for score in scores),
     )
 
 
-def write(folder, detector, held_out_maps):
+def write(folder, detector, held_out_maps, tau):
     """Calibrates a detector and leaves RUN/thresholds.json, atomically; returns the `Calibration`."""
-    found = calibrate(held_out_maps)
+    found = calibrate(held_out_maps, tau)
     write_json(Path(folder) / FILE, {"weights": digest_of(detector.state())} | asdict(found))
     return found
 
@@ -91,7 +91,8 @@ def keep(folder, detector, held_out):
     except DataError:
         pass
     try:
-        return write(folder, detector, detector.anomaly_maps(held_out))
+        maps = detector.anomaly_maps(held_out)
+        return write(folder, detector, maps, pasting.label_free_tau(detector, held_out, maps))
     except DataError as error:
         print(f"{folder} has no thresholds. {error}")
         return None

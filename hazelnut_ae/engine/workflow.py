@@ -2,7 +2,7 @@
 
 import sys
 
-from hazelnut_ae import results, shipped
+from hazelnut_ae import pasting, results, shipped
 from hazelnut_ae.detection import reconstruct, residual
 from hazelnut_ae.engine import calibration, gallery, runs
 from hazelnut_ae.engine.files import DataError
@@ -71,7 +71,9 @@ def evaluate(dataset, run):
         )
     same = note_other_data(dataset, run)
     detector = detector_of(run)
-    held_out_maps = detector.anomaly_maps(held_out(dataset, run))
+    good = held_out(dataset, run)
+    held_out_maps = detector.anomaly_maps(good)
+    tau = pasting.label_free_tau(detector, good, held_out_maps)
     result = results.evaluate(
         detector.name,
         detector.anomaly_maps(dataset.test.images),
@@ -79,10 +81,11 @@ def evaluate(dataset, run):
         held_out_maps,
         tau_printed=detector.has_printed_tau,
         data=dataset.name,
+        tau_label_free=tau,
     )
     if same and shipped.FOLDER not in run.folder.parents:
         runs.write_json(run.folder / "results.json", result)
-        calibration.write(run.folder, detector, held_out_maps)
+        calibration.write(run.folder, detector, held_out_maps, tau)
     return result
 
 

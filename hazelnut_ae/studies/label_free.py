@@ -12,6 +12,7 @@ RULES = {  # name: τ from maps of held-out good images and of pasted ones with 
     "99.9 % quantile": lambda good, pasted, masks: thresholds.tau_quantile(good),
     "exponential": lambda good, pasted, masks: thresholds.tau_exponential(good),
     "pasted defects": lambda good, pasted, masks: pasting.tau_pasted(pasted, masks),
+    "median of three": pasting.tau_median,
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hazelnut_ae import beyond, detection, results, synthetic
+from hazelnut_ae import beyond, detection, pasting, results, synthetic
 from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.dataset import load
 from hazelnut_ae.engine import bank_run, memory, runs, workflow
@@ -34,7 +34,9 @@ def ladder(dataset, run_folder, bank_folder, rungs=None):
         memory.forget_largest_memory()
         found = rung(dataset, article, bank, maps)
         maps[name] = found
-        result = results.evaluate(name, found["test"], dataset.test, found["good"], False, dataset.name)
+        result = results.evaluate(
+            name, found["test"], dataset.test, found["good"], False, dataset.name, tau_label_free=found.get("tau")
+        )
         result |= {key: found.get(key) for key in ("fit_s", "image_s")} | {"peak_gb": memory.memory_gb()}
         if before:
             both = {one: maps[one]["test"] for one in (name, before)}
@@ -55,11 +57,12 @@ def fitted(detector, dataset, *what):
 
 
 def of(detector, dataset, good):
-    """{"test", "good"}: a fitted detector's maps of the test images and of good ones; "image_s": seconds for one."""
+    """{"test", "good"}: a fitted detector's maps of the test images and of good ones; "image_s": seconds for one; "tau"."""
     started = time.perf_counter()
     found = {"test": detector.anomaly_maps(dataset.test.images)}
     seconds = (time.perf_counter() - started) / len(dataset.test)
-    return found | {"good": detector.anomaly_maps(good), "image_s": seconds}
+    maps = detector.anomaly_maps(good)
+    return found | {"good": maps, "tau": pasting.label_free_tau(detector, good, maps), "image_s": seconds}
 
 
 def softened(dataset, article, bank, maps):
