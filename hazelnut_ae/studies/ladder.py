@@ -57,7 +57,7 @@ def fitted(detector, dataset, *what):
 
 
 def of(detector, dataset, good):
-    """{"test", "good"}: a fitted detector's maps of the test images and of good ones; "image_s": seconds for one; "tau"."""
+    """{"test", "good"}: a fitted detector's maps of test images and of good ones; "tau"; "image_s": seconds for one."""
     started = time.perf_counter()
     found = {"test": detector.anomaly_maps(dataset.test.images)}
     seconds = (time.perf_counter() - started) / len(dataset.test)
