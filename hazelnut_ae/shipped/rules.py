@@ -31,15 +31,15 @@ def other_rules(folder):
         [
             "## One rule for every map?",
             "What five rules for τ keep of the F1 at the best τ over all pixels, from held-out good images alone:\n"
-            "`python -m hazelnut_ae.studies label-free DIR --run RUN`. *Pasted defects* are patches of good images in\n"
-            "held-out ones (`pasting`); that rule was fixed on the synthetic hazelnuts and hazelnut_toy. The *median of\n"
-            "three* is the middle one of the 99 % quantile, the exponential rule and the pasted defects; that it is the\n"
-            "rule of the memory bank was decided with all of this table in sight. The memory bank: on two cores, every\n"
-            "pixel; the other systems in their `quick` setting, seed 0, on a GPU, every third pixel.",
+            "`python -m hazelnut_ae.studies label-free DIR --run RUN`. *Pasted defects* are patches of good images\n"
+            "in held-out ones (`pasting`); that rule was fixed on the synthetic hazelnuts and hazelnut_toy. The\n"
+            "*median of three* is the middle one of the 99 % quantile, the exponential rule and the pasted defects;\n"
+            "that it is the rule of the memory bank was decided with all of this table in sight. The memory bank: on\n"
+            "two cores, every pixel; the other systems in their `quick` setting, seed 0, on a GPU, every third pixel.",
             markdown(["data", "system", "F1 max", *names], rows),
             f"Cells in which a rule keeps {percent(ENOUGH)}: {'; '.join(served)}. Pasted defects keep at least "
             f"{percent(others.min())}\nof F1 max on every set but {listed(failed)}, where they keep as little "
             f"as {percent(worst.min())}; why has not\nbeen found out. So the memory bank takes the median of three, "
-            f"which keeps {listed([percent(one) for one in bank])} of its F1 max,\nand all others the exponential rule.",
+            f"which keeps {listed([percent(one) for one in bank])} of its F1 max,\nand all others the exponential one.",
         ]
     )

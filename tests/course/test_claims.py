@@ -1155,13 +1155,13 @@ def test_the_mean_image_against_a_trained_network(claim):
 
 def test_what_reading_the_copies_more_kindly_brings(claim):
     sentence = (
-        "lift the mean F1-max from 0.56 to 0.62, the label-free one from 0.48 to 0.56, and the image AUROC from 0.90"
+        "lift the mean F1-max from 0.56 to 0.62, the label-free one from 0.49 to 0.57, and the image AUROC from 0.90"
     )
     printed = claim(TEN, sentence)
     before, after, images = rungs(printed)["the article"], rungs(printed)["both"], of_images(printed)
-    assert [round(number, 2) for number in before[2:]] == [0.56, 0.48]
-    assert [round(number, 2) for number in after[2:]] == [0.62, 0.56]
-    assert (round(images["the article"], 2), round(images["both"], 2)) == (0.90, 0.93)
+    assert [round(number, 2) for number in before[2:]] == [0.56, 0.49]
+    assert [round(number, 2) for number in after[2:]] == [0.62, 0.57]
+    assert (round(images["the article"], 2), round(images["both"], 2)) == (0.90, 0.94)
     assert all(rungs(printed)[one][2] > before[2] for one in ("one pixel aside", "blurred"))  # "both help"
 
 
@@ -1178,13 +1178,13 @@ def test_what_the_memory_bank_brings(claim):
 
 def test_what_both_maps_together_bring(claim):
     printed = claim(
-        TEN, "The best label-free F1 of the page, 0.68, where the article's map has 0.48 and the bank alone 0.64"
+        TEN, "The best label-free F1 of the page, 0.68, where the article's map has 0.49 and the bank alone 0.57"
     )
     found = rungs(printed)
     assert max(found, key=lambda one: found[one][3]) == "together"
-    assert [round(found[one][3], 2) for one in ("together", "the article", "memory bank")] == [0.68, 0.48, 0.64]
-    claim(TEN, "from 0.985 to 0.971")
-    assert (found["memory bank"][0], found["together"][0]) == (0.985, 0.971)
+    assert [round(found[one][3], 2) for one in ("together", "the article", "memory bank")] == [0.68, 0.49, 0.57]
+    claim(TEN, "from 0.985 to 0.969")
+    assert (found["memory bank"][0], found["together"][0]) == (0.985, 0.969)
     claim(TEN, "the highest pixel AUROC and PRO of this page")
     assert all(max(found, key=lambda one: found[one][column]) == "memory bank" for column in (0, 1))
 
@@ -1197,19 +1197,18 @@ def test_thirty_photographs(claim):
 
 
 def test_the_memory_bank_on_transistor(claim):
-    claim(TEN, "on MVTec AD's transistor its pixel AUROC is 0.85; the article's network has 0.79")
-    bank, article = (shipped.measured(name)["pixels"]["auroc"] for name in ("features_transistor", "transistor"))
-    assert (round(bank, 2), round(article, 2)) == (0.85, 0.79)
+    claim(TEN, "on MVTec AD's transistor its pixel AUROC is 0.95, where the article's network has 0.79")
+    results = [shipped.measured(name) for name in ("features_transistor", "transistor")]
+    assert [round(one["pixels"]["auroc"], 2) for one in results] == [0.95, 0.79]
+    claim(TEN, "but its F1 at the label-free τ is 0.42")
+    assert round(sum(kind["f1_label_free"] for kind in results[0]["defects"].values()) / 4, 2) == 0.42
 
 
 def test_what_pasted_defects_keep_of_every_map(claim):
     study = pd.read_csv(shipped.FOLDER / "measured" / "label_free.csv")
     bank = study[(study["data"] == "transistor") & (study["system"] == "memory bank")]
-    claim(TEN, "of the bank's best F1 on transistors it keeps 5 %")
-    assert round(100 * bank["exponential"].item()) == 5
-    claim(TEN, "Over five detectors that keeps at least 80 % of the best F1")
-    kept = study.groupby("data")["pasted defects"]
-    assert study["system"].nunique() == 5
-    assert round(100 * kept.min().drop("bottle").min()) == 80
-    claim(TEN, "but on bottles only 37 to 77 %")
-    assert [round(100 * kept.min()["bottle"]), round(100 * kept.max()["bottle"])] == [37, 77]
+    claim(TEN, "of the bank's best F1 on transistors it keeps 7 %")
+    assert round(100 * bank["exponential"].item()) == 7
+    assert bank["median of three"].item() > 10 * bank["exponential"].item()
+    printed = claim(TEN, "of three that err for different reasons the bank takes the middle one")
+    assert rungs(printed)["memory bank"][3] > 0
