@@ -84,7 +84,7 @@ def rung(*names):
 rung("mean image", "PCA", "the article")
 
 # %% [markdown]
-# Read the first column: the mean image, which cannot even tell one nut from another, has a pixel AUROC of 0.93, the network
+# Read the first column: the mean image has a pixel AUROC of 0.93, the network
 # that `make run` trains for minutes 0.88. What is bright where all nuts are brown is found without learning. By PRO, by F1 and by whole
 # images the order turns round: there the copies tell more.
 
@@ -117,8 +117,8 @@ for name, read in softer:
 rung("the article", "one pixel aside", "blurred", "both")
 
 # %% [markdown]
-# Both help, and together they lift the mean F1-max from 0.56 to 0.62, the label-free one from 0.49 to 0.57, and the image AUROC from
-# 0.90 to 0.94. It is the cheapest step of this page.
+# Both help; together they lift the mean F1-max from 0.56 to 0.62, the label-free one from 0.49 to 0.57, and the image AUROC from
+# 0.90 to 0.94.
 
 # %% [markdown]
 # ## Rung 6: has anything like this been seen before?
@@ -153,9 +153,9 @@ figures.panels(
 # for all: always the one that is farthest from those chosen so far. What is rare among the good, the tip, the scar, is then kept
 # as surely as what is frequent.
 #
-# One size of patch does not see everything. The **fine** bank knows grain and edges, in the first four stages of an image
-# enlarged to 640 pixels. That a part is missing or lies elsewhere shows only in more of the image at once: the **coarse** bank keeps the third
-# and fifth stage of the image at 256 pixels. The map is the fine one, but where the coarse one, brought to its scale, is higher.
+# One size of patch does not see everything. The **fine** bank knows grain and edges, by the first four stages of the image at
+# 640 pixels; the **coarse** one, by the third and fifth stage at 256 pixels, what lies where. The map is the fine one, but where the
+# coarse one, brought to its scale, is higher.
 
 # %%
 fine, coarse = bank.banks.fine.kept, bank.banks.coarse.kept
@@ -173,8 +173,7 @@ rung("the article", "both", "memory bank")
 paired_differences(test, {name: maps[name] for name in ("both", "memory bank")}, "both").round(3)
 
 # %% [markdown]
-# The intervals pair the images (notebook 9): each draw measures both maps on the same nuts. None of the three touches 0, so it was
-# not the luck of these 56 images.
+# The intervals pair the images (notebook 9). None of the three touches 0, so it was not the luck of these 56 images.
 
 # %% [markdown]
 # ## Rung 7: both together
@@ -207,9 +206,8 @@ lesson.show(
 # %% [markdown]
 # ### A threshold that knows what wrong looks like
 #
-# The rule of notebook 7 asks good images alone how high a map *is*. It was made for residuals: of the bank's best F1 on transistors it
-# keeps 7 %. So show the bank what wrong may look like, without one defective nut: `pasting.py` pastes blobs of good
-# images into good ones kept aside, where they do not belong. Their masks are known, so each image has a best τ.
+# The rule of notebook 7 was made for residuals: of the bank's best F1 on transistors it keeps 7 %. So show the bank what wrong may
+# look like: `pasting.py` pastes blobs of good images into good ones kept aside. Their masks are known, so each image has a best τ.
 
 # %%
 pasted, masks = pasting.paste_defects(good)
@@ -222,7 +220,7 @@ figures.panels(
 
 # %% [markdown]
 # No single rule serves all parts, so of three that err for different reasons the bank takes the middle one: what 1 % of good pixels
-# exceed, the rule of notebook 7, and the median of the pasted images' τ ([what each keeps](../hazelnut_ae/shipped/README.md)).
+# exceed, notebook 7's, and the median of the pasted images' τ ([what each keeps](../hazelnut_ae/shipped/README.md)).
 
 # %% [markdown]
 # ## Which rung for which part?

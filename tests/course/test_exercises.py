@@ -100,7 +100,7 @@ WRONG = [  # (notebook, exercise, what of the solution, becomes what)
     (NINE, 5, "of_good.std() / of_good.mean()", "-of_good.std() / of_good.mean()"),
     (NINE, 5, "order = sorted(spread", "order = sorted(list(spread)[1:]"),
     (TEN, 1, "* 4 / 1e6", "/ 1e6"),
-    (TEN, 2, "- bank.mean) * bank.scale", "- bank.mean)"),
+    (TEN, 2, "- one.mean) * one.scale", "- one.mean)"),
     (TEN, 3, "max(f1_of", "min(f1_of"),
     (TEN, 4, "max(of_images", "min(of_images"),
 ]
