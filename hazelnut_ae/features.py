@@ -10,7 +10,7 @@ Two banks look at the same image. The fine one, of images enlarged to 640 pixels
 16, finds a scratch; the coarse one, of images of 256 pixels and two stages at stride 8 and 16 with a neighbourhood of
 3×3, as the paper's, finds a part that is missing or lies elsewhere. Network (EfficientNet-Lite0), stages, size and
 neighbourhood of the fine bank, and that images are never turned, were chosen by trial on painted hazelnuts and on
-hazelnut_toy; so was WEIGHT, the largest at which the coarse bank costs neither of them 0.005 of its F1-max.
+hazelnut_toy; so was WEIGHT, the largest one tried at which the coarse bank costs neither 0.005 of F1-max.
 """
 
 import math
