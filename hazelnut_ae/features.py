@@ -138,7 +138,7 @@ class TwoBanks(nn.Module):
         self.shift = fine.mean() - self.factor * coarse.mean()
 
     def distances(self, x):
-        """From the fine and from the coarse bank, each [N, 1, H, W], without unit."""
+        """How far from the fine and from the coarse bank, each [N, 1, H, W] ≥ 0, not yet comparable."""
         return [
             F.interpolate(bank(self.network, x), size=x.shape[-2:], mode="bilinear")
             for bank in (self.fine, self.coarse)

@@ -1210,5 +1210,10 @@ def test_what_pasted_defects_keep_of_every_map(claim):
     claim(TEN, "of the bank's best F1 on transistors it keeps 7 %")
     assert round(100 * bank["exponential"].item()) == 7
     assert bank["median of three"].item() > 10 * bank["exponential"].item()
-    printed = claim(TEN, "of three that err for different reasons the bank takes the middle one")
-    assert rungs(printed)["memory bank"][3] > 0
+    claim(
+        TEN, "No single rule serves all parts, so of three that err for different reasons the bank takes the middle one"
+    )
+    banks = study[study["system"] == "memory bank"]
+    alone = banks[["99 % quantile", "exponential", "pasted defects"]].min()
+    assert (alone < 0.5).all()
+    assert banks["median of three"].min() > alone.max()

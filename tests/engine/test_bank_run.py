@@ -147,6 +147,14 @@ def test_settings_that_do_not_fit_are_one_sentence(run, change):
     assert "\n" not in str(caught.value)
 
 
+def test_a_run_of_a_version_with_one_bank_says_so(run):
+    config = json.loads((run.folder / "config.json").read_text())
+    del config["coarse_side"]
+    (run.folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError, match="has no coarse_side; another version may have written it"):
+        runs.load_run(run.folder)
+
+
 def test_a_damaged_bank_is_one_sentence(run):
     path = run.folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1000])
