@@ -129,8 +129,8 @@ for detect in detectors:
     )
 
 # %%
-side = np.linspace(-4, 4, 81)
-plane = np.array([(x, y) for x in side for y in side])  # [6561, 2], points all over the picture
+side = np.linspace(-6, 6, 121)
+plane = np.array([(x, y) for x in side for y in side])  # [14641, 2], points all over the picture
 figure, axes = plt.subplots(1, 3, figsize=(11, 4), sharey=True)
 for ax, detect in zip(axes, detectors, strict=True):
     alarm = plane[detect(plane)]
@@ -138,7 +138,7 @@ for ax, detect in zip(axes, detectors, strict=True):
     ax.scatter(good[:, 0], good[:, 1], s=6, color=GOOD, label="good")
     ax.scatter(scratch[:, 0], scratch[:, 1], s=14, color=DEFECT, marker="s", label="scratch (known)")
     ax.scatter(stain[:, 0], stain[:, 1], s=16, color=OTHER, marker="^", label="stain (new)")
-    ax.set(title=detect.__name__, xlabel="first measurement (shaded: alarm)")
+    ax.set(title=detect.__name__, xlabel="first measurement (shaded: alarm)", xlim=(-4, 4))
 axes[0].set(ylabel="second measurement", ylim=(-6, 4.3))
 axes[0].legend(fontsize=9, loc="lower left")
 plt.show()

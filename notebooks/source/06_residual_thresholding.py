@@ -270,7 +270,7 @@ for name, of_defect in rows.items():
         "precision": metrics.precision(counts),
         "F1": metrics.f1(counts),
     }
-pd.DataFrame(table).T.round(2)
+pd.DataFrame.from_dict(table, orient="index").round(2)
 
 # %% [markdown]
 # Print: most is found, and half of what is marked is wrong. Hole and crack: what is marked is mostly right, and more than half
