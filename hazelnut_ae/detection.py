@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.metrics import image_scores
 from hazelnut_ae.training import to_float, train
 
 BATCH = 32
@@ -19,9 +20,11 @@ BATCH = 32
 class Detector(Protocol):
     """What can be fitted to good images and then scores every pixel of others.
 
-    One whose maps a network computes may also offer it: `map_network()`, a torch module from float32 [N, 3, 256, 256]
-    in [0, 1] to float32 [N, 256, 256]. Then `hazelnut-ae export` can write it for programs without torch. And one for
-    which the exponential rule is wrong sets `tau_from_pasted`: its label-free τ is that of `pasting.tau_median`.
+    An image's score is the mean of its map's 100 largest pixels (`metrics.image_scores`), unless a detector has one of
+    its own and `maps_and_scores(images)` to give both, which see. One whose maps a network computes may also offer it:
+    `map_network()`, a torch module from float32 [N, 3, 256, 256] in [0, 1] to float32 [N, 256, 256], and to scores
+    [N] if it has its own. Then `hazelnut-ae export` can write it for programs without torch. And one for which the
+    exponential rule is wrong sets `tau_from_pasted`: its label-free τ is that of `pasting.tau_median`.
     """
 
     name: str
@@ -38,6 +41,14 @@ class Detector(Protocol):
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """Takes over what another one of its kind has learnt."""
+
+
+def maps_and_scores(detector, images):
+    """Anomaly maps of uint8 [N, 3, 256, 256], float32 [N, 256, 256], and the images' scores, float64 [N]."""
+    if hasattr(detector, "maps_and_scores"):
+        return detector.maps_and_scores(images)
+    maps = detector.anomaly_maps(images)
+    return maps, image_scores(maps)
 
 
 @torch.no_grad()

@@ -8,7 +8,8 @@ everything in the bank.
 
 Two banks look at the same image. The fine one, of images enlarged to 640 pixels and the stages at stride 2, 4, 8 and
 16, finds a scratch; the coarse one, of images of 256 pixels and two stages at stride 8 and 16 with a neighbourhood of
-3×3, as the paper's, finds a part that is missing or lies elsewhere. Network (EfficientNet-Lite0), stages, size and
+3×3, as the paper's, finds a part that is missing or lies elsewhere. The map is the larger of both; whether the image
+as a whole is defective, the coarse one says alone. Network (EfficientNet-Lite0), stages, size and
 neighbourhood of the fine bank, and that images are never turned, were chosen by trial on painted hazelnuts and on
 hazelnut_toy; so was WEIGHT, the largest one tried at which the coarse bank costs neither 0.005 of F1-max.
 """
@@ -32,6 +33,7 @@ GRID = 2  # the stage on whose grid patches lie, that at stride 8: 80×80 of the
 PART = 256  # patches compared at once: their table of products with a bank of 5,000 takes 5 MB
 FINE, COARSE = (0, 1, 2, 3), (2, 4)  # the stages that each bank keeps
 WEIGHT = 0.6  # of the coarse bank's map beside the fine one's
+PLACES = 10  # of the coarse bank's 32×32: an image's score is the mean of so many largest distances
 
 
 def locally_aware(stages, grid, neighbourhood):
@@ -119,7 +121,8 @@ class Bank(nn.Module):
 
 
 class TwoBanks(nn.Module):
-    """float32 [N, 3, H, W] in [0, 1] to anomaly maps float32 [N, H, W] ≥ 0: all that `MemoryBank` has learnt."""
+    """float32 [N, 3, H, W] in [0, 1] to anomaly maps float32 [N, H, W] ≥ 0 and scores float64 [N] ≥ 0 of the images:
+    all that `MemoryBank` has learnt."""
 
     def __init__(self, network, side, neighbourhood, coarse_side, blur):
         super().__init__()
@@ -128,25 +131,29 @@ class TwoBanks(nn.Module):
         self.coarse = Bank(COARSE, network.widths, coarse_side, 3)
         self.register_buffer("factor", torch.ones(()))  # coarse distances times factor plus shift are like fine ones
         self.register_buffer("shift", torch.zeros(()))
+        self.register_buffer("usual", torch.ones(()))  # how large `largest` is for a good image
 
-    def balance(self, fine, coarse):
-        """Learns from what both banks say of good images, [M, 1, H, W] each, how to compare them.
+    def balance(self, fine, coarse, largest):
+        """Learns from what `distances` says of M good images how to compare the two banks, and what is usual.
 
         The coarse one is brought to the mean of the fine one, and to WEIGHT of its standard deviation.
         """
         self.factor = WEIGHT * fine.std() / coarse.std().clamp_min(1e-12)
         self.shift = fine.mean() - self.factor * coarse.mean()
+        self.usual = largest.mean().clamp_min(1e-12)
 
     def distances(self, x):
-        """How far from the fine and from the coarse bank, each [N, 1, H, W] ≥ 0, not yet comparable."""
-        return [
-            F.interpolate(bank(self.network, x), size=x.shape[-2:], mode="bilinear")
-            for bank in (self.fine, self.coarse)
-        ]
+        """How far from the fine and from the coarse bank, each [N, 1, H, W] ≥ 0, not yet comparable, and `largest`,
+        the mean of the coarse bank's PLACES largest distances in each image, float64 [N]."""
+        fine, coarse = self.fine(self.network, x), self.coarse(self.network, x)  # [N, 1, 80, 80], [N, 1, 32, 32]
+        largest = coarse.flatten(1).topk(PLACES).values.double().mean(dim=1)
+        fine, coarse = (F.interpolate(one, size=x.shape[-2:], mode="bilinear") for one in (fine, coarse))
+        return fine, coarse, largest
 
     def forward(self, x):
-        fine, coarse = self.distances(x)
-        return self.blur(torch.maximum(fine, self.factor * coarse + self.shift))[:, 0]  # [N, H, W]
+        fine, coarse, largest = self.distances(x)
+        maps = self.blur(torch.maximum(fine, self.factor * coarse + self.shift))[:, 0]  # [N, H, W]
+        return maps, largest / self.usual  # [N], about 1 for a good image
 
 
 class MemoryBank:
@@ -203,18 +210,24 @@ class MemoryBank:
             self.banks.distances(self.batch(good[row]))
             for row in tqdm(aside, desc="memory bank: balance", disable=None)
         ]
-        self.banks.balance(*(torch.cat(maps) for maps in zip(*far, strict=True)))
+        self.banks.balance(*(torch.cat(parts) for parts in zip(*far, strict=True)))
 
     @torch.inference_mode()
-    def anomaly_maps(self, images):
-        """How far each place of uint8 [N, 3, H, W] is from the banks, enlarged and blurred: float32 [N, H, W] ≥ 0."""
-        maps = np.zeros((len(images), *images.shape[2:]), np.float32)
+    def maps_and_scores(self, images):
+        """How far each place of uint8 [N, 3, H, W] is from the banks, enlarged and blurred, float32 [N, H, W] ≥ 0, and
+        float64 [N]: how many times as far from the coarse one an image's farthest places are as those of a good one."""
+        maps, scores = np.zeros((len(images), *images.shape[2:]), np.float32), np.zeros(len(images))
         for row, image in enumerate(tqdm(images, desc="memory bank: maps", disable=None)):
-            maps[row] = self.banks(self.batch(image))[0].cpu().numpy()
-        return maps
+            anomaly_map, score = self.banks(self.batch(image))
+            maps[row], scores[row] = anomaly_map[0].cpu().numpy(), score.item()
+        return maps, scores
+
+    def anomaly_maps(self, images):
+        """The first of `maps_and_scores`."""
+        return self.maps_and_scores(images)[0]
 
     def map_network(self):
-        """What `anomaly_maps` computes, as one torch module."""
+        """What `maps_and_scores` computes, as one torch module."""
         return self.banks
 
     def state(self):
@@ -223,6 +236,8 @@ class MemoryBank:
 
     def restore(self, state):
         """Takes over what another one has learnt; raises RuntimeError if that has another network or other patches."""
+        if missing := sorted(set(self.state()) - set(state)):
+            raise RuntimeError(f"it has no {missing[0]}; another version may have written it")
         for which in ("fine", "coarse"):
             bank, found = getattr(self.banks, which), state.get(f"{which}.kept", ())
             bank.kept = bank.mean.new_zeros(len(found), len(bank.mean))  # of as many rows

@@ -10,13 +10,17 @@ from hazelnut_ae.engine import bootstrap, histograms
 from hazelnut_ae.metrics import PixelMetrics
 
 
-def evaluate(detector_name, maps, test, held_out_maps, tau_printed, data="", seed=0, tau_label_free=None):
+def evaluate(
+    detector_name, maps, test, held_out_maps, tau_printed, data="", seed=0, tau_label_free=None, scores=None,
+    held_out_scores=None,
+):  # fmt: skip
     """Every number of one detector on one test set.
 
     maps: float32 [N, H, W] of the test images; test: their ImageSet; held_out_maps: float32 [M, H, W] of good images
     that training never saw, for the thresholds (None if there are none); tau_printed: whether "tau" is the article's
     (it fits residuals in [0, 1] only), else it is the label-free one; tau_label_free: that one, else chosen by
-    `thresholds.tau_label_free`.
+    `thresholds.tau_label_free`; scores, held_out_scores: of the images, [N] and [M], where the detector has its own
+    (`detection.maps_and_scores`), else `metrics.image_scores` of the maps.
     A defect's numbers are of that defect's images alone, as in the article; "pixels" and "images" are of all images.
     "intervals" hold 95 % bootstrap intervals over images, [low, high].
     Returns a dict that JSON can hold, None for what the data cannot give.
@@ -36,6 +40,9 @@ def evaluate(detector_name, maps, test, held_out_maps, tau_printed, data="", see
     everything = sum(by_kind.values(), PixelMetrics())
     weights = bootstrap.draw_weights(defects, seed=seed)
     coarse = bootstrap.CoarseHistograms(images, everything)
+    scores = metrics.image_scores(maps) if scores is None else scores
+    if has_held_out and held_out_scores is None:
+        held_out_scores = metrics.image_scores(held_out_maps)
 
     blocks = {}
     for name in sorted(set(by_kind) - {"good"}):
@@ -58,7 +65,7 @@ def evaluate(detector_name, maps, test, held_out_maps, tau_printed, data="", see
             "image_size": maps.shape[-1],
             "defects": blocks,
             "pixels": pixels,
-            "images": _image_block(maps, defects != "good", held_out_maps if has_held_out else None, weights),
+            "images": _image_block(scores, defects != "good", held_out_scores if has_held_out else None, weights),
         }
     )
 
@@ -105,11 +112,10 @@ def _pixel_block(maps, masks, curves, tau, tau_free, weights, intervals):
     return block | {"intervals": found}
 
 
-def _image_block(maps, is_defective, held_out_maps, weights):
-    scores = metrics.image_scores(maps)
+def _image_block(scores, is_defective, held_out_scores, weights):
     everything_defective = metrics.confusion(np.ones_like(is_defective), is_defective)
     block = {
-        "images": len(maps),
+        "images": len(scores),
         "good": int((~is_defective).sum()),
         "auroc": metrics.image_auroc(scores, is_defective),
         "tau": None,
@@ -122,8 +128,8 @@ def _image_block(maps, is_defective, held_out_maps, weights):
     }
     intervals = {"auroc": bootstrap.image_auroc_interval(scores, is_defective, weights)}
     tau = None
-    if held_out_maps is not None:
-        tau = thresholds.tau_images_label_free(metrics.image_scores(held_out_maps))
+    if held_out_scores is not None:
+        tau = thresholds.tau_images_label_free(held_out_scores)
     if tau is not None and not math.isnan(tau):
         block |= {"tau": tau} | metrics.image_rates(scores, is_defective, tau)
         intervals["f1"] = bootstrap.f1_interval(scores > tau, is_defective, weights)

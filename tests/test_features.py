@@ -113,7 +113,7 @@ def test_what_it_has_learnt_goes_through_a_file_into_another(bank, painted):
 
 
 @pytest.mark.parametrize(
-    "change", ["fine.kept", "coarse.mean", "factor", "network.mean", "another network", "one bank"]
+    "change", ["fine.kept", "coarse.mean", "factor", "network.mean", "another network", "one bank", "no scores"]
 )
 def test_what_another_has_learnt_is_refused(bank, painted, change):
     bank.fit(painted.train.images[:2])
@@ -122,6 +122,8 @@ def test_what_another_has_learnt_is_refused(bank, painted, change):
         bank = MemoryBank(backbones.empty_stages("resnet18"), **SMALL)
     elif change == "one bank":
         state = {name: tensor for name, tensor in state.items() if not name.startswith("coarse.")}
+    elif change == "no scores":  # of before it scored images in its own way: its image τ would be another's
+        state = {name: tensor for name, tensor in state.items() if name != "usual"}
     else:
         state[change] = torch.zeros(3, 3)
     with pytest.raises((RuntimeError, ValueError)):
@@ -132,7 +134,7 @@ def test_what_is_far_from_the_coarse_bank_alone_shows_in_the_map(bank, painted):
     """The map is the fine one's, but where the coarse one, brought to its scale, is higher."""
     bank.fit(painted.train.images)
     x = bank.batch(painted.test.images[0])
-    fine, coarse = bank.banks.distances(x)
+    fine, coarse, _ = bank.banks.distances(x)
     joined = bank.banks.blur(torch.maximum(fine, coarse * bank.banks.factor + bank.banks.shift))[0, 0]
     np.testing.assert_array_equal(bank.anomaly_maps(painted.test.images[:1])[0], joined)
     bank.banks.coarse.kept += 100  # nothing is like anything that it knows
@@ -143,12 +145,31 @@ def test_the_coarse_bank_is_brought_to_the_scale_of_the_fine_one():
     torch.manual_seed(0)
     banks = MemoryBank(backbones.empty_stages("efficientnet-lite0"), **SMALL).banks
     fine, coarse = 5 + 2 * torch.randn(3, 1, 64, 64), 70 + 9 * torch.randn(3, 1, 64, 64)
-    banks.balance(fine, coarse)
+    banks.balance(fine, coarse, torch.tensor([2.0, 4.0, 6.0], dtype=torch.float64))
+    assert banks.usual == 4
     brought = banks.factor * coarse + banks.shift
     assert brought.mean().item() == pytest.approx(fine.mean().item(), abs=1e-3)
     assert brought.std().item() == pytest.approx(WEIGHT * fine.std().item(), rel=1e-4)
-    banks.balance(fine, torch.ones_like(coarse))  # images of one colour: nothing to compare with
+    banks.balance(fine, torch.ones_like(coarse), torch.zeros(3))  # images of one colour: nothing to compare with
     assert torch.isfinite(banks.factor)
+    assert banks.usual > 0
+
+
+def test_an_image_is_as_abnormal_as_the_strangest_places_of_the_coarse_bank(bank, painted):
+    bank.fit(painted.train.images)
+    test = painted.test.images
+    maps, scores = bank.maps_and_scores(test)
+    coarse = bank.banks.coarse
+    expected = []
+    for image in test:
+        patches = (coarse.patches(bank.network, bank.batch(image))[0] - coarse.mean) * coarse.scale  # [P, D]
+        distances, _ = NearestNeighbors(n_neighbors=1).fit(coarse.kept.numpy()).kneighbors(patches.numpy())
+        expected.append(np.sort(distances[:, 0])[-10:].mean())
+    np.testing.assert_allclose(scores * bank.banks.usual.item(), expected, rtol=1e-4)
+    np.testing.assert_array_equal(maps, bank.anomaly_maps(test))
+    aside = painted.train.images[: 1 if len(painted.train) < 10 else len(painted.train) : 10]
+    assert bank.maps_and_scores(aside)[1].mean() == pytest.approx(1, rel=1e-3)  # in units of a good image
+    assert [part.shape for part in bank.maps_and_scores(test[:0])] == [(0, 256, 256), (0,)]
 
 
 @pytest.mark.parametrize(("count", "learnt", "aside"), [(1, 1, 1), (9, 9, 1), (30, 27, 3), (5000, 360, 40)])

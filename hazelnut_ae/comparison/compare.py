@@ -15,13 +15,14 @@ import torch
 from hazelnut_ae import pasting, results
 from hazelnut_ae.augmentation import KINDS, SHORT
 from hazelnut_ae.comparison.systems import EVERY, SYSTEMS, new_detector, options_of
+from hazelnut_ae.detection import maps_and_scores
 from hazelnut_ae.engine import memory, runs, workflow
 from hazelnut_ae.engine.checkpoints import Checkpoint, digest_of, read_tensors, write_tensors
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.training import split_good
 
 OWN = "article"  # how the run itself is named, whatever it holds: it was trained by another command
-CODE = 4  # counts up with each change of a system's weights or maps: what is kept of an older one is not taken
+CODE = 5  # counts up with each change of a system's weights or maps: what is kept of an older one is not taken
 
 
 def compare(dataset, run_folder, systems=None, setting="quick", augment=None, seed=None, device="cpu"):
@@ -90,10 +91,14 @@ def run_of(run_folder, required=True):
 
 def evaluate(dataset, found):
     """The result of `results.evaluate` on what `predict` or `article` found, with what was run and what it took."""
-    maps, held_out_maps, printed = found["maps"], found["held_out_maps"], found.get("has_printed_tau", False)
-    tau = found["tau_label_free"]
     result = results.evaluate(
-        found["system"], maps, dataset.test, held_out_maps, printed, dataset.name, tau_label_free=tau
+        found["system"],
+        found["maps"],
+        dataset.test,
+        found["held_out_maps"],
+        found.get("has_printed_tau", False),
+        dataset.name,
+        **{key: found[key] for key in ("tau_label_free", "scores", "held_out_scores")},
     )
     return result | {key: found.get(key) for key in ("setting", "augment", "fit_s", "predict_s", "peak_gb")}
 
@@ -103,15 +108,17 @@ def article(dataset, run):
     detector = workflow.detector_of(run)
     memory.forget_largest_memory()
     started = time.monotonic()
-    maps = detector.anomaly_maps(dataset.test.images)
+    maps, scores = maps_and_scores(detector, dataset.test.images)
     predict_s = time.monotonic() - started
     good = workflow.held_out(dataset, run)
-    held_out_maps = detector.anomaly_maps(good)
+    held_out_maps, held_out_scores = maps_and_scores(detector, good)
     return {
         "system": detector.name,
         "has_printed_tau": detector.has_printed_tau,
         "maps": maps,
         "held_out_maps": held_out_maps,
+        "scores": scores,
+        "held_out_scores": held_out_scores,
         "tau_label_free": pasting.label_free_tau(detector, good, held_out_maps),
         "setting": run.config["preset"],
         "augment": ", ".join(run.config.get("augmentations", ())),
@@ -164,7 +171,8 @@ def file_of(folder, name, setting, augment, seed):
 
 
 def predict(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, device="cpu"):
-    """One system's "maps" of the test images and "held_out_maps", float32 [N, H, W], with `fit`'s facts and its own.
+    """One system's "maps" of the test images and "held_out_maps", float32 [N, H, W], the images' "scores" and
+    "held_out_scores", float64 [N], with `fit`'s facts and its own.
 
     Taken from `folder` where they are there, else computed and put there.
     """
@@ -179,12 +187,12 @@ def predict(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=
         memory.forget_largest_memory()
         started = time.monotonic()
         with memory.kept():
-            test_maps = detector.anomaly_maps(dataset.test.images)
+            maps = dict(zip(("maps", "scores"), maps_and_scores(detector, dataset.test.images), strict=True))
             maps_facts = {"predict_s": time.monotonic() - started}
             good = dataset.train.images[held_out_rows]
-            held_out_maps = detector.anomaly_maps(good)
-            maps_facts["tau_label_free"] = pasting.label_free_tau(detector, good, held_out_maps)
-        maps = {"maps": torch.from_numpy(test_maps), "held_out_maps": torch.from_numpy(held_out_maps)}
+            maps |= zip(("held_out_maps", "held_out_scores"), maps_and_scores(detector, good), strict=True)
+            maps_facts["tau_label_free"] = pasting.label_free_tau(detector, good, maps["held_out_maps"])
+        maps = {part: torch.from_numpy(one) for part, one in maps.items()}
         peaks = [peak for peak in (facts.get("peak_gb"), memory.memory_gb()) if peak is not None]
         maps_facts["peak_gb"] = max(peaks, default=None)
         write_tensors(path, maps, key, maps_facts)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hazelnut_ae import metrics, pasting, thresholds
+from hazelnut_ae import detection, metrics, pasting, thresholds
 from hazelnut_ae.engine.checkpoints import digest_of
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.engine.runs import read_json, write_json
@@ -22,8 +22,8 @@ FILE = "thresholds.json"
 class Calibration:
     """What held-out good images tell of a detector.
 
-    tau: of pixels; image_tau: of image scores (`metrics.image_scores`); typical: the median of their pixels' scores,
-    where a heat map begins to glow; held_out_scores: one per held-out good image, () where none is known.
+    tau: of pixels; image_tau: of image scores (`detection.maps_and_scores`); typical: the median of their pixels'
+    scores, where a heat map begins to glow; held_out_scores: one per held-out good image, () where none is known.
     """
 
     tau: float
@@ -41,12 +41,13 @@ class Calibration:
         return (above + 1) / (len(self.held_out_scores) + 1)
 
 
-def calibrate(held_out_maps, tau=None):
+def calibrate(held_out_maps, tau=None, scores=None):
     """The `Calibration` by the label-free rules, from maps float32 [M, H, W] of held-out good images, M ≥ 1.
 
-    tau: else by the exponential rule. Raises: ValueError without maps; DataError if one holds NaN.
+    tau: else by the exponential rule; scores: of these images, [M], else `metrics.image_scores` of the maps.
+    Raises: ValueError without maps; DataError if one holds NaN.
     """
-    scores = metrics.image_scores(held_out_maps)
+    scores = metrics.image_scores(held_out_maps) if scores is None else scores
     return Calibration(
         tau=thresholds.tau_label_free(held_out_maps) if tau is None else tau,
         image_tau=thresholds.tau_images_label_free(scores),
@@ -55,9 +56,9 @@ def calibrate(held_out_maps, tau=None):
     )
 
 
-def write(folder, detector, held_out_maps, tau):
+def write(folder, detector, held_out_maps, tau, scores):
     """Calibrates a detector and leaves RUN/thresholds.json, atomically; returns the `Calibration`."""
-    found = calibrate(held_out_maps, tau)
+    found = calibrate(held_out_maps, tau, scores)
     write_json(Path(folder) / FILE, {"weights": digest_of(detector.state())} | asdict(found))
     return found
 
@@ -91,8 +92,8 @@ def keep(folder, detector, held_out):
     except DataError:
         pass
     try:
-        maps = detector.anomaly_maps(held_out)
-        return write(folder, detector, maps, pasting.label_free_tau(detector, held_out, maps))
+        maps, scores = detection.maps_and_scores(detector, held_out)
+        return write(folder, detector, maps, pasting.label_free_tau(detector, held_out, maps), scores)
     except DataError as error:
         print(f"{folder} has no thresholds. {error}")
         return None

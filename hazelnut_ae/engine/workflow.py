@@ -3,7 +3,7 @@
 import sys
 
 from hazelnut_ae import pasting, results, shipped
-from hazelnut_ae.detection import reconstruct, residual
+from hazelnut_ae.detection import maps_and_scores, reconstruct, residual
 from hazelnut_ae.engine import calibration, gallery, runs
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.presets import PRESETS
@@ -72,20 +72,23 @@ def evaluate(dataset, run):
     same = note_other_data(dataset, run)
     detector = detector_of(run)
     good = held_out(dataset, run)
-    held_out_maps = detector.anomaly_maps(good)
+    held_out_maps, held_out_scores = maps_and_scores(detector, good)
+    maps, scores = maps_and_scores(detector, dataset.test.images)
     tau = pasting.label_free_tau(detector, good, held_out_maps)
     result = results.evaluate(
         detector.name,
-        detector.anomaly_maps(dataset.test.images),
+        maps,
         dataset.test,
         held_out_maps,
         tau_printed=detector.has_printed_tau,
         data=dataset.name,
         tau_label_free=tau,
+        scores=scores,
+        held_out_scores=held_out_scores,
     )
     if same and shipped.FOLDER not in run.folder.parents:
         runs.write_json(run.folder / "results.json", result)
-        calibration.write(run.folder, detector, held_out_maps, tau)
+        calibration.write(run.folder, detector, held_out_maps, tau, held_out_scores)
     return result
 
 

@@ -45,11 +45,15 @@ class Exported(nn.Module):
 
     def forward(self, images):
         x = images if images.dtype == torch.float32 else images.float() / 255
-        maps = self.network(x)  # [N, 256, 256]
-        largest = maps.flatten(1).topk(IMAGE_SCORE_PIXELS).values  # [N, 100]
-        scores = largest.double().mean(dim=1)  # [N]; in double precision, as `metrics.image_scores`
+        found = self.network(x)
+        maps, scores = found if isinstance(found, tuple) else (found, mean_of_largest(found))  # [N, 256, 256], [N]
         masks = maps > self.pixel_threshold
         return scores, scores > self.image_threshold, maps, masks, self.pixel_threshold, self.image_threshold
+
+
+def mean_of_largest(maps):
+    """`metrics.image_scores` in torch: float64 [N] of float32 [N, H, W]."""
+    return maps.flatten(1).topk(IMAGE_SCORE_PIXELS).values.double().mean(dim=1)
 
 
 class Differences(NamedTuple):

@@ -8,17 +8,18 @@ import numpy as np
 from PIL import Image
 
 from hazelnut_ae.dataset import SIZE, read_image, rgb_at
-from hazelnut_ae.detection import BATCH, predicted_pixels
+from hazelnut_ae.detection import BATCH, maps_and_scores, predicted_pixels
 from hazelnut_ae.engine import calibration, histograms, runs, workflow
 from hazelnut_ae.engine.calibration import Calibration
 from hazelnut_ae.engine.files import DataError
-from hazelnut_ae.metrics import image_scores
 
 
 class Predictions(NamedTuple):
     """What a detector says of N images, in their order."""
 
-    scores: np.ndarray  # float64 [N], larger = more anomalous: the mean of a map's 100 largest values
+    scores: (
+        np.ndarray
+    )  # float64 [N], larger = more anomalous: the mean of a map's 100 largest values, or the detector's own
     decisions: np.ndarray  # bool [N], True = defective: the score exceeds image_tau
     maps: np.ndarray  # float32 [N, 256, 256], larger = more anomalous; the article's network: in [0, 1]
     masks: np.ndarray  # bool [N, 256, 256], True = defective pixel: the map exceeds tau
@@ -65,17 +66,18 @@ class LoadedDetector:
         Threads may call it at the same time.
         Raises: DataError for a file that is no image; ValueError for an array of another kind or shape.
         """
-        size = (0, SIZE, SIZE)
-        images = list(each(images))
-        maps = [self.anomaly_maps(np.stack([prepared(one) for one in some])) for some in groups(images)]
-        maps = np.concatenate(maps) if maps else np.zeros(size, np.float32)  # [N, 256, 256]
-        scores = image_scores(maps)  # [N]
+        found = [(np.zeros((0, SIZE, SIZE), np.float32), np.zeros(0))]
+        found += [
+            self.maps_and_scores(np.stack([prepared(one) for one in some])) for some in groups(list(each(images)))
+        ]
+        maps, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))  # [N, 256, 256], [N]
         return Predictions(scores, scores > self.image_tau, maps, predicted_pixels(maps, np.float32(self.tau)))
 
-    def anomaly_maps(self, images):
-        """float32 [N, 256, 256] of uint8 [N, 3, 256, 256]. Raises: DataError if a map holds NaN."""
+    def maps_and_scores(self, images):
+        """float32 [N, 256, 256] and float64 [N] of uint8 [N, 3, 256, 256]. Raises: DataError if one is NaN."""
         with self._one_at_a_time:  # a Detector need not expect two callers, and torch uses all processors for one
-            return histograms.finite(self.detector.anomaly_maps(images))
+            maps, scores = maps_and_scores(self.detector, images)
+        return histograms.finite(maps), histograms.finite(scores)
 
 
 def groups(images):

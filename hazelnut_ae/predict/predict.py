@@ -17,7 +17,6 @@ from hazelnut_ae.engine import memory
 from hazelnut_ae.engine.checkpoints import digest_of
 from hazelnut_ae.engine.files import DataError, Interrupted
 from hazelnut_ae.engine.parallel import stop_signals
-from hazelnut_ae.metrics import image_scores
 from hazelnut_ae.predict import inputs as images
 from hazelnut_ae.predict import pictures as drawing
 from hazelnut_ae.predict import report, table
@@ -101,8 +100,8 @@ def score_missing(detector, paths, journal, pictures):
             unreadable |= {path: one for path, one in found.items() if isinstance(one, DataError)}
             readable = [path for path in group if path not in unreadable]
             if not missing.isdisjoint(readable):
-                maps = detector.anomaly_maps(np.stack([found[path].image for path in readable]))  # [n, 256, 256]
-                scored = zip(readable, maps, image_scores(maps), strict=True)
+                maps, scores = detector.maps_and_scores(np.stack([found[path].image for path in readable]))
+                scored = zip(readable, maps, scores, strict=True)  # maps: float32 [n, 256, 256]
                 jobs = [(detector, journal.folder, pictures, path, found[path], *one) for path, *one in scored]
                 journal.append(pool.map(lambda job: entry_of(*job), [job for job in jobs if job[3] in missing]))
             bar.update(len(missing.intersection(group)))

@@ -11,6 +11,7 @@ import numpy as np
 from hazelnut_ae import beyond, detection, pasting, results, synthetic
 from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.dataset import load
+from hazelnut_ae.detection import maps_and_scores
 from hazelnut_ae.engine import bank_run, memory, runs, workflow
 from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.synthetic.defects import DEFECTS
@@ -35,12 +36,21 @@ def ladder(dataset, run_folder, bank_folder, rungs=None):
         found = rung(dataset, article, bank, maps)
         maps[name] = found
         result = results.evaluate(
-            name, found["test"], dataset.test, found["good"], False, dataset.name, tau_label_free=found.get("tau")
+            name,
+            found["test"],
+            dataset.test,
+            found["good"],
+            False,
+            dataset.name,
+            tau_label_free=found.get("tau"),
+            scores=found.get("scores"),
+            held_out_scores=found.get("good_scores"),
         )
         result |= {key: found.get(key) for key in ("fit_s", "image_s")} | {"peak_gb": memory.memory_gb()}
         if before:
             both = {one: maps[one]["test"] for one in (name, before)}
-            row = paired_differences(dataset.test, both, before).iloc[0].to_dict()
+            own = {one: maps[one].get("scores") for one in both}
+            row = paired_differences(dataset.test, both, before, scores=own).iloc[0].to_dict()
             result["against_the_rung_before"] = {key: _plain(value) for key, value in row.items() if key != "system"}
         measured.append(result)
         before = name
@@ -57,12 +67,13 @@ def fitted(detector, dataset, *what):
 
 
 def of(detector, dataset, good):
-    """{"test", "good"}: a fitted detector's maps of test images and of good ones; "tau"; "image_s": seconds for one."""
+    """{"test", "good"}: a fitted detector's maps of test images and of good ones; "scores", "good_scores": of these
+    images; "tau"; "image_s": seconds for one."""
     started = time.perf_counter()
-    found = {"test": detector.anomaly_maps(dataset.test.images)}
-    seconds = (time.perf_counter() - started) / len(dataset.test)
-    maps = detector.anomaly_maps(good)
-    return found | {"good": maps, "tau": pasting.label_free_tau(detector, good, maps), "image_s": seconds}
+    maps, scores = maps_and_scores(detector, dataset.test.images)
+    found = {"test": maps, "scores": scores, "image_s": (time.perf_counter() - started) / len(dataset.test)}
+    maps, scores = maps_and_scores(detector, good)
+    return found | {"good": maps, "good_scores": scores, "tau": pasting.label_free_tau(detector, good, maps)}
 
 
 def softened(dataset, article, bank, maps):

@@ -65,6 +65,14 @@ def test_it_is_the_difference_on_images_drawn_again(test_set):
         np.testing.assert_allclose(measured[1][name][1] - measured[0][name][1], values, atol=2e-3)
 
 
+def test_scores_of_ones_own_decide_between_images(test_set):
+    test, maps = test_set
+    own = np.arange(20.0)  # the good images, which come last, highest
+    (row,) = comparison.paired_differences(test, {"a": maps, "b": maps}, "a", scores={"b": own}).to_dict("records")
+    assert row["image AUROC"] == -metrics.image_auroc(metrics.image_scores(maps), np.arange(20) < 12)
+    assert (row["pixel AUROC"], row["F1-max"]) == (0, 0)
+
+
 def test_pairing_narrows_the_interval(test_set):
     test, maps = test_set
     (row,) = comparison.paired_differences(test, {"a": maps, "b": other_maps(maps)}, "a").to_dict("records")

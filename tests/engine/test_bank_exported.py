@@ -10,7 +10,6 @@ from hazelnut_ae.engine import backbones, bank_run
 from hazelnut_ae.engine.blur import GaussianBlur
 from hazelnut_ae.engine.calibration import calibrate
 from hazelnut_ae.features import MemoryBank
-from hazelnut_ae.metrics import image_scores
 from hazelnut_ae.predict import export
 from hazelnut_ae.predict.loaded import LoadedDetector
 from hazelnut_ae.presets import PRESETS
@@ -31,8 +30,8 @@ def fitted(painted, backbone="efficientnet-lite0", **settings):
 
 def loaded(bank, painted):
     """With thresholds of its own; half of the test images count as defective."""
-    maps = bank.anomaly_maps(painted.test.images)
-    return LoadedDetector(bank, calibrate(maps), image_tau=np.median(image_scores(maps)))
+    maps, scores = bank.maps_and_scores(painted.test.images)
+    return LoadedDetector(bank, calibrate(maps, scores=scores), image_tau=np.median(scores))
 
 
 @pytest.mark.parametrize("sigma", [0, 0.3, 1, 2, 4.4, 30])
@@ -50,9 +49,10 @@ def test_it_says_what_the_bank_says_with_and_without_torch(painted, settings):
     images = np.concatenate([painted.test.images, painted.train.images[1:3]])  # the last ones are in the banks
     native = detector.predict(images)
     with torch.no_grad():
-        maps = detector.detector.map_network()(torch.from_numpy(np.array(images)) / 255).numpy()
+        maps, scores = detector.detector.map_network()(torch.from_numpy(np.array(images)) / 255)
     span = np.ptp(native.maps)
-    np.testing.assert_allclose(maps, native.maps, atol=1e-4 * span)
+    np.testing.assert_allclose(maps.numpy(), native.maps, atol=1e-4 * span)
+    np.testing.assert_allclose(scores.numpy(), native.scores, rtol=1e-4)
     found = export.differences(detector, export.onnx_bytes(detector), images)
     assert (found.images, found.decisions) == (12, 0)
     assert max(found.maps, found.scores) < 1e-4 * span

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load, save
 
 import hazelnut_ae
 from hazelnut_ae import cli
@@ -12,6 +13,7 @@ from hazelnut_ae.comparison import compare, new_detector
 from hazelnut_ae.engine import backbones, bank_run, calibration, kinds, long_run, runs, workflow
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.features import MemoryBank
+from hazelnut_ae.metrics import image_auroc, image_scores
 from hazelnut_ae.presets import PRESETS
 
 SMALL = dict(side=128, coarse_side=64, candidates=3000, size=300)
@@ -153,6 +155,32 @@ def test_a_run_of_a_version_with_one_bank_says_so(run):
     (run.folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(DataError, match="has no coarse_side; another version may have written it"):
         runs.load_run(run.folder)
+
+
+def test_a_run_of_a_version_that_scored_images_otherwise_says_so(run):
+    """Its thresholds.json holds an image τ of other scores."""
+    path = run.folder / "model.safetensors"
+    state = load(path.read_bytes())
+    del state["usual"]
+    path.write_bytes(save(state))
+    with pytest.raises(DataError, match="has no usual; another version may have written it"):
+        runs.load_run(run.folder)
+
+
+def test_images_are_decided_by_the_banks_own_scores_everywhere(run, painted, bank_of_chance):
+    maps, scores = run.detector.maps_and_scores(painted.test.images)
+    assert not np.allclose(scores, image_scores(maps))
+    defective = np.array(painted.test.defects) != "good"
+    kept = run.detector.maps_and_scores(workflow.held_out(painted, run))[1]
+    blocks = [workflow.evaluate(painted, run)["images"]]
+    blocks += [one["images"] for one in compare(painted, run.folder, ["article", "features"], setting="tiny")]
+    for block in blocks:
+        assert block["auroc"] == image_auroc(scores, defective)
+        assert block["tau"] == kept.max()
+        assert block["tpr"] == (scores[defective] > kept.max()).mean()
+    found = hazelnut_ae.load_detector(run.folder).predict(painted.test.images)
+    np.testing.assert_array_equal(found.scores, scores)
+    np.testing.assert_array_equal(found.decisions, scores > kept.max())
 
 
 def test_a_damaged_bank_is_one_sentence(run):
