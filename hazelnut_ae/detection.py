@@ -21,10 +21,10 @@ class Detector(Protocol):
     """What can be fitted to good images and then scores every pixel of others.
 
     An image's score is the mean of its map's 100 largest pixels (`metrics.image_scores`), unless a detector has one of
-    its own and `maps_and_scores(images)` to give both, which see. One whose maps a network computes may also offer it:
-    `map_network()`, a torch module from float32 [N, 3, 256, 256] in [0, 1] to float32 [N, 256, 256], and to scores
-    [N] if it has its own. Then `hazelnut-ae export` can write it for programs without torch. And one for which the
-    exponential rule is wrong sets `tau_from_pasted`: its label-free τ is that of `pasting.tau_median`.
+    its own: `maps_and_scores(images)`, which see, and `score_is`, in words. One whose maps a network computes may also
+    offer it: `map_network()`, a torch module from float32 [N, 3, 256, 256] in [0, 1] to float32 [N, 256, 256], and to
+    scores [N] if it has its own. Then `hazelnut-ae export` can write it for programs without torch. And one for which
+    the exponential rule is wrong sets `tau_from_pasted`: its label-free τ is that of `pasting.tau_median`.
     """
 
     name: str

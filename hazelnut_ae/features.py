@@ -160,6 +160,7 @@ class MemoryBank:
     """The two banks as a `Detector`."""
 
     has_printed_tau = False
+    score_is = f"how far its {PLACES} strangest places are from the good images, as against those of a good one"
     tau_from_pasted = True  # distances do not fall off as residuals do, so good images alone do not tell τ
 
     def __init__(

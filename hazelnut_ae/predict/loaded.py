@@ -17,9 +17,7 @@ from hazelnut_ae.engine.files import DataError
 class Predictions(NamedTuple):
     """What a detector says of N images, in their order."""
 
-    scores: (
-        np.ndarray
-    )  # float64 [N], larger = more anomalous: the mean of a map's 100 largest values, or the detector's own
+    scores: np.ndarray  # float64 [N], larger = more anomalous: a map's 100 largest values on average, or the bank's own
     decisions: np.ndarray  # bool [N], True = defective: the score exceeds image_tau
     maps: np.ndarray  # float32 [N, 256, 256], larger = more anomalous; the article's network: in [0, 1]
     masks: np.ndarray  # bool [N, 256, 256], True = defective pixel: the map exceeds tau
@@ -55,6 +53,7 @@ class LoadedDetector:
         self.detector, self.calibration = detector, calibration
         self.tau = calibration.tau if tau is None else float(tau)
         self.image_tau = calibration.image_tau if image_tau is None else float(image_tau)
+        self.score_is = getattr(detector, "score_is", "the mean of the 100 largest values of its anomaly map")
         self._one_at_a_time = threading.Lock()
 
     def predict(self, images):

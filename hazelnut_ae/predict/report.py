@@ -32,6 +32,7 @@ def write(path, name, detector, journal, scored, scores, unreadable):
     content = {
         "name": printable(name),
         "detector": detector.detector.name,
+        "score_is": detector.score_is,
         "tau": detector.tau,
         "image_tau": tau,
         "own": tau == known.image_tau,
