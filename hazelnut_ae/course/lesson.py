@@ -18,10 +18,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from hazelnut_ae import dataset, detection, figures, presets, synthetic
+from hazelnut_ae import dataset, detection, features, figures, presets, synthetic
 from hazelnut_ae.engine import bank_run, cache, long_run, runs, workflow
 from hazelnut_ae.engine.files import DataError
-from hazelnut_ae.features import MemoryBank
 from hazelnut_ae.training import split_good
 
 SEED = 0
@@ -125,8 +124,8 @@ class Lesson:
     @cached_property
     def bank(self):
         """The `Run` of a memory bank of these very images (notebook 10), fitted on first use; tiny: a small one."""
-        settings = zlib.crc32(str(inspect.signature(MemoryBank)).encode())  # another version's bank is another one
-        name = f"bank-{self.preset.name}-{self.dataset.fingerprint[:12]}-{settings:08x}"
+        code = zlib.crc32(inspect.getsource(features).encode())  # another version's bank is another one
+        name = f"bank-{self.preset.name}-{self.dataset.fingerprint[:12]}-{code:08x}"
         folder = cache.cache_folder() / "runs" / name
         folder.mkdir(parents=True, exist_ok=True)
         small = {"side": 128, "candidates": 3000, "size": 300} if self.preset.name == "tiny" else {}

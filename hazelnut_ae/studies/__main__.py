@@ -9,7 +9,7 @@ comparison system.
     python -m hazelnut_ae.studies precision DIR --out precision.csv
     python -m hazelnut_ae.studies painted DIR PAINTED --out painted_against_real.csv
     python -m hazelnut_ae.studies time DIR --out time_to_quality.csv
-    python -m hazelnut_ae.studies ladder DIR --run RUN --bank BANK --out ladder.json
+    python -m hazelnut_ae.studies ladder DIR --run RUN --out ladder.json
     python -m hazelnut_ae.studies label-free DIR --run RUN --out label_free.csv
     python -m hazelnut_ae.studies variants DIR --maps runs/variants --out variants.csv
 """
@@ -74,7 +74,6 @@ def main(arguments=None):
     c = commands.add_parser("ladder", help="measure each rung of notebook 10 beside the one before")
     c.add_argument("data", metavar="DIR", help="a data folder with test images")
     c.add_argument("--run", required=True, help="the article's network, trained on these images")
-    c.add_argument("--bank", required=True, help="folder of the memory bank's run; fitted unless it is there")
     c.add_argument("--out", default="ladder.json", help="the results (default: ladder.json)")
     c.add_argument("--left-out", action="store_true", help="instead: what a U-Net finds of a defect it never saw")
     c = commands.add_parser("label-free", help="measure what each rule for τ keeps of the best F1")
@@ -118,7 +117,7 @@ def main(arguments=None):
 
 def ladder_to_json(chosen):
     data = dataset.load(chosen.data)
-    found = ladder.left_out(data) if chosen.left_out else ladder.ladder(data, chosen.run, chosen.bank)
+    found = ladder.left_out(data) if chosen.left_out else ladder.ladder(data, chosen.run)
     runs.write_json(Path(chosen.out), found)
     print(chosen.out)
     return 0

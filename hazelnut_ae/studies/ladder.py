@@ -12,8 +12,8 @@ from hazelnut_ae import beyond, detection, pasting, results, synthetic
 from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.dataset import load
 from hazelnut_ae.detection import maps_and_scores
-from hazelnut_ae.engine import bank_run, memory, runs, workflow
-from hazelnut_ae.presets import PRESETS
+from hazelnut_ae.engine import memory, runs, workflow
+from hazelnut_ae.features import MemoryBank
 from hazelnut_ae.synthetic.defects import DEFECTS
 from hazelnut_ae.training import split_good
 
@@ -21,19 +21,18 @@ KINDS = tuple(DEFECTS)
 PAINTED = 60  # nuts of each kind of defect, and as many good ones, that the U-Net learns from
 
 
-def ladder(dataset, run_folder, bank_folder, rungs=None):
+def ladder(dataset, run_folder, rungs=None):
     """Results of `results.evaluate`, a list with one for each rung, with "fit_s", "image_s", "peak_gb" and, but for the
     first, "against_the_rung_before": the differences in pixel AUROC, F1-max and image AUROC with their intervals.
 
-    dataset: a Dataset with test images; run_folder: the article's network, trained on these images; bank_folder: the
-    memory bank's run, fitted there unless it is there already; rungs: (name, function) in order, RUNGS unless given.
+    dataset: a Dataset with test images; run_folder: the article's network, trained on these images; rungs: {name:
+    function} in order, RUNGS unless given.
     """
     maps, measured, before = {}, [], None
     article = runs.load_run(run_folder)
-    bank = bank_run.train_run(dataset, bank_folder, PRESETS["quick"], resume=True)
     for name, rung in (rungs or RUNGS).items():
         memory.forget_largest_memory()
-        found = rung(dataset, article, bank, maps)
+        found = rung(dataset, article, maps)
         maps[name] = found
         result = results.evaluate(
             name,
@@ -57,13 +56,14 @@ def ladder(dataset, run_folder, bank_folder, rungs=None):
     return measured
 
 
-def fitted(detector, dataset, *what):
-    """The maps of a detector after fitting it to `what`, or to the good images less the held-out ones."""
+def fitted(detector, dataset):
+    """What `of` finds after fitting a detector to the good images less the held-out ones, and "fit_s"."""
     learn, held_out = split_good(len(dataset.train), 0)
-    started = time.perf_counter()
-    detector.fit(*(what or (dataset.train.images[learn],)))
-    fit_s = time.perf_counter() - started
-    return of(detector, dataset, dataset.train.images[held_out]) | {"fit_s": fit_s}
+    with memory.kept():
+        started = time.perf_counter()
+        detector.fit(dataset.train.images[learn])
+        fit_s = time.perf_counter() - started
+        return of(detector, dataset, dataset.train.images[held_out]) | {"fit_s": fit_s}
 
 
 def of(detector, dataset, good):
@@ -76,7 +76,7 @@ def of(detector, dataset, good):
     return found | {"good": maps, "good_scores": scores, "tau": pasting.label_free_tau(detector, good, maps)}
 
 
-def softened(dataset, article, bank, maps):
+def softened(dataset, article, maps):
     """The article's copies, read with a pixel's tolerance and a Gaussian."""
     model, good = article.model, workflow.held_out(dataset, article)
 
@@ -86,30 +86,43 @@ def softened(dataset, article, bank, maps):
     return {"test": soft(dataset.test.images), "good": soft(good)}
 
 
-def joined(dataset, article, bank, maps):
+def joined(dataset, article, maps):
     """The memory bank's map and the article's, as `beyond.together` joins them."""
     d, r = maps["memory bank"], maps["the article"]
-    good_r = article.detector.anomaly_maps(workflow.held_out(dataset, bank))  # of the same images as d["good"]
+    held_out = dataset.train.images[split_good(len(dataset.train), 0)[1]]
+    good_r = article.detector.anomaly_maps(held_out)  # of the same images as d["good"]
     return {
         "test": beyond.together(d["test"], r["test"], d["good"], good_r),
         "good": beyond.together(d["good"], good_r, d["good"], good_r),
     }
 
 
+@functools.cache
 def taught(left_out=None):
-    """The rung of a U-Net that learnt from painted nuts with all kinds of defects, or with all but one."""
-    return lambda dataset, article, bank, maps: fitted(
-        beyond.PaintedDefects(), dataset, *painted_defects([kind for kind in KINDS if kind != left_out])
-    )
+    """A U-Net that learnt from painted nuts with all kinds of defects, or with all but one, and the seconds it took.
+
+    Whatever it is tested on it is the same one, so a process that asks again need not wait again.
+    """
+    images, masks = painted_defects([kind for kind in KINDS if kind != left_out])
+    detector = beyond.PaintedDefects()
+    started = time.perf_counter()
+    detector.fit(images, masks)
+    return detector, time.perf_counter() - started
+
+
+def told(dataset, left_out=None):
+    """What that U-Net finds in images that it never learnt from."""
+    detector, seconds = taught(left_out)
+    return of(detector, dataset, dataset.train.images[split_good(len(dataset.train), 0)[1]]) | {"fit_s": seconds}
 
 
 RUNGS = {
     "mean image": lambda dataset, *_: fitted(beyond.MeanImage(), dataset),
     "PCA": lambda dataset, *_: fitted(beyond.LinearCopy(), dataset),
-    "the article": lambda dataset, article, *_: of(article.detector, dataset, workflow.held_out(dataset, article)),
+    "the article": lambda dataset, article, _: of(article.detector, dataset, workflow.held_out(dataset, article)),
     "its map, softened": softened,
-    "U-Net on painted defects": taught(),
-    "memory bank": lambda dataset, article, bank, _: of(bank.detector, dataset, workflow.held_out(dataset, bank)),
+    "U-Net on painted defects": lambda dataset, *_: told(dataset),
+    "memory bank": lambda dataset, *_: fitted(MemoryBank(), dataset),
     "both together": joined,
 }
 
@@ -119,7 +132,7 @@ def left_out(dataset):
     painted and by one that saw all others: a list of dicts with "defect", "seen", "f1_max" and "pixel_auroc"."""
     rows = []
     for kind in (None, *KINDS):
-        found = taught(kind)(dataset, None, None, None)
+        found = told(dataset, kind)
         blocks = results.evaluate("U-Net", found["test"], dataset.test, found["good"], False)["defects"]
         for defect in KINDS if kind is None else (kind,):
             if defect in blocks:

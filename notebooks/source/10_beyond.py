@@ -68,8 +68,8 @@ def rung(*names):
     """A table of these rungs: F1 are means over the kinds of defects."""
     rows = {}
     for name in names:
-        tau = bank_tau if name == "memory bank" else None  # else the rule of notebook 7 chooses
-        found = results.evaluate(name, maps[name], test, good_maps[name], tau_printed=False, tau_label_free=tau)
+        own = of_bank if name == "memory bank" else {}  # else the rule of notebook 7 chooses τ, the map scores an image
+        found = results.evaluate(name, maps[name], test, good_maps[name], tau_printed=False, **own)
         kinds = found["defects"].values()
         rows[name] = {
             "pixel AUROC": found["pixels"]["auroc"],
@@ -155,14 +155,17 @@ figures.panels(
 #
 # One size of patch does not see everything. The **fine** bank knows grain and edges, by the first four stages of the image at
 # 640 pixels; the **coarse** one, by the third and fifth stage at 256 pixels, what lies where. The map is the fine one, but where the
-# coarse one, brought to its scale, is higher.
+# coarse one, brought to its scale, is higher. The image's score is the coarse one's alone: its ten strangest places, as against those
+# of a good image. A speck of odd grain does not refuse a part, a missing leg does.
 
 # %%
 fine, coarse = bank.banks.fine.kept, bank.banks.coarse.kept
 print(f"{len(learn)} images; {len(fine):,} patches of {fine.shape[1]} numbers in the fine bank,")
 print(f"{len(coarse):,} of {coarse.shape[1]} in the coarse one")
-maps["memory bank"], good_maps["memory bank"] = bank.anomaly_maps(test.images), bank.anomaly_maps(good)
+maps["memory bank"], scores = bank.maps_and_scores(test.images)  # [N, 256, 256], [N]
+good_maps["memory bank"], good_scores = bank.maps_and_scores(good)
 bank_tau = pasting.label_free_tau(bank, good, good_maps["memory bank"])  # its rule: see below
+of_bank = {"tau_label_free": bank_tau, "scores": scores, "held_out_scores": good_scores}
 rung("the article", "both", "memory bank")
 
 # %% [markdown]
@@ -170,7 +173,8 @@ rung("the article", "both", "memory bank")
 # was trained.
 
 # %%
-paired_differences(test, {name: maps[name] for name in ("both", "memory bank")}, "both").round(3)
+of_two = {name: maps[name] for name in ("both", "memory bank")}
+paired_differences(test, of_two, "both", scores={"memory bank": scores}).round(3)
 
 # %% [markdown]
 # The intervals pair the images (notebook 9). None of the three touches 0, so it was not the luck of these 56 images.
@@ -427,28 +431,27 @@ with check(3):
 winner = ""
 
 # %% tags=["solution"]
-d, r, good_d, good_r = (
-    bank.anomaly_maps(test.images),
-    maps["the article"],
-    bank.anomaly_maps(good),
-    good_maps["the article"],
-)
-maps |= {"memory bank": d, "together": beyond.together(d, r, good_d, good_r)}
-of_images = {
-    name: metrics.image_auroc(metrics.image_scores(maps[name]), np.array(test.defects) != "good")
-    for name in ("the article", "memory bank", "together")
+(d, of_bank_alone), good_d = bank.maps_and_scores(test.images), bank.anomaly_maps(good)
+together = beyond.together(d, maps["the article"], good_d, good_maps["the article"])
+scored = {
+    "the article": metrics.image_scores(maps["the article"]),
+    "memory bank": of_bank_alone,
+    "together": metrics.image_scores(together),
 }
+defective = np.array(test.defects) != "good"
+of_images = {name: metrics.image_auroc(one, defective) for name, one in scored.items()}
 winner = max(of_images, key=of_images.get)
 print(winner, {name: round(value, 3) for name, value in of_images.items()})
 
 # %% tags=["check"]
 with check(4):
     assert winner in ("the article", "memory bank", "together"), "one of the article, memory bank, together"
-    seen, kept = bank.anomaly_maps(test.images), bank.anomaly_maps(good)
-    found = {"the article": maps["the article"], "memory bank": seen}
-    found["together"] = beyond.together(seen, maps["the article"], kept, good_maps["the article"])
+    (seen, of_seen), kept = bank.maps_and_scores(test.images), bank.anomaly_maps(good)
+    joint = beyond.together(seen, maps["the article"], kept, good_maps["the article"])
+    of_article, of_joint = metrics.image_scores(maps["the article"]), metrics.image_scores(joint)
+    found = {"the article": of_article, "memory bank": of_seen, "together": of_joint}  # scores of images
     defective = np.array(test.defects) != "good"
-    reached = {name: metrics.image_auroc(metrics.image_scores(one), defective) for name, one in found.items()}
+    reached = {name: metrics.image_auroc(one, defective) for name, one in found.items()}
     assert reached[winner] == max(reached.values()), "another one's is higher"
 
 # %% [markdown] tags=["solution"]
