@@ -3,7 +3,7 @@
 Every number on the page is read from a file or computed from one, in the sentences, too.
 """
 
-from hazelnut_ae.shipped import rules, speed, studies
+from hazelnut_ae.shipped import ladder, rules, speed, studies
 from hazelnut_ae.shipped.cells import cell, listed, markdown, percent, pixel_cells, share, short, two_digits
 from hazelnut_ae.shipped.sets import comparisons, memory_banks, results
 
@@ -12,7 +12,7 @@ def page(folder):
     """The whole README as text, from the files in `folder`; a set or study whose file is not there is left out."""
     parts = [HEAD, measured(folder), sets(folder), label_free(folder), THRESHOLDS]
     parts += [COMPARISON, compared(folder), SECONDS, leaders(folder), kept(folder), UNLIKE]
-    parts += [memory_bank(folder), rules.other_rules(folder)]
+    parts += [memory_bank(folder), ladder.every_rung(folder), rules.other_rules(folder)]
     parts += [studies.beside_published(folder), studies.own_run(folder), studies.latent_sizes(folder)]
     parts += [studies.time_to_quality(folder)]
     parts += [speed.how_fast(folder), elsewhere(folder)]

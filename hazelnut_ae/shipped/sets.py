@@ -97,6 +97,18 @@ def memory_banks(folder):
     return [(one, read_json(path)) for one, path in files if path.is_file() and path.name.startswith("features_")]
 
 
+def ladders(folder):
+    """(ImageSet, results of `studies ladder`, one a rung) of each set whose file is there."""
+    files = [(one, folder / one.file.replace("measured/", "measured/ladder_")) for one in SETS]
+    return [(one, read_json(path)) for one, path in files if path.is_file() and path.name.startswith("ladder_")]
+
+
+def left_out(folder):
+    """(ImageSet, rows of `studies ladder --left-out`) of each set whose file is there."""
+    files = [(one, folder / one.file.replace("measured/", "measured/left_out_")) for one in SETS]
+    return [(one, read_json(path)) for one, path in files if path.is_file() and path.name.startswith("left_out_")]
+
+
 def comparisons(folder):
     """(ImageSet, results of `compare`) of each set whose file is there."""
     found = []
