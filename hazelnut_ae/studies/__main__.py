@@ -1,8 +1,8 @@
 """The studies behind the course, as commands: what the latent size does (the article's section 5.2 argues, without a
 measurement), what an epoch costs when there are many images, whether bfloat16 learns as float32 does, how good a
-detector is after how many minutes, what each rung above the article brings, what each rule for
-τ keeps, and which choice moves a number of a
-comparison system.
+detector is after how many minutes, what each rung above the article brings, what a memory bank costs when there are
+many images and how it stands beside another library's, what each rule for τ keeps, and which choice moves a number of
+a comparison system.
 
     python -m hazelnut_ae.studies latent DIR --runs runs/latent --out latent_sizes.csv
     python -m hazelnut_ae.studies scale --out scale.csv
@@ -10,6 +10,8 @@ comparison system.
     python -m hazelnut_ae.studies painted DIR PAINTED --out painted_against_real.csv
     python -m hazelnut_ae.studies time DIR --out time_to_quality.csv
     python -m hazelnut_ae.studies ladder DIR --run RUN --out ladder.json
+    python -m hazelnut_ae.studies growth --out growth.csv
+    python -m hazelnut_ae.studies peer DIR --out peer.csv
     python -m hazelnut_ae.studies label-free DIR --run RUN --out label_free.csv
     python -m hazelnut_ae.studies variants DIR --maps runs/variants --out variants.csv
 """
@@ -22,10 +24,12 @@ from hazelnut_ae import dataset
 from hazelnut_ae.engine import runs
 from hazelnut_ae.engine.files import DataError, Interrupted, atomic_path, print_anywhere
 from hazelnut_ae.studies import (
+    growth,
     label_free,
     ladder,
     latent,
     painted_against_real,
+    peer,
     precision,
     scale,
     time_to_quality,
@@ -76,6 +80,12 @@ def main(arguments=None):
     c.add_argument("--run", required=True, help="the article's network, trained on these images")
     c.add_argument("--out", default="ladder.json", help="the results (default: ladder.json)")
     c.add_argument("--left-out", action="store_true", help="instead: what a U-Net finds of a defect it never saw")
+    c = commands.add_parser("growth", help="time a memory bank of 50, 500 and 5,000 good images")
+    c.add_argument("--counts", type=numbers, default=growth.COUNTS)
+    c.add_argument("--out", default="growth.csv", help="the table (default: growth.csv)")
+    c = commands.add_parser("peer", help="measure the memory bank beside anomalib's PatchCore, given the same network")
+    c.add_argument("data", metavar="DIR", help="a data folder with test images")
+    c.add_argument("--out", default="peer.csv", help="the table (default: peer.csv)")
     c = commands.add_parser("label-free", help="measure what each rule for τ keeps of the best F1")
     c.add_argument("data", metavar="DIR", help="a data folder with test images")
     c.add_argument("--run", required=True, help="a run of any detector, trained on these images")
@@ -99,6 +109,10 @@ def main(arguments=None):
             table = painted_against_real.painted_against_real(photographs, painted)
         elif chosen.study == "ladder":
             return ladder_to_json(chosen)
+        elif chosen.study == "growth":
+            table = growth.growth(chosen.counts)
+        elif chosen.study == "peer":
+            table = peer.beside_peer(dataset.load(chosen.data))
         elif chosen.study == "label-free":
             table = label_free.label_free(dataset.load(chosen.data), runs.load_run(chosen.run))
         elif chosen.study == "time":
