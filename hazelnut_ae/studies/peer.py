@@ -45,7 +45,7 @@ class Peer:
             from anomalib.models.image.patchcore.torch_model import PatchcoreModel
         except ImportError as error:
             raise DataError(
-                f"this study needs anomalib ({error}); pip install anomalib, best into an environment of its own, gets it."
+                f"this study needs anomalib ({error}); pip install anomalib gets it, best into another environment."
             ) from error
         network = network or imagenet_stages()
         self.name, self.ratio = f"anomalib {anomalib.__version__} ({network.name})", ratio
