@@ -34,6 +34,15 @@ def time_to_quality():
     return pd.read_csv(path) if path.is_file() else None
 
 
+def minutes():
+    """The course of `quick` and of the recipe before, as `studies.time_to_quality` returns it, on two cores with and
+    without bfloat16 units; "data" says which."""
+    files = {
+        f"{kind} bfloat16 units": f"minutes_{file}.csv" for kind, file in (("with", "bfloat16"), ("without", "avx2"))
+    }
+    return pd.concat([pd.read_csv(FOLDER / "measured" / file).assign(data=kind) for kind, file in files.items()])
+
+
 def measured(name):
     """A result of `evaluate` on a real data set that the package ships as numbers, or None.
 

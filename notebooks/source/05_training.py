@@ -379,7 +379,15 @@ ax.set(xlabel="step of 1000", ylabel="learning rate", ylim=(0, None))
 plt.show()
 
 # %% [markdown]
-# Together with fresh copies and batches of 16, it is the recipe of `quick`.
+# Together with fresh copies and batches of 16, it is the recipe of `quick`. What it saves is time: beside the recipe before it (fixed
+# copies, batches of 32, one rate), on painted nuts, on two cores with and without *bfloat16*:
+
+# %%
+figure = time_to_quality.drawn(shipped_numbers.minutes(), caption="Painted nuts, one seed; measured beforehand.")
+figure
+
+# %% [markdown]
+# It is done in 3.9 minutes where the other takes 7.1, or in 5.9 where it takes 11.0, and ends 0.00 to 0.02 below it.
 
 # %% [markdown]
 # ## F<sub>1</sub> while training, and what it may be used for

@@ -117,8 +117,7 @@ for name, read in softer:
 rung("the article", "one pixel aside", "blurred", "both")
 
 # %% [markdown]
-# Both help; together they lift the mean F1-max from 0.56 to 0.62, the label-free one from 0.49 to 0.57, and the image AUROC from
-# 0.90 to 0.94.
+# Together they lift the mean F1-max from 0.56 to 0.62, the label-free one from 0.49 to 0.57, the image AUROC from 0.90 to 0.94.
 
 # %% [markdown]
 # ## Rung 6: has anything like this been seen before?
@@ -155,8 +154,8 @@ figures.panels(
 #
 # One size of patch does not see everything. The **fine** bank knows grain and edges, by the first four stages of the image at
 # 640 pixels; the **coarse** one, by the third and fifth stage at 256 pixels, what lies where. The map is the fine one, but where the
-# coarse one, brought to its scale, is higher. The image's score is the coarse one's alone: its ten strangest places, as against those
-# of a good image. A speck of odd grain does not refuse a part, a missing leg does.
+# coarse one, brought to its scale, is higher. An image's score is the coarse one's alone: its ten strangest places, in units of a
+# good one's.
 
 # %%
 fine, coarse = bank.banks.fine.kept, bank.banks.coarse.kept
@@ -169,15 +168,14 @@ of_bank = {"tau_label_free": bank_tau, "scores": scores, "held_out_scores": good
 rung("the article", "both", "memory bank")
 
 # %% [markdown]
-# From 0.62 to 0.75 in the mean F1-max, and every defective nut has a higher score than every good one: the image AUROC is 1. And nothing
-# was trained.
+# From 0.62 to 0.75 in the mean F1-max, and every defective nut scores above every good one: the image AUROC is 1. Nothing was trained.
 
 # %%
 of_two = {name: maps[name] for name in ("both", "memory bank")}
 paired_differences(test, of_two, "both", scores={"memory bank": scores}).round(3)
 
 # %% [markdown]
-# The intervals pair the images (notebook 9). None of the three touches 0, so it was not the luck of these 56 images.
+# The intervals pair the images (notebook 9). None of the three touches 0: it was not luck.
 
 # %% [markdown]
 # ## Rung 7: both together
@@ -231,7 +229,7 @@ figures.panels(
 #
 # | your part | begin with | because |
 # |---|---|---|
-# | always in the same place, flat, evenly lit | the mean image, blurred | it costs nothing, and it is the score to beat |
+# | always in the same place, flat, evenly lit | the mean image, blurred | it costs nothing: the score to beat |
 # | textured or in any pose, thirty photographs or more | the memory bank | nothing to train, and the highest pixel AUROC and PRO of this page |
 # | defects finer than a few pixels | both together | the bank's grid is coarse, the residual is not |
 # | unlike anything in photographs (X-ray, depth, spectra) | the article's network | its features are learnt from your own images |
