@@ -3,6 +3,7 @@
 anomalib is no dependency of this package; where it is not installed, the study says how to get it.
 """
 
+import contextlib
 import time
 
 import numpy as np
@@ -79,7 +80,8 @@ def beside_peer(dataset, detectors=None):
     rows = []
     for detector in detectors or (Peer(), MemoryBank()):
         memory.forget_largest_memory()
-        with memory.kept():
+        # as each is used by itself: what is kept for our bank would pile up under the other's changing sizes
+        with memory.kept() if isinstance(detector, MemoryBank) else contextlib.nullcontext():
             started = time.perf_counter()
             detector.fit(dataset.train.images[learn])
             fitted = time.perf_counter()
