@@ -1,5 +1,7 @@
 """The part of the README on notebook 10's ladder: every rung on every set, and what a kind of defect costs unseen."""
 
+import pandas as pd
+
 from hazelnut_ae import published
 from hazelnut_ae.shipped.cells import listed, markdown, two_digits
 from hazelnut_ae.shipped.sets import ladders, left_out
@@ -22,6 +24,28 @@ def every_rung(folder):
     head = ["data", "rung", "pixel AUROC", "PRO", "mean F1 max", "mean F1 label-free", "image AUROC", "TNR", "TPR"]
     parts = ["## The ladder", ABOUT, markdown([*head, "fit", "an image", "peak GB"], rows), steps(found)]
     return "\n\n".join([*parts, elsewhere(), unseen(folder)])
+
+
+def costs(folder):
+    """What a bank takes with more images, and beside another implementation: two tables."""
+    parts = []
+    if (path := folder / "measured" / "growth.csv").is_file():
+        rows = [
+            [f"{row['images']:,.0f}", f"{row['fit_s']:.0f} s", f"{row['image_s']:.2f} s", f"{row['memory_gb']:.2f}"]
+            for row in pd.read_csv(path).to_dict("records")
+        ]
+        note = "The bank with more good images (`studies growth`), which are looked at 400 at most:"
+        parts += [note, markdown(["good images", "fit", "an image", "peak GB"], rows)]
+    if (path := folder / "measured" / "peer.csv").is_file():
+        keys = ("pixel_auroc", "pro", "f1_max", "image_auroc")
+        rows = []
+        for row in pd.read_csv(path).to_dict("records"):
+            seconds = (f"{row['fit_s']:.0f} s", f"{row['image_s']:.2f} s")
+            rows.append([row["data"], row["system"], *(f"{row[key]:.3f}" for key in keys), *seconds])
+        note = "Beside anomalib's PatchCore, given the same network (`studies peer`; 256 pixels and its own settings):"
+        head = ["data", "system", "pixel AUROC", "PRO", "mean F1 max", "image AUROC", "fit", "an image"]
+        parts += [note, markdown(head, rows)]
+    return "\n\n".join(parts)
 
 
 def row_of(one, result):

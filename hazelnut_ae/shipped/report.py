@@ -12,7 +12,7 @@ def page(folder):
     """The whole README as text, from the files in `folder`; a set or study whose file is not there is left out."""
     parts = [HEAD, measured(folder), sets(folder), label_free(folder), THRESHOLDS]
     parts += [COMPARISON, compared(folder), SECONDS, leaders(folder), kept(folder), UNLIKE]
-    parts += [memory_bank(folder), ladder.every_rung(folder), rules.other_rules(folder)]
+    parts += [memory_bank(folder), ladder.costs(folder), ladder.every_rung(folder), rules.other_rules(folder)]
     parts += [studies.beside_published(folder), studies.own_run(folder), studies.latent_sizes(folder)]
     parts += [studies.time_to_quality(folder)]
     parts += [speed.how_fast(folder), elsewhere(folder)]
