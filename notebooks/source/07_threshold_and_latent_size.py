@@ -321,7 +321,7 @@ pd.DataFrame(table).T.round(3)
 # %% [markdown]
 # The closing check: our τ reaches 0.997 of F<sub>1</sub>-max (`of_f1_max`), one in a thousand only 0.735. There was luck in it:
 # good images could not have told. By defect it beats the article's τ at cracks and cuts and loses at holes and prints. The
-# exponential rule reaches 0.996; but it became the package's default after a look at such numbers on four sets, these painted
+# exponential rule reaches as much; but it became the package's default after a look at such numbers on four sets, these painted
 # nuts among them (`hazelnut_ae/shipped/README.md`). For that rule this is no check.
 
 # %% [markdown]
@@ -587,7 +587,7 @@ with check(4):
 
 # %% [markdown] tags=["solution"]
 # For painted nuts and the run that comes along: cracks fare better by regions than by pixels (0.35 to 0.25), since the large ones
-# are found worst; cuts fare worse (0.22 to 0.29): 5 of their 16 regions are chips below 50 pixels, and each counts like a cut.
+# are found worst; cuts fare worse (0.22 to 0.30): 5 of their 16 regions are chips below 50 pixels, and each counts like a cut.
 
 # %% [markdown] tags=["exercise"]
 # **5 (your own data).** "At most 300 marked pixels on a good picture", says the owner. Write `tau_for(good_maps, pixels)`: a τ at which

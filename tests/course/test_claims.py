@@ -124,7 +124,7 @@ def test_in_evaluation_mode_the_company_does_not_matter(claim):
 
 def counted(printed):
     """{defect: (images, τ, recall, precision, F1)}."""
-    return by_defect(r"(9\.0) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$", printed)
+    return by_defect(r"(9) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$", printed)
 
 
 def test_prints_are_found_and_half_of_what_is_marked_is_wrong(claim):
@@ -376,9 +376,9 @@ def test_where_one_tau_beats_the_article_s(claim):
 
 def test_what_the_default_reaches_on_nuts_that_it_was_chosen_by(claim):
     printed = claim(
-        SEVEN, "The exponential rule reaches 0.996; but it became the package's default after a look at such numbers"
+        SEVEN, "The exponential rule reaches as much; but it became the package's default after a look at such numbers"
     )
-    assert reached(printed)["exponential (default)"] == 0.996
+    assert reached(printed)["exponential (default)"] == pytest.approx(reached(printed)["99 % quantile"], abs=0.002)
     page = (Path(shipped.FOLDER) / "README.md").read_text(encoding="utf-8")
     assert "The rule was picked on (a) to (d)" in page
     assert "(d) synthetic hazelnuts" in page
@@ -433,11 +433,11 @@ def test_rarer_defects_lower_the_best_f1(claim):
 def test_regions_against_pixels(claim):
     sentence = "cracks fare better by regions than by pixels (0.35 to 0.25)"
     printed = claim(f"solutions/{SEVEN}", sentence)
-    claim(f"solutions/{SEVEN}", "cuts fare worse (0.22 to 0.29): 5 of their 16 regions are chips below 50 pixels")
+    claim(f"solutions/{SEVEN}", "cuts fare worse (0.22 to 0.30): 5 of their 16 regions are chips below 50 pixels")
     pattern = r"recall ([\d.]+), of the mean region ([\d.]+); (\d+) regions on 9 images, (\d+) of them below 50 pixels"
     table = by_defect(pattern, printed)
     assert table["crack"][:2] == [0.25, 0.35]
-    assert table["cut"] == [0.29, 0.22, 16, 5]
+    assert table["cut"] == [0.30, 0.22, 16, 5]
 
 
 def test_a_price_is_kept_about(claim):
