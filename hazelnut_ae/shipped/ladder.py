@@ -10,9 +10,10 @@ NUMBERS = ("pixel AUROC", "F1-max", "image AUROC")
 
 ABOUT = """Every rung on the same test images, `python -m hazelnut_ae.studies ladder DIR --run RUN`, seed 0, on two
 cores with bfloat16 units beside light other work. F1: means over the kinds of defects, *label-free* at the τ of
-held-out good images. *Fit* is without the training of the article's network (the `quick` run), which its map, softened,
-and both together use, too. The U-Net learnt from painted nuts and their masks, whatever it is tested on. *Peak* is the
-process's while the rung was fitted and measured."""
+held-out good images. *Fit* is without the training of the article's network (a `quick` run; on (c) and (f), other than
+above, turned in training and on two cores), which its map, softened, and both together use, too. The U-Net learnt from
+painted nuts and their masks, whatever it is tested on. *Peak* is the process's while the rung was fitted and
+measured."""
 
 
 def every_rung(folder):

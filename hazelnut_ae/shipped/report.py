@@ -56,9 +56,9 @@ ResNet-18 of the dictionary's paper where torchvision's weights cannot be had, a
 
 MEMORY_BANK = """`hazelnut-ae train DIR --run RUN --detector features` (PatchCore, notebook 10), seed 0. The stages,
 sizes and blur of its fine bank and the weight of the coarse one were chosen on (b) and (d). That there is a coarse one,
-and the rule for τ, was decided after all five sets had been measured without them, so only images of your own can
-say what they are worth. TNR and TPR: good images accepted and
-defective ones refused at the label-free image threshold."""
+that it alone scores images, and the rule for τ, was decided after all five sets had been measured without them, so only
+images of your own can say what they are worth. TNR and TPR: good images accepted and defective ones refused at the
+label-free image threshold."""
 
 QUESTIONS = (  # question, command, the file that answers it here when it is there
     (

@@ -551,7 +551,7 @@ with check(3):
 
 # %% [markdown] tags=["solution"]
 # 1e-5 hardly moves. 1e-1 falls furthest by far: Adam's steps are as large as the rate says, and BatchNorm stands a lot (in
-# evaluation mode, where copies are made, its loss is twice as high, and still the lowest). So "a large rate jumps about" is not
+# evaluation mode, where copies are made, its loss is two to three times as high, and still the lowest). So "a large rate jumps about" is not
 # what this plot shows. But 25 steps on four images cannot tell whether so large a rate still learns after thousands of steps on
 # many; that takes a held-out loss, or a rate that falls, as `quick` has it.
 

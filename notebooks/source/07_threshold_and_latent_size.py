@@ -320,7 +320,7 @@ pd.DataFrame(table).T.round(3)
 
 # %% [markdown]
 # The closing check: our τ reaches 0.997 of F<sub>1</sub>-max (`of_f1_max`), one in a thousand only 0.735. There was luck in it:
-# good images could not have told. By defect it beats the article's τ at cracks and cuts and loses at holes and prints. The
+# good images could not tell. By defect it beats the article's τ at cracks and cuts and loses at holes and prints. The
 # exponential rule reaches as much; but it became the package's default after a look at such numbers on four sets, these painted
 # nuts among them (`hazelnut_ae/shipped/README.md`). For that rule this is no check.
 

@@ -3,6 +3,7 @@
 A sentence that changes is looked for and not found; an output that changes no longer bears it.
 """
 
+import math
 import re
 from pathlib import Path
 
@@ -808,9 +809,9 @@ def test_the_largest_rate_falls_furthest(claim):
 
 
 def test_the_largest_rate_in_evaluation_mode(claim):
-    losses = rates(claim(f"solutions/{FIVE}", "its loss is twice as high, and still the lowest"))
+    losses = rates(claim(f"solutions/{FIVE}", "its loss is two to three times as high, and still the lowest"))
     _, last, in_evaluation_mode = losses[1e-1]
-    assert in_evaluation_mode / last == pytest.approx(2, abs=0.3)
+    assert 1.7 < in_evaluation_mode / last < 3.3  # so large a rate is a matter of chance
     assert in_evaluation_mode == min(one[2] for one in losses.values())
 
 
@@ -1178,9 +1179,10 @@ def test_what_reading_the_copies_more_kindly_brings(claim):
 
 
 def test_what_the_memory_bank_brings(claim):
-    printed = claim(TEN, "From 0.62 to 0.75 in the mean F1-max, and every defective nut scores above every good one")
+    printed = claim(TEN, "of all pairs of a good and a defective nut 99.7 % are in the right order")
+    claim(TEN, "From 0.62 to 0.75 in the mean F1-max")
     assert round(rungs(printed)["memory bank"][2], 2) == 0.75
-    assert of_images(printed)["memory bank"] == 1
+    assert of_images(printed)["memory bank"] == 0.997
     claim(TEN, "None of the three touches 0")
     (first,) = re.findall(r"^0  memory bank((?: +-?[\d.]+){4}) *$", printed, re.MULTILINE)
     (second,) = re.findall(r"^0 ((?: +-?[\d.]+){5}) *$", printed, re.MULTILINE)
@@ -1202,17 +1204,21 @@ def test_what_both_maps_together_bring(claim):
 
 
 def test_thirty_photographs(claim):
-    printed = claim(TEN, "all four defects are found, and one good nut in four is refused")
+    printed = claim(TEN, "the defects have the four highest scores. But three good nuts of four are refused.")
     rows = re.findall(r"^\d +(\w+)/\d+\.png +[\d.]+ +(good|defective)", printed, re.MULTILINE)
     assert [decision for name, decision in rows if name != "good"] == ["defective"] * 4
-    assert sorted(decision for name, decision in rows if name == "good") == ["defective", "good", "good", "good"]
+    assert sorted(decision for name, decision in rows if name == "good") == ["defective"] * 3 + ["good"]
+    assert [name for name, _ in rows[4:]] == ["good"] * 4  # the table begins with the highest score
+    claim(TEN, "such a draw comes 4 times in 35")  # of 7 good ones in any order the 3 highest are all new ones
+    assert math.comb(4, 3) / math.comb(7, 3) == 4 / 35
 
 
 def test_the_memory_bank_on_transistor(claim):
     claim(TEN, "on MVTec AD's transistor its pixel AUROC is 0.95, where the article's network has 0.79")
     results = [shipped.measured(name) for name in ("features_transistor", "transistor")]
     assert [round(one["pixels"]["auroc"], 2) for one in results] == [0.95, 0.79]
-    claim(TEN, "but its F1 at the label-free τ is 0.42")
+    claim(TEN, "its image AUROC 0.996; but F1 at the label-free τ is 0.42")
+    assert round(results[0]["images"]["auroc"], 3) == 0.996
     assert round(sum(kind["f1_label_free"] for kind in results[0]["defects"].values()) / 4, 2) == 0.42
 
 
