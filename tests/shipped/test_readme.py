@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hazelnut_ae import cli
-from hazelnut_ae.shipped import FOLDER, report
-from hazelnut_ae.shipped.sets import SETS
+from hazelnut_ae.shipped import FOLDER, ladder, report
+from hazelnut_ae.shipped.sets import SETS, ladders
 
 ROOT = Path(__file__).resolve().parents[2]
 FRONT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,6 +53,32 @@ def test_a_changed_number_of_a_comparison_changes_who_leads(copy):
     change(copy / "measured" / "comparison_transistor.json", 3, "pixels", "auroc", value=0.999)
     assert "AnoGAN on (c)" in report.leaders(copy)
     assert "AnoGAN on (c)" not in report.leaders(FOLDER)
+
+
+def test_every_rung_of_the_ladder_has_its_row(copy):
+    sets = ladders(copy)
+    assert len(sets) == 5
+    text = ladder.every_rung(copy)
+    for one, results in sets:
+        rows = [line for line in text.splitlines() if line.startswith(f"| {one.title} ({one.letter}) |")]
+        assert [row.split(" | ")[1] for row in rows[: len(results)]] == [result["system"] for result in results]
+    change(copy / "measured" / "ladder_transistor.json", 5, "images", "auroc", value=0.123)
+    assert "| 0.123 |" in ladder.every_rung(copy)
+
+
+def test_a_sure_step_of_the_ladder_is_said(copy):
+    path = copy / "measured" / "ladder_transistor.json"
+    for end, value in (("low", 0.1), ("high", 0.2)):
+        change(path, 1, "against_the_rung_before", f"image AUROC {end}", value=value)
+    assert "image AUROC on (c)" in next(
+        line for line in ladder.every_rung(copy).splitlines() if line.startswith("- PCA: surely better")
+    )
+    for one, _ in ladders(copy):
+        path = copy / "measured" / Path(one.file.replace("measured/", "ladder_"))
+        for number in ladder.NUMBERS:
+            for end, value in (("low", -0.1), ("high", 0.2)):
+                change(path, 1, "against_the_rung_before", f"{number} {end}", value=value)
+    assert "- PCA: no sure difference." in ladder.every_rung(copy)
 
 
 def test_a_set_without_its_file_is_left_out(copy):
