@@ -24,7 +24,7 @@ def every_rung(folder):
     rows = [row_of(one, result) for one, results in found for result in results]
     head = ["data", "rung", "pixel AUROC", "PRO", "mean F1 max", "mean F1 label-free", "image AUROC", "TNR", "TPR"]
     parts = ["## The ladder", ABOUT, markdown([*head, "fit", "an image", "peak GB"], rows), steps(found)]
-    return "\n\n".join([*parts, elsewhere(), unseen(folder)])
+    return "\n\n".join(part for part in (*parts, elsewhere(), unseen(folder)) if part)
 
 
 def costs(folder):

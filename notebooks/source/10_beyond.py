@@ -84,8 +84,7 @@ def rung(*names):
 rung("mean image", "PCA", "the article")
 
 # %% [markdown]
-# Read the first column: the mean image has a pixel AUROC of 0.93, the network
-# that `make run` trains for minutes 0.88. What is bright where all nuts are brown is found without learning. By PRO, by F1 and by whole
+# Read the first column: the mean image has a pixel AUROC of 0.93, the network 0.88. What is bright where all nuts are brown is found without learning. By PRO, by F1 and by whole
 # images the order turns round: there the copies tell more.
 
 # %%
@@ -123,8 +122,9 @@ rung("the article", "one pixel aside", "blurred", "both")
 # ## Rung 6: has anything like this been seen before?
 #
 # *Twenty minutes.* The rungs between you know or can try: fresh copies (3) are [notebook 5](05_training.ipynb)'s, a loss that sees
-# structure (4) is AE(SSIM) of [notebook 9](09_comparison_systems.ipynb), and a network that is *shown* painted defects (5) is
-# `beyond.PaintedDefects`, which is not measured here. Now the other idea of the field. Do not copy the image; **describe** each place of it, and ask whether any place of
+# structure (4) is AE(SSIM) of [notebook 9](09_comparison_systems.ipynb), and a network that is *shown* painted defects (5),
+# `beyond.PaintedDefects`, is measured [elsewhere](../hazelnut_ae/shipped/README.md): pixel AUROC 0.99 on painted nuts, 0.86 on
+# photographs of nuts, 0.34 on bottles. Now the other idea of the field. Do not copy the image; **describe** each place of it, and ask whether any place of
 # a good image looked like it. The description comes from a network that learnt to tell dogs from teapots, on ImageNet. Its first
 # stages see edges, grain and colour, and those are the same on hazelnuts. Nothing is trained: the good images are looked at once,
 # a sample of their descriptions is kept in a **memory bank**, and the anomaly of a place is its distance to the nearest one in
@@ -229,15 +229,15 @@ figures.panels(
 #
 # | your part | begin with | because |
 # |---|---|---|
-# | always in the same place, flat, evenly lit | the mean image, blurred | it costs nothing: the score to beat |
+# | always in the same place, evenly lit | PCA | done in a second; on MVTec AD's bottle 0.93, the article's network 0.82 |
 # | textured or in any pose, thirty photographs or more | the memory bank | nothing to train, and the highest pixel AUROC and PRO of this page |
 # | defects finer than a few pixels | both together | the bank's grid is coarse, the residual is not |
 # | unlike anything in photographs (X-ray, depth, spectra) | the article's network | its features are learnt from your own images |
 # | pieces that may be missing or in the wrong place | the memory bank, and doubt | on MVTec AD's transistor its pixel AUROC is 0.95, where the article's network has 0.79, its image AUROC 0.996; but F1 at the label-free τ is 0.42 |
 # | known defects, many of them, with masks | a supervised network | it finds what it was shown; keep the bank for what it was not |
 #
-# The last row but one and other photographs, with intervals: [the numbers that come along](../hazelnut_ae/shipped/README.md). The choices
-# of this detector were made on hazelnuts, and it shows.
+# All rungs on five sets: [the numbers that come along](../hazelnut_ae/shipped/README.md). The choices
+# of this detector were made on hazelnuts, which shows.
 
 # %% [markdown]
 # ## Thirty photographs of your own part
