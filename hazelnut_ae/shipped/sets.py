@@ -91,29 +91,27 @@ def results(folder):
     return [(one, read_json(folder / one.file)) for one in SETS if (folder / one.file).is_file()]
 
 
+def beside(folder, prefix):
+    """(ImageSet, content of measured/PREFIX_….json) of each set whose file is there."""
+    files = [(one, folder / one.file.replace("measured/", f"measured/{prefix}_")) for one in SETS]
+    return [(one, read_json(path)) for one, path in files if path.is_file() and path.name.startswith(f"{prefix}_")]
+
+
 def memory_banks(folder):
     """(ImageSet, result of `evaluate` of a memory bank's run) of each set whose file is there."""
-    files = [(one, folder / one.file.replace("measured/", "measured/features_")) for one in SETS]
-    return [(one, read_json(path)) for one, path in files if path.is_file() and path.name.startswith("features_")]
+    return beside(folder, "features")
 
 
 def ladders(folder):
     """(ImageSet, results of `studies ladder`, one a rung) of each set whose file is there."""
-    files = [(one, folder / one.file.replace("measured/", "measured/ladder_")) for one in SETS]
-    return [(one, read_json(path)) for one, path in files if path.is_file() and path.name.startswith("ladder_")]
+    return beside(folder, "ladder")
 
 
 def left_out(folder):
     """(ImageSet, rows of `studies ladder --left-out`) of each set whose file is there."""
-    files = [(one, folder / one.file.replace("measured/", "measured/left_out_")) for one in SETS]
-    return [(one, read_json(path)) for one, path in files if path.is_file() and path.name.startswith("left_out_")]
+    return beside(folder, "left_out")
 
 
 def comparisons(folder):
     """(ImageSet, results of `compare`) of each set whose file is there."""
-    found = []
-    for one in SETS:
-        path = folder / one.file.replace("measured/", "measured/comparison_")
-        if one.file.startswith("measured/") and path.is_file():
-            found.append((one, read_json(path)))
-    return found
+    return beside(folder, "comparison")

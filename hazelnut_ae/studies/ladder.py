@@ -58,12 +58,17 @@ def ladder(dataset, run_folder, rungs=None):
 
 def fitted(detector, dataset):
     """What `of` finds after fitting a detector to the good images less the held-out ones, and "fit_s"."""
-    learn, held_out = split_good(len(dataset.train), 0)
+    learn, _ = split_good(len(dataset.train), 0)
     with memory.kept():
         started = time.perf_counter()
         detector.fit(dataset.train.images[learn])
         fit_s = time.perf_counter() - started
-        return of(detector, dataset, dataset.train.images[held_out]) | {"fit_s": fit_s}
+        return of(detector, dataset, kept_aside(dataset)) | {"fit_s": fit_s}
+
+
+def kept_aside(dataset):
+    """The good images that no rung learns from, uint8 [M, 3, 256, 256]."""
+    return dataset.train.images[split_good(len(dataset.train), 0)[1]]
 
 
 def of(detector, dataset, good):
@@ -89,8 +94,7 @@ def softened(dataset, article, maps):
 def joined(dataset, article, maps):
     """The memory bank's map and the article's, as `beyond.together` joins them."""
     d, r = maps["memory bank"], maps["the article"]
-    held_out = dataset.train.images[split_good(len(dataset.train), 0)[1]]
-    good_r = article.detector.anomaly_maps(held_out)  # of the same images as d["good"]
+    good_r = article.detector.anomaly_maps(kept_aside(dataset))  # of the same images as d["good"]
     return {
         "test": beyond.together(d["test"], r["test"], d["good"], good_r),
         "good": beyond.together(d["good"], good_r, d["good"], good_r),
@@ -114,7 +118,7 @@ def taught(left_out=None):
 def told(dataset, left_out=None):
     """What that U-Net finds in images that it never learnt from."""
     detector, seconds = taught(left_out)
-    return of(detector, dataset, dataset.train.images[split_good(len(dataset.train), 0)[1]]) | {"fit_s": seconds}
+    return of(detector, dataset, kept_aside(dataset)) | {"fit_s": seconds}
 
 
 RUNGS = {
