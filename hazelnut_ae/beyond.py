@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from hazelnut_ae.engine import speed
 from hazelnut_ae.training import one_cycle, to_float, train
 
 REDUCED = 64  # pixels: PCA sees images averaged down to this side
@@ -169,8 +170,9 @@ class PaintedDefects:
         torch.manual_seed(self.seed)
         self.model = UNet()
         optimizer = torch.optim.Adam(self.model.parameters(), self.learning_rate)
+        network = speed.FastNetwork(self.model, speed.best_precision("cpu"), folded=False)
         batches = tqdm(self.batches(images, masks, optimizer), "U-Net", self.steps, disable=None)
-        for _ in train(self.model, optimizer, batches, cross_entropy_and_dice):
+        for _ in train(network, optimizer, batches, cross_entropy_and_dice):
             pass
         self.model.eval()
 

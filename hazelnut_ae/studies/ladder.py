@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from hazelnut_ae import beyond, detection, pasting, results, synthetic
+from hazelnut_ae.comparison.compare import as_the_run
+from hazelnut_ae.comparison.bergmann import BergmannAutoencoder
 from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.dataset import load
 from hazelnut_ae.detection import maps_and_scores
-from hazelnut_ae.engine import memory, runs, workflow
+from hazelnut_ae.engine import long_run, memory, runs, workflow
 from hazelnut_ae.features import MemoryBank
+from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.synthetic.defects import DEFECTS
 from hazelnut_ae.training import split_good
 
@@ -81,6 +84,29 @@ def of(detector, dataset, good):
     return found | {"good": maps, "good_scores": scores, "tau": pasting.label_free_tau(detector, good, maps)}
 
 
+def fixed_copies(dataset, article, maps):
+    """The article's network once more, from five copies of each photograph that are made once; all else is `article`'s:
+    so many steps, their rates, the kinds of augmentation."""
+    preset = replace(
+        PRESETS[article.config["preset"]],
+        fresh=False,
+        copies=5,
+        augmentations=tuple(article.config["augmentations"]),
+        evaluate_every=10**6,  # small sets have short epochs, and the time is measured
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        run = long_run.train_run(dataset, Path(folder) / "run", preset, seed=article.config["seed"], device="cpu")
+        fit_s = time.perf_counter() - started
+        return of(run.detector, dataset, workflow.held_out(dataset, run)) | {"fit_s": fit_s}
+
+
+def structural(dataset, article, maps):
+    """AE(SSIM), whose loss sees structure, after as many images as `article` has seen."""
+    steps, batch_size = len(article.history), PRESETS[article.config["preset"]].batch_size
+    return fitted(BergmannAutoencoder("ssim", steps, batch_size, 1e-3, **as_the_run(article)), dataset)
+
+
 def softened(dataset, article, maps):
     """The article's copies, read with a pixel's tolerance and a Gaussian."""
     model, good = article.model, workflow.held_out(dataset, article)
@@ -124,8 +150,10 @@ def told(dataset, left_out=None):
 RUNGS = {
     "mean image": lambda dataset, *_: fitted(beyond.MeanImage(), dataset),
     "PCA": lambda dataset, *_: fitted(beyond.LinearCopy(), dataset),
+    "the article, fixed copies": fixed_copies,
     "the article": lambda dataset, article, _: of(article.detector, dataset, workflow.held_out(dataset, article)),
     "its map, softened": softened,
+    "AE(SSIM)": structural,
     "U-Net on painted defects": lambda dataset, *_: told(dataset),
     "memory bank": lambda dataset, *_: fitted(MemoryBank(), dataset),
     "both together": joined,
