@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 
 from hazelnut_ae import pasting, results
 from hazelnut_ae.augmentation import KINDS, SHORT
@@ -174,8 +175,16 @@ def predict(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=
     """One system's "maps" of the test images and "held_out_maps", float32 [N, H, W], the images' "scores" and
     "held_out_scores", float64 [N], with `fit`'s facts and its own.
 
-    Taken from `folder` where they are there, else computed and put there.
+    Taken from `folder` where they are there, else computed and put there, by one process at a time: another that wants
+    the same waits and takes them.
     """
+    path = file_of(folder, name, setting, augment if EVERY[name].trained else (), seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        return _predict(dataset, folder, name, setting, augment, seed, device)
+
+
+def _predict(dataset, folder, name, setting, augment, seed, device):
     detector, facts = fit(dataset, folder, name, setting, augment, seed, device)
     kinds = augment if EVERY[name].trained else ()
     path = file_of(folder, name, setting, kinds, seed).with_suffix(".maps.safetensors")

@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from hazelnut_ae import dataset, detection, features, figures, presets, synthetic
-from hazelnut_ae.engine import bank_run, cache, long_run, runs, workflow
+from hazelnut_ae.engine import backbones, bank_run, blur, cache, long_run, runs, workflow
 from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.training import split_good
 
@@ -124,7 +124,8 @@ class Lesson:
     @cached_property
     def bank(self):
         """The `Run` of a memory bank of these very images (notebook 10), fitted on first use; tiny: a small one."""
-        code = zlib.crc32(inspect.getsource(features).encode())  # another version's bank is another one
+        parts = (features, backbones, blur)  # another version's bank is another one
+        code = zlib.crc32("".join(map(inspect.getsource, parts)).encode())
         name = f"bank-{self.preset.name}-{self.dataset.fingerprint[:12]}-{code:08x}"
         folder = cache.cache_folder() / "runs" / name
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from hazelnut_ae.shipped.cells import listed, markdown, percent, two_digits
 
 OWN = "pasted defects"
 ENOUGH, FLOOR = 0.9, 0.6  # of F1 max: wanted in four of five cells, and never less
+FACTS = ("tau_best", "tau_pasted", "pasted_f1_max", "area", "pasted_area")  # columns that are no rule's
 
 
 def other_rules(folder):
@@ -14,7 +15,7 @@ def other_rules(folder):
     if not path.is_file():
         return ""
     study = pd.read_csv(path)
-    names = [name for name in study if name not in ("data", "system", "f1_max")]
+    names = [name for name in study if name not in ("data", "system", "f1_max", *FACTS)]
     rows = [
         [row["data"], row["system"], two_digits(row["f1_max"]), *(percent(row[name]) for name in names)]
         for row in study.to_dict("records")
@@ -39,7 +40,28 @@ def other_rules(folder):
             markdown(["data", "system", "F1 max", *names], rows),
             f"Cells in which a rule keeps {percent(ENOUGH)}: {'; '.join(served)}. Pasted defects keep at least "
             f"{percent(others.min())}\nof F1 max on every set but {listed(failed)}, where they keep as little "
-            f"as {percent(worst.min())}; why has not\nbeen found out. So the memory bank takes the median of three, "
-            f"which keeps {listed([percent(one) for one in bank])} of its F1 max,\nand all others the exponential one.",
+            f"as {percent(worst.min())}. So the memory bank takes the median of\nthree, "
+            f"which keeps {listed([percent(one) for one in bank])} of its F1 max, and all others the\nexponential one.",
+            *why(study),
         ]
+    )
+
+
+def why(study):
+    """How far the τ of pasted defects is from the best one, and how large and how visible both kinds of defects are."""
+    study = study.assign(off=study["tau_pasted"] / study["tau_best"])
+    sets = study.groupby("data", sort=False)
+    table = study.pivot(index="data", columns="system", values="off")[list(study["system"].unique())]
+    rows = [
+        [name, *(f"{100 * part[area].iloc[0]:.1f} %" for area in ("area", "pasted_area"))]
+        + [f"{part[one].min():.2f} to {part[one].max():.2f}" for one in ("f1_max", "pasted_f1_max")]
+        + [f"{number:.1f}" for number in table.loc[name]]
+        for name, part in sets
+    ]
+    head = ["data", "defective pixels", "pasted ones", "F1 max", "of the pasted", *table]
+    return (
+        "Why pasted defects fail: the best τ hangs on how large and how visible the real defects are, and no good\n"
+        "image tells that. *F1 max*: of the real defects, from the worst system to the best, and of the pasted ones;\n"
+        "then how many times as high the τ of the pasted ones is as the best.",
+        markdown(head, rows),
     )

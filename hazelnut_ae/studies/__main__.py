@@ -89,6 +89,7 @@ def main(arguments=None):
     c = commands.add_parser("label-free", help="measure what each rule for τ keeps of the best F1")
     c.add_argument("data", metavar="DIR", help="a data folder with test images")
     c.add_argument("--run", required=True, help="a run of any detector, trained on these images")
+    c.add_argument("--system", help="instead of the run's detector: a comparison system, fitted beside it (dictionary)")
     c.add_argument("--out", default="label_free.csv", help="the table (default: label_free.csv)")
     c = commands.add_parser("variants", help="fit the comparison systems with one choice changed at a time")
     c.add_argument("data", metavar="DIR", help="a data folder with test images, all in one orientation")
@@ -114,7 +115,7 @@ def main(arguments=None):
         elif chosen.study == "peer":
             table = peer.beside_peer(dataset.load(chosen.data))
         elif chosen.study == "label-free":
-            table = label_free.label_free(dataset.load(chosen.data), runs.load_run(chosen.run))
+            table = label_free.label_free(dataset.load(chosen.data), runs.load_run(chosen.run), chosen.system)
         elif chosen.study == "time":
             options = (chosen.recipes, chosen.seeds, chosen.looks, chosen.augment)
             table = time_to_quality.time_to_quality(dataset.load(chosen.data), *options)

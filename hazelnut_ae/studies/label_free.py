@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 
 from hazelnut_ae import metrics, pasting, thresholds
+from hazelnut_ae.comparison.compare import as_the_run, fit
+from hazelnut_ae.comparison.systems import options_of
 from hazelnut_ae.engine import workflow
 from hazelnut_ae.engine.files import DataError
 
@@ -16,29 +18,44 @@ RULES = {  # name: τ from maps of held-out good images and of pasted ones with 
 }
 
 
-def label_free(dataset, run):
+def label_free(dataset, run, system=None):
     """`kept` of a `Run`'s detector on a Dataset, as a DataFrame of one row; also "data" and "system".
 
-    Raises: DataError without defective test images.
+    system: instead of the run's own detector that comparison system, fitted beside it as `compare` does.
+    Raises: DataError without defective test images, or for a system that does not exist.
     """
     if not dataset.test.defect_names:
         raise DataError(f"{dataset.name} has no defective test images; put some into test/<defect> to measure on.")
     good = workflow.held_out(dataset, run)
     images, masks = pasting.paste_defects(np.asarray(good))
-    found = run.detector.anomaly_maps
+    detector = run.detector
+    if system is not None:
+        options_of(system, "quick")  # an unknown name is refused
+        detector, _ = fit(dataset, run.folder / "comparison", system, **as_the_run(run))
+    found = detector.anomaly_maps
     shares = kept(found(dataset.test.images), dataset.test.masks, found(good), found(images), masks)
-    return pd.DataFrame([{"data": dataset.name, "system": run.detector.name} | shares])
+    return pd.DataFrame([{"data": dataset.name, "system": detector.name} | shares])
 
 
 def kept(maps, masks, good_maps, pasted_maps, pasted_masks):
-    """{rule: share of the F1 at the best τ over all pixels}, and "f1_max", that F1 itself.
+    """{rule: share of the F1 at the best τ over all pixels}, and "f1_max", that F1 itself, at "tau_best"; "tau_pasted",
+    what the pasted defects tell instead, and "pasted_f1_max", the F1 that they themselves have at most; "area" and
+    "pasted_area", the shares of pixels that are defective, where images are.
 
     maps: float32 [N, H, W] of the test images, masks: bool; good_maps: [M, H, W] of held-out good images; pasted_maps:
     [K, H, W] of such with pasted defects, pasted_masks: bool, where these are.
     """
-    best = metrics.PixelMetrics().update(maps, masks).compute()["f1_max"]
-    found = {"f1_max": best}
+    real, pasted = (
+        metrics.PixelMetrics().update(*pair).compute() for pair in ((maps, masks), (pasted_maps, pasted_masks))
+    )
+    found = {"f1_max": real["f1_max"]}
     for name, rule in RULES.items():
         tau = rule(good_maps, pasted_maps, pasted_masks)
-        found[name] = metrics.f1(metrics.pixel_confusion(maps, masks, tau)) / best
-    return found
+        found[name] = metrics.f1(metrics.pixel_confusion(maps, masks, tau)) / real["f1_max"]
+    return found | {
+        "tau_best": real["tau"],
+        "tau_pasted": pasting.tau_pasted(pasted_maps, pasted_masks),
+        "pasted_f1_max": pasted["f1_max"],
+        "area": np.mean(masks),
+        "pasted_area": np.mean(pasted_masks),
+    }

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from hazelnut_ae import beyond, detection, pasting, results, synthetic
-from hazelnut_ae.comparison.compare import as_the_run
 from hazelnut_ae.comparison.bergmann import BergmannAutoencoder
+from hazelnut_ae.comparison.compare import as_the_run
 from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.dataset import load
 from hazelnut_ae.detection import maps_and_scores

@@ -1,8 +1,11 @@
 """The comparison systems: shapes, the SSIM beside scikit-image's, resuming, caching, and that each finds something."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 from skimage import data
 from skimage.metrics import structural_similarity
@@ -14,7 +17,7 @@ from hazelnut_ae.augmentation import KINDS, SHORT, augment_batch, random_batch
 from hazelnut_ae.comparison import SETTINGS, SYSTEMS, new_detector
 from hazelnut_ae.comparison.anogan import AnoGAN, Discriminator, Generator
 from hazelnut_ae.comparison.bergmann import BergmannAutoencoder, BergmannNetwork, ssim_map
-from hazelnut_ae.comparison.compare import as_the_run
+from hazelnut_ae.comparison.compare import as_the_run, file_of, predict
 from hazelnut_ae.comparison.dictionary import FeatureDictionary, patches_of, spread
 from hazelnut_ae.dataset import Dataset, ImageSet
 from hazelnut_ae.engine import backbones, folding
@@ -361,3 +364,17 @@ def test_every_variant_can_be_built():
     for system, changes, size in variants.VARIANTS.values():
         assert SYSTEMS[system].detector(**SYSTEMS[system].tiny | changes).name
         assert size in (128, 256)
+
+
+def test_a_second_process_waits_for_the_first_and_takes_what_it_fitted(dataset, tmp_path, monkeypatch):
+    fits = []
+    monkeypatch.setattr(SYSTEMS["ae-l2"].detector, "fit", lambda self, good: fits.append(1))
+    path = file_of(tmp_path, "ae-l2", "tiny", SHORT["turn"], 0)
+    with ThreadPoolExecutor() as pool:
+        with FileLock(path.with_suffix(".lock")):
+            both = [pool.submit(predict, dataset, tmp_path, "ae-l2", "tiny") for _ in range(2)]
+            wait(both, timeout=0.5)
+            assert not fits
+        first, second = (one.result(timeout=60) for one in both)
+    assert len(fits) == 1
+    np.testing.assert_array_equal(first["maps"], second["maps"])
