@@ -146,7 +146,8 @@ plt.show()
 # %% [markdown]
 # The supervised detector is certain that every stain is fine: it was asked "scratch or not?" and answers just that.
 # The semi-supervised one finds both and never saw either. The unsupervised one misses a quarter of them and calls 6 % of the good
-# ones bad. It has no clean reference to lean on: the defects themselves widen its idea of "usual".
+# ones bad. It has no clean reference to lean on: the defects themselves widen its idea of "usual". And it had to be told
+# about how rare defects are (a fifth, hence the four fifths), which in life nobody knows.
 #
 # **Check.** The middle detector finds everything and calls 1 % of the good ones bad. Where does that 1 % come from?
 #
@@ -272,8 +273,7 @@ plt.show()
 # ## On to pictures
 #
 # A picture of 256 × 256 pixels in three colours is a point in a space of 196,608 dimensions. The linear autoencoder works
-# there too. Trained by PCA on the good training images alone, with a handful of latent numbers, it already does
-# something useful.
+# there too. Trained by PCA on the good training images alone, with 32 latent numbers, it already does something useful.
 
 # %%
 train, test = lesson.dataset.train, lesson.dataset.test
@@ -300,8 +300,8 @@ figures.panels(
 )
 
 # %% [markdown]
-# The copy is a ghost made of average training images; it has no words for the defect, so the print stays behind in the
-# residual: all of the brightest pixels are its. (White on brown is easy; other defects are harder.) Much else stays behind as well:
+# The copy is a ghost made of average training images; it has no words for letters, so the *print*, white letters stamped on
+# the shell, stays behind in the residual: all of the brightest pixels are its. (White on brown is easy; other defects are harder.) Much else stays behind as well:
 # the linear copy does not know edges and texture. The article's network does
 # the same thing with twenty convolutional layers and 500 latent numbers. It is drawn here, and
 # [notebook 4](04_architecture.ipynb) builds it layer by layer.
@@ -648,7 +648,7 @@ with check(5):
 #
 # * Before you train anything, ask what is labelled. With plenty of examples of *every* defect that matters, a supervised
 #   network will beat what follows. Usually there are not.
-# * Write down what the constant answers score on your test set, before any model. Anything below is not a detector.
+# * Write down what the constant answers score on your test set, before any model. What stays below needs another threshold, another measure or another detector.
 # * Decide whether you count pixels or images, and say so beside every number.
 #
 # ## Further reading

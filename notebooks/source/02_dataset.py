@@ -167,7 +167,8 @@ for name, maps in distances.items():
 # %% [markdown]
 # Nuts lie in any direction and come in many sizes, so the average is a brown cloud. White prints and wide open shells stand out from
 # it: 99 % and 92 % of the brightest pixels are theirs. Cuts drown: in their pictures only 6 % of the brightest pixels are defective.
-# The last picture shows why: the scar is farther from the average than the cut is, and nothing is wrong with a scar.
+# The last picture shows why: the *scar*, the pale patch that every nut has where it grew in its husk, is farther from the average
+# than the cut is, and nothing is wrong with a scar.
 #
 # We need something that knows what a nut can look like, and rebuilds *this* nut without its defect. (Where all parts are
 # photographed in one position, the average is a surprisingly strong baseline. Try it on your own data first!)
@@ -282,7 +283,8 @@ with check(2):
 
 # %% [markdown] tags=["exercise"]
 # **3 (medium).** Make the distance from the average fair: divide the difference of each pixel and colour by its `deviation` (plus
-# 0.001, so that nothing is divided by zero), then take the worst colour. Is the defect among the brightest 1 % more often now?
+# 0.001, so that nothing is divided by zero), then take the worst colour. Is the defect among the brightest 1 % of its image more often now? (The lesson
+# took the brightest of all images of a kind together, so its shares are others.)
 
 
 # %% tags=["try"]
@@ -320,8 +322,8 @@ with check(3):
 
 # %% [markdown] tags=["solution"]
 # On these painted nuts cuts win (0.11 to 0.37), holes and prints hardly change, cracks lose a little. Brown nuts differ from each
-# other least in blue (0.04, in red 0.11); in units of that, the pale flesh of a cut is far out, and the scar is dimmed. But where
-# nothing ever varies, as in the corner (0.01), a faint reflection counts as much as a defect.
+# other least in blue (0.04, in red 0.11); in units of that, the pale flesh of a cut is far out, and the scar is dimmed. In a corner,
+# where hardly anything varies (0.01), the division enlarges whatever there is a hundred times; here that stays darker than the defects.
 
 # %% [markdown] tags=["exercise"]
 # **4 (hard).** A test image that training has seen spoils every score. Write `seen_before`: for each of the new images, whether it

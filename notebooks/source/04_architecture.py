@@ -200,7 +200,7 @@ figure, ax = plt.subplots(figsize=(8, 3.4))
 ax.plot(range(11), [256, *sides(TABLE_1, 256)], color=ENCODER, marker="o", label="encoder (Table 1)")
 ax.plot(range(10, 21), [1, *sides(TABLE_2, 1)], color=DECODER, marker="s", label="decoder, mended")
 without = [1, *sides(TABLE_2_WITHOUT_MISSING_ROW, 1)]
-ax.plot(range(10, 20), without, color="black", linestyle="--", marker="x", label="decoder, as printed")
+ax.plot(range(10, 20), without, color="black", linestyle="--", marker="x", label="decoder, without it")
 ax.set_yscale("log", base=2)
 ax.set_yticks([1, 8, 16, 32, 64, 128, 256], ["1", "8", "16", "32", "64", "128", "256"])
 ax.set_xticks(range(0, 21, 2))
@@ -214,7 +214,7 @@ print("missing:", MISSING_ROW)
 print("the mended decoder returns", tuple(autoencoder.build(TABLE_2)(z).shape))
 
 # %% [markdown]
-# The decoder as printed can still be built: `Autoencoder(as_printed=True)`.
+# The decoder without that row can still be built: `Autoencoder(as_printed=True)`.
 
 # %% [markdown]
 # ## Counting parameters
@@ -296,8 +296,8 @@ ratio = residual[on_edge].mean() / residual[~on_edge].mean()
 print(f"difference on edges : elsewhere = {ratio:.1f}")
 
 # %% [markdown]
-# The mean wins again. It has lost the fibres of the scar and the stripes of the shell, and its difference from the nut lies on rims
-# and stripes, where nothing is wrong. That is where a detector built on squared error raises its false alarms;
+# The mean wins again. It has lost the fibres of the scar and the stripes of the shell, and its difference from the nut lies in the scar,
+# on rims and on stripes, where nothing is wrong. That is where a detector built on squared error raises its false alarms;
 # [notebook 6](06_residual_thresholding.ipynb) finds them there.
 
 # %% [markdown]
