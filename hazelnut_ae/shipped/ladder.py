@@ -10,10 +10,11 @@ NUMBERS = ("pixel AUROC", "F1-max", "image AUROC")
 
 ABOUT = """Every rung on the same test images, `python -m hazelnut_ae.studies ladder DIR --run RUN`, seed 0, on two
 cores with bfloat16 units beside light other work. F1: means over the kinds of defects, *label-free* at the τ of
-held-out good images. *Fit* is without the training of the article's network (a `quick` run; on (c) and (f), other than
-above, turned in training and on two cores), which its map, softened, and both together use, too. The U-Net learnt from
-painted nuts and their masks, whatever it is tested on. *Peak* is the process's while the rung was fitted and
-measured."""
+held-out good images. *The article* is its network by `quick`, from fresh copies (on (c) and (f), other than above,
+turned in training and on two cores), which its map, softened, and both together use, too; its training is not in
+*fit*. *Fixed copies* is the same from five copies of each photograph that are made once, with as many steps; AE(SSIM)
+saw as many images. The U-Net learnt from painted nuts and their masks, whatever it is tested on. *Peak* is the
+process's while the rung was fitted and measured, with what earlier rungs left in it."""
 
 
 def every_rung(folder):
