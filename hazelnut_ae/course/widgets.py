@@ -2,6 +2,7 @@
 
     widgets.dial(look, tau=slider)          a figure that follows its controls
     widgets.draw_a_defect(model, nuts)      notebook 6: scratch a nut, and see copy, residual and marked pixels
+    widgets.two_eyes(nut)                   notebook 9: what L2 and SSIM say of a shift, a blur, less light, noise
     widgets.two_bells()                     notebook 7: prevalence and τ against ROC, precision–recall and F1
     widgets.paint_a_mask(truth, marked)     notebook 1: TP, FP and FN as you mark pixels
 
@@ -15,12 +16,15 @@ from pathlib import Path
 import anywidget
 import ipywidgets
 import numpy as np
+import torch
 import traitlets
 from matplotlib.patches import Rectangle
 from PIL import Image, ImageDraw
+from scipy.ndimage import gaussian_filter
 from scipy.stats import norm
 
-from hazelnut_ae import detection, figures, metrics
+from hazelnut_ae import detection, diagrams, figures, metrics
+from hazelnut_ae.comparison.bergmann import ssim_map
 
 TOOLS = {  # colour and width of a stroke; letters are painted where it begins
     "scratch": ((214, 178, 138), 4),
@@ -43,7 +47,7 @@ class Dial(ipywidgets.VBox):
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         data["image/jpeg"] = base64.b64encode(self.picture.value).decode()
         data["text/plain"] = "(A widget: it can be moved where a kernel runs.)"
-        return bundle
+        return data, {"image/jpeg": {"width": int(self.picture.layout.width.removesuffix("px"))}}
 
 
 def dial(draw, **controls):
@@ -54,7 +58,7 @@ def dial(draw, **controls):
     picture = ipywidgets.Image(format="jpeg", layout=ipywidgets.Layout(max_width="100%", object_fit="contain"))
 
     def follow(change=None):
-        picture.value = jpeg(draw(**{name: control.value for name, control in controls.items()}))
+        show(picture, draw(**{name: control.value for name, control in controls.items()}))
 
     for control in controls.values():
         control.observe(follow, "value")
@@ -62,11 +66,12 @@ def dial(draw, **controls):
     return Dial([ipywidgets.HBox(list(controls.values()), layout=ipywidgets.Layout(flex_flow="row wrap"))], picture)
 
 
-def jpeg(figure):
-    """A matplotlib figure as the bytes of a JPEG."""
+def show(picture, figure):
+    """Puts a matplotlib figure into an `ipywidgets.Image`, as a JPEG of twice the resolution that it is shown at."""
     file = io.BytesIO()
-    figure.savefig(file, format="jpeg", dpi=figures.DPI, pil_kwargs={"quality": 88, "subsampling": 0})
-    return file.getvalue()
+    figure.savefig(file, format="jpeg", dpi=2 * figures.DPI, pil_kwargs={"quality": 82, "subsampling": 0})
+    picture.layout.width = f"{round(figure.get_figwidth() * figures.DPI)}px"
+    picture.value = file.getvalue()
 
 
 def slider(value, least, most, step, words):
@@ -113,7 +118,7 @@ def draw_a_defect(model, nuts, tau=0.2, caption=""):
         words = words if mask.any() else "marked"
         row = [image, copy[0], residual, figures.marked(image, found, mask)]
         titles = ["input", "copy", "residual (white: 0.6)", words]
-        picture.value = jpeg(figures.panels([row], titles, caption=caption, values=0.6))
+        show(picture, figures.panels([row], titles, caption=caption, values=0.6))
         file = io.BytesIO()
         Image.fromarray(image.transpose(1, 2, 0)).save(file, format="png")
         canvas.picture = base64.b64encode(file.getvalue()).decode()
@@ -207,6 +212,35 @@ def area(across, up):
     return float(((up[:-1] + up[1:]) / 2 * (across[:-1] - across[1:])).sum())
 
 
+# --- notebook 9: two eyes --------------------------------------------------------------------------------------------
+
+CHANGES = {  # of an image float [3, H, W] in [0, 1], by an amount of 0 to 10
+    "shift": lambda x, amount: np.roll(x, round(amount), axis=2),  # pixels
+    "blur": lambda x, amount: gaussian_filter(x, (0, amount / 2, amount / 2)),  # σ in half pixels
+    "less light": lambda x, amount: x - 0.02 * amount,
+    "noise": lambda x, amount: x + 0.02 * amount * np.random.default_rng(0).standard_normal(x.shape),
+}
+
+
+def two_eyes(nut):
+    """A nut and the same one changed, as L2 and as SSIM see the difference; nut: uint8 [3, H, W]."""
+    return dial(
+        lambda change, amount: eyes(nut, change, amount),
+        change=ipywidgets.Dropdown(options=list(CHANGES), value="less light", description="change"),
+        amount=slider(5, 0, 10, 1, "amount"),
+    )
+
+
+def eyes(nut, change, amount):
+    """The figure of `two_eyes`."""
+    changed = np.clip(CHANGES[change](nut / 255, amount), 0, 1)  # [3, H, W]
+    before, after = (torch.from_numpy(one.mean(axis=0)).float()[None, None] for one in (nut / 255, changed))
+    l2 = (before - after)[0, 0].abs().numpy()  # [H, W], grey as what SSIM sees
+    ssim = (1 - ssim_map(before, after)[0]).numpy()  # [H, W]
+    titles = ["the nut", change, f"L2 distance {np.sqrt((l2**2).mean()):.2f}", f"1 − SSIM {ssim.mean():.2f}"]
+    return figures.panels([[nut, changed, l2, ssim]], titles, caption="Both maps: white from 0.6 on.", values=0.6)
+
+
 # --- notebook 1: a mask of your own ----------------------------------------------------------------------------------
 
 
@@ -219,11 +253,11 @@ def paint_a_mask(truth, marked):
     buttons = [ipywidgets.ToggleButton(value=bool(value), layout=size) for value in marked.flat]
     for number, button in enumerate(buttons):
         button.tooltip = f"row {number // truth.shape[1] + 1}, column {number % truth.shape[1] + 1}"
-    picture = ipywidgets.Image(format="jpeg")
+    picture = ipywidgets.Image(format="jpeg", layout=ipywidgets.Layout(max_width="100%", object_fit="contain"))
 
     def follow(change=None):
         now = np.array([button.value for button in buttons]).reshape(truth.shape)
-        picture.value = jpeg(outcomes(now, truth))
+        show(picture, outcomes(now, truth))
 
     for button in buttons:
         button.observe(follow, "value")
@@ -237,8 +271,8 @@ def paint_a_mask(truth, marked):
 def outcomes(marked, truth):
     """The figure of `paint_a_mask`: truth, marked pixels, and the two compared, with the measures in its title."""
     figure, room = figures.blank(640, 230)
-    kinds = (("TP", marked & truth, figures.GREEN), ("FP", marked & ~truth, figures.ORANGE))
-    kinds += (("FN", ~marked & truth, figures.DEFECTIVE),)
+    kinds = (("TP", marked & truth, diagrams.RIGHT), ("FP", marked & ~truth, diagrams.WRONG))
+    kinds += (("FN", ~marked & truth, diagrams.WRONG),)  # as in Figure 2: right or wrong, and which, the letters say
     c = metrics.confusion(marked, truth)
     for i, (name, picture) in enumerate((("ground truth", truth), ("you marked", marked), ("compared", None))):
         ax = figure.add_axes((0.02 + 0.33 * i, (room + 4) / (230 + room), 0.31, 180 / (230 + room)))

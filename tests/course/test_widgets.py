@@ -30,8 +30,9 @@ def test_a_dial_follows_and_leaves_its_picture():
     assert picture_of(dial).format == "JPEG"
     slider.value = 0.6
     assert dial.picture.value != before
-    bundle = dial._repr_mimebundle_()
+    bundle, about = dial._repr_mimebundle_()
     assert {"image/jpeg", "application/vnd.jupyter.widget-view+json"} <= set(bundle)
+    assert about["image/jpeg"]["width"] * 2 == picture_of(dial).width  # twice as sharp as it is shown
 
 
 @pytest.mark.parametrize("tool", widgets.TOOLS)
@@ -54,6 +55,23 @@ def test_what_is_drawn_on_the_canvas_reaches_the_network():
     clear = widget.children[0].children[1].children[-1]
     clear.click()
     assert canvas.strokes == []
+
+
+def test_ssim_forgives_less_light_and_not_noise():
+    nut = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8).repeat(4, axis=1).repeat(4, axis=2)
+
+    def told(change, amount):
+        titles = [ax.get_title() for ax in widgets.eyes(nut, change, amount).axes]
+        return [float(title.split()[-1]) for title in titles[2:4]]
+
+    assert all(told(change, 0) == [0, 0] for change in widgets.CHANGES)
+    light, noise = told("less light", 5), told("noise", 5)
+    assert light[0] > noise[0]  # grey is the mean of three colours, and so is its noise
+    assert light[1] < noise[1]
+    before = widgets.two_eyes(nut)
+    shown = before.picture.value
+    before.children[0].children[0].value = "shift"
+    assert before.picture.value != shown
 
 
 def test_the_curves_of_two_bells_are_those_of_a_sample():
