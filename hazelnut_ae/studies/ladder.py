@@ -221,5 +221,5 @@ def drawn(measured, caption=""):
         ax.grid(axis="y", color="0.9")
         ax.set_axisbelow(True)
         ax.spines[["top", "right"]].set_visible(False)
-    axes[1].legend(frameon=False, fontsize=8, loc="lower right")
+    axes[0].legend(fontsize=8, loc="lower left", framealpha=1)
     return figure

@@ -167,7 +167,7 @@ for name, maps in distances.items():
 # %% [markdown]
 # Nuts lie in any direction and come in many sizes, so the average is a brown cloud. White prints and wide open shells stand out from
 # it: 99 % and 92 % of the brightest pixels are theirs. Cuts drown: in their pictures only 6 % of the brightest pixels are defective.
-# The last picture shows why: the *scar*, the pale patch that every nut has where it grew in its husk, is farther from the average
+# The last picture shows why: the *scar*, the pale fibrous end that every nut has, is farther from the average
 # than the cut is, and nothing is wrong with a scar.
 #
 # We need something that knows what a nut can look like, and rebuilds *this* nut without its defect. (Where all parts are

@@ -198,7 +198,8 @@ measured.style.format("{:.4f}").format("{:.1f}", subset=["corners"]).format("{:.
 # ([held out](../book/teach/glossary.md)); `corners` is the mean residual in the four corners of the held-out ones, in grey levels
 # of 255; the last two say how well defects are found (AUROC as in notebook 1, here of pixels; the best F<sub>1</sub> of all
 # thresholds, [F<sub>1</sub>-max](../book/teach/glossary.md)). The last row repeats the fourth with another seed. It shows how
-# much is luck, as far as one pair can: 0.0001 of the loss, 0.005 of F<sub>1</sub>.
+# much is luck, as far as one pair can: 0.0001 of the loss, 0.005 of F<sub>1</sub>. (It is more: another processor rounds otherwise,
+# and so short a training then ends elsewhere. Of what follows only the harm of black corners stayed wherever we repeated it.)
 #
 # * **Black corners do harm.** They are the worst row in every column, and the corners of the held-out nuts, which have no
 #   diamonds, are copied with errors of 10 grey levels in place of 6. The bits of a second nut cost nothing that shows.

@@ -531,7 +531,7 @@ for name, of_defect in rows.items():
         metrics.PixelMetrics().update(maps[of_defect], test.masks[of_defect]).compute()["f1_max"]
         for maps in (lesson.maps, tolerant)
     )
-    print(f"{name:15s} best F1 {plain:.2f}, with tolerance {mended:.2f}")
+    print(f"{name:15s} F1-max {plain:.2f}, with tolerance {mended:.2f}")
 
 # %% tags=["check"]
 with check(4):

@@ -501,7 +501,7 @@ tp = np.array([np.count_nonzero(maps[test.masks] > tau) for tau in edges])
 fp = np.array([np.count_nonzero(maps[~test.masks] > tau) for tau in edges])
 f1 = 2 * tp / (tp + fp + test.masks.sum())
 f1_rare = 2 * tp / (tp + 10 * fp + test.masks.sum())
-print(f"best F1 {f1.max():.2f}, with ten times the good pixels {f1_rare.max():.2f}; AUROC stays as it is")
+print(f"F1-max {f1.max():.2f}, with ten times the good pixels {f1_rare.max():.2f}; AUROC stays as it is")
 
 # %% tags=["check"]
 with check(2):

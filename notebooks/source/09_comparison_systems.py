@@ -25,6 +25,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from hazelnut_ae import comparison, figures, metrics, published, shipped, thresholds
 from hazelnut_ae.augmentation import SHORT
 from hazelnut_ae.comparison import dictionary, systems
+from hazelnut_ae.course import widgets
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
 from hazelnut_ae.engine import bootstrap, cache
@@ -107,6 +108,12 @@ for name, other in (("darker", darker), ("noisy", noisy)):
     l2_distance = (picture - other).square().mean().sqrt()
     similarity = structural_similarity_index_measure(picture, other, data_range=1.0)
     print(f"{name}: L2 {l2_distance:.2f}, 1 - SSIM {1 - similarity:.1f}")
+
+# %% [markdown]
+# Try it on a nut: a shift, a blur, less light, noise.
+
+# %%
+widgets.two_eyes(test.images[0])
 
 # %% [markdown]
 # Trained with this loss (on grey images), the network may miss the brightness. The map, 1 − SSIM, forgives that. It is bright wherever
@@ -197,8 +204,7 @@ pd.DataFrame(budgets).T
 # %% [markdown]
 # *Images seen* counts augmented images, each as often as it was used. The four networks that copy or paint are within a factor of
 # two: the article's network saw 25,168, AnoGAN 25,600, the two other autoencoders 16,000 each. Their authors spent far more: 2 million
-# images for the autoencoders, half a million for AnoGAN. The dictionary trains nothing; but it and AnoGAN pay at the test, the one
-# for 3,721 patches an image, the other for its search.
+# images for the autoencoders, half a million for AnoGAN. The dictionary trains nothing; but it and AnoGAN pay at the test.
 # At 16,784 images, before its rate had come down, the article's network stood at a pixel AUROC of 0.87 (notebook 5's study).
 
 # %%

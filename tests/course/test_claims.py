@@ -6,6 +6,7 @@ A sentence that changes is looked for and not found; an output that changes no l
 import math
 import re
 from pathlib import Path
+from statistics import mean
 
 import nbformat
 import pandas as pd
@@ -234,7 +235,7 @@ def test_tolerance_helps_cuts_and_holes_most(claim):
     printed = claim(f"solutions/{SIX}", "Cuts and holes gain most (0.06), prints next to nothing")
     gains = {
         name: round(b - a, 2)
-        for name, (a, b) in by_defect(r"best F1 ([\d.]+), with tolerance ([\d.]+)", printed).items()
+        for name, (a, b) in by_defect(r"F1-max ([\d.]+), with tolerance ([\d.]+)", printed).items()
     }
     assert gains["cut"] == gains["hole"] == max(gains.values()) == 0.06
     assert gains["print"] == min(gains.values()) <= 0.01
@@ -431,7 +432,7 @@ def test_the_cheapest_tau_floods(claim):
 
 def test_rarer_defects_lower_the_best_f1(claim):
     printed = claim(f"solutions/{SEVEN}", "The best F<sub>1</sub> falls from 0.45 to 0.24, and no map has changed.")
-    assert "best F1 0.45, with ten times the good pixels 0.24" in printed
+    assert "F1-max 0.45, with ten times the good pixels 0.24" in printed
 
 
 def test_regions_against_pixels(claim):
@@ -1197,7 +1198,7 @@ TEN = "10_beyond"
 
 def rungs(printed):
     """{rung: its numbers of the last table that shows it}: pixel AUROC, PRO, F1-max, label-free F1."""
-    rows = re.findall(r"^([a-zA-Z ]+?) +(\d\.\d+) +(\d\.\d+) +(\d\.\d+) +(\d\.\d+) *$", printed, re.MULTILINE)
+    rows = re.findall(r"^([a-zA-Z ]+?)" + 4 * r" +(\d\.\d{3})" + " *$", printed, re.MULTILINE)
     return {name: [float(number) for number in values] for name, *values in rows}
 
 
@@ -1217,19 +1218,23 @@ def test_the_mean_image_against_a_trained_network(claim):
 
 
 def test_what_reading_the_copies_more_kindly_brings(claim):
-    sentence = "lift the mean F1-max from 0.56 to 0.62, the label-free one from 0.49 to 0.57, the image AUROC from 0.90"
+    sentence = "lift mean F1-max from 0.56 to 0.62, the label-free one from 0.49 to 0.57, the image AUROC from 0.90"
     printed = claim(TEN, sentence)
-    before, after, images = rungs(printed)["the article"], rungs(printed)["both"], of_images(printed)
+    before, after, images = rungs(printed)["the article"], rungs(printed)["aside and blurred"], of_images(printed)
     assert [round(number, 2) for number in before[2:]] == [0.56, 0.49]
     assert [round(number, 2) for number in after[2:]] == [0.62, 0.57]
-    assert (round(images["the article"], 2), round(images["both"], 2)) == (0.90, 0.94)
+    assert (round(images["the article"], 2), round(images["aside and blurred"], 2)) == (0.90, 0.94)
     assert all(rungs(printed)[one][2] > before[2] for one in ("one pixel aside", "blurred"))  # "both help"
 
 
 def test_what_the_memory_bank_brings(claim):
-    printed = claim(TEN, "of all pairs of a good and a defective nut 99.7 % are in the right order")
-    claim(TEN, "From 0.62 to 0.75 in the mean F1-max")
-    assert round(rungs(printed)["memory bank"][2], 2) == 0.75
+    printed = claim(TEN, "Of all pairs of a good and a defective nut 99.7 % are in the right order")
+    claim(TEN, "From 0.62 to 0.75 in the mean F1-max, the ceiling; label-free it stays at 0.57")
+    found = rungs(printed)
+    assert [round(found[one][2], 2) for one in ("aside and blurred", "memory bank")] == [0.62, 0.75]
+    assert [round(found[one][3], 2) for one in ("aside and blurred", "memory bank")] == [0.57, 0.57]
+    claim(TEN, "No defective one passes, but 4 good ones of 20 are refused.")
+    assert "refused: 4 of 20 good nuts, 36 of 36 others" in printed
     assert of_images(printed)["memory bank"] == 0.997
     claim(TEN, "None of the three touches 0")
     (first,) = re.findall(r"^0  memory bank((?: +-?[\d.]+){4}) *$", printed, re.MULTILINE)
@@ -1240,7 +1245,7 @@ def test_what_the_memory_bank_brings(claim):
 
 def test_what_both_maps_together_bring(claim):
     printed = claim(
-        TEN, "The best label-free F1 of the page, 0.68, where the article's map has 0.49 and the bank alone 0.57"
+        TEN, "The best label-free F1 of the page, 0.68, where the article's map has 0.49 and the bank alone 0.57 (its"
     )
     found = rungs(printed)
     assert max(found, key=lambda one: found[one][3]) == "together"
@@ -1266,17 +1271,63 @@ def of_ladder(name):
     return {one["system"]: one["pixels"]["auroc"] for one in shipped.measured(f"ladder_{name}")}
 
 
+def f1_max_of(name):
+    """{rung: mean F1-max of the kinds of defects} of `studies ladder` on a shipped set."""
+    return {
+        one["system"]: mean([kind["f1_max"] for kind in one["defects"].values()])
+        for one in shipped.measured(f"ladder_{name}")
+    }
+
+
+def test_fresh_copies_and_structure(claim):
+    claim(
+        TEN, "Fresh copies bring nothing sure on painted nuts, and lift F1-max from 0.47 to 0.54 on photographed ones."
+    )
+    pair = ("the article, fixed copies", "the article")
+    assert [round(f1_max_of("mvtec_hazelnut_128")[one], 2) for one in pair] == [0.47, 0.54]
+    for name, sure in (("synthetic_hazelnuts", False), ("mvtec_hazelnut_128", True)):
+        rung = next(one for one in shipped.measured(f"ladder_{name}") if one["system"] == "the article")
+        difference = rung["against_the_rung_before"]
+        assert (difference["F1-max low"] > 0) is (difference["pixel AUROC low"] > 0) is sure
+    claim(TEN, "On transistors, which should not be turned, they cost 0.04 of AUROC.")
+    rung = next(one for one in shipped.measured("ladder_transistor") if one["system"] == "the article")
+    assert round(rung["against_the_rung_before"]["pixel AUROC"], 2) == -0.04
+    assert rung["against_the_rung_before"]["pixel AUROC high"] < 0
+    claim(TEN, "AE(SSIM) ranks the pixels of photographed nuts best so far (0.97)")
+    so_far = [*of_ladder("mvtec_hazelnut_128").items()][:6]  # up to AE(SSIM) itself
+    assert so_far[-1][0] == "AE(SSIM)" == max(so_far, key=lambda one: one[1])[0]
+    assert round(so_far[-1][1], 2) == 0.97
+    claim(TEN, "on painted ones it falls behind the softened map in F1-max")
+    painted = f1_max_of("synthetic_hazelnuts")
+    assert painted["AE(SSIM)"] < painted["its map, softened"]
+
+
+def test_what_a_network_that_was_told_finds_of_the_rest(claim):
+    claim(
+        TEN, "never shown a crack, it has 0.57 on painted cracks, where guessing has 0.5. Holes it finds all the same."
+    )
+    found = {(row["defect"], row["seen"]): row for row in shipped.measured("left_out_synthetic_hazelnuts")}
+    assert round(found["crack", False]["pixel_auroc"], 2) == 0.57
+    assert found["hole", False]["f1_max"] > found["hole", True]["f1_max"] - 0.01
+
+
 def test_the_price_of_being_told(claim):
-    claim(TEN, "pixel AUROC 0.99 on painted nuts, 0.86 on photographs of nuts, 0.34 on bottles")
+    claim(TEN, "The U-Net's pixel AUROC is 0.99 on its painter's nuts, 0.86 on photographed ones, 0.30 on bottles.")
     sets = ("synthetic_hazelnuts", "mvtec_hazelnut_128", "bottle")
-    assert [round(of_ladder(name)["U-Net on painted defects"], 2) for name in sets] == [0.99, 0.86, 0.34]
+    assert [round(of_ladder(name)["U-Net on painted defects"], 2) for name in sets] == [0.99, 0.86, 0.30]
 
 
 def test_pca_where_parts_lie_alike(claim):
-    claim(TEN, "on MVTec AD's bottle 0.93, the article's network 0.82")
-    assert [round(of_ladder("bottle")[rung], 2) for rung in ("PCA", "the article")] == [0.93, 0.82]
+    claim(TEN, "on MVTec AD's bottle 0.93, the article's network 0.82, the bank 0.99")
+    assert [round(of_ladder("bottle")[rung], 2) for rung in ("PCA", "the article", "memory bank")] == [0.93, 0.82, 0.99]
     found = next(one for one in shipped.measured("ladder_bottle") if one["system"] == "PCA")
     assert found["fit_s"] < 1
+
+
+def test_bank_and_residual_together_on_transistor(claim):
+    claim(TEN, "but on transistors label-free F1 falls to 0.19")
+    rung = next(one for one in shipped.measured("ladder_transistor") if one["system"] == "both together")
+    assert round(mean([kind["f1_label_free"] for kind in rung["defects"].values()]), 2) == 0.19
 
 
 def test_the_memory_bank_on_transistor(claim):
