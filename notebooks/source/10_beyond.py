@@ -144,8 +144,8 @@ measured = {name: shipped.measured(f"ladder_{name}") for name in sets}
 ladder.drawn(
     measured,
     "Measured beforehand (python -m hazelnut_ae.studies ladder). MVTec AD (hazelnut, transistor, bottle): Bergmann et "
-    "al., CVPR 2019, CC BY-NC-SA 4.0; hazelnut toy: anomalib project (Intel), CC BY 4.0; both sets of hazelnuts not the "
-    "official split.",
+    "al., CVPR 2019, CC BY-NC-SA 4.0; hazelnut toy: anomalib project (Intel), CC BY 4.0; both sets of hazelnuts not "
+    "the official split.",
 )
 
 # %%
@@ -225,7 +225,7 @@ of_two = {name: maps[name] for name in ("aside and blurred", "memory bank")}
 paired_differences(test, of_two, "aside and blurred", scores={"memory bank": scores}).round(3)
 
 # %% [markdown]
-# The intervals pair the images (notebook 9). None of the three touches 0: it was not luck.
+# The intervals pair the images (notebook 9). None of the three touches 0: no luck.
 
 # %% [markdown]
 # ## Rung 7: bank and residual together
