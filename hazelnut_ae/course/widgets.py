@@ -2,7 +2,7 @@
 
     widgets.dial(look, tau=slider)          a figure that follows its controls
     widgets.draw_a_defect(model, nuts)      notebook 6: scratch a nut, and see copy, residual and marked pixels
-    widgets.two_eyes(nut)                   notebook 9: what L2 and SSIM say of a shift, a blur, less light, noise
+    widgets.two_eyes(nut)                   notebook 9: what L2 and SSIM say of a shift, a blur, more light, noise
     widgets.two_bells()                     notebook 7: prevalence and τ against ROC, precision–recall and F1
     widgets.paint_a_mask(truth, marked)     notebook 1: TP, FP and FN as you mark pixels
 
@@ -217,7 +217,7 @@ def area(across, up):
 CHANGES = {  # of an image float [3, H, W] in [0, 1], by an amount of 0 to 10
     "shift": lambda x, amount: np.roll(x, round(amount), axis=2),  # pixels
     "blur": lambda x, amount: gaussian_filter(x, (0, amount / 2, amount / 2)),  # σ in half pixels
-    "less light": lambda x, amount: x - 0.02 * amount,
+    "more light": lambda x, amount: x + 0.02 * amount,
     "noise": lambda x, amount: x + 0.02 * amount * np.random.default_rng(0).standard_normal(x.shape),
 }
 
@@ -226,8 +226,8 @@ def two_eyes(nut):
     """A nut and the same one changed, as L2 and as SSIM see the difference; nut: uint8 [3, H, W]."""
     return dial(
         lambda change, amount: eyes(nut, change, amount),
-        change=ipywidgets.Dropdown(options=list(CHANGES), value="less light", description="change"),
-        amount=slider(5, 0, 10, 1, "amount"),
+        change=ipywidgets.Dropdown(options=list(CHANGES), value="more light", description="change"),
+        amount=slider(3, 0, 10, 1, "amount"),
     )
 
 

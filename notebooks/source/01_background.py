@@ -644,6 +644,12 @@ with check(5):
 # ([PaDiM](https://arxiv.org/abs/2011.08785), for one) do just that.
 
 # %% [markdown]
+# ## In short
+#
+# * Who learns from good ones alone can find what nobody has shown him; a classifier misses what it was not taught.
+# * An autoencoder copies through a narrow waist. What good ones have in common passes; the rest stays behind in the residual.
+# * Precision, recall, F<sub>1</sub> and accuracy count; a constant answer can fool each of them, so put it beside them.
+#
 # ## In practice
 #
 # * Before you train anything, ask what is labelled. With plenty of examples of *every* defect that matters, a supervised

@@ -446,6 +446,12 @@ with check(5):
 # tells whether the parts lie one way; whether a mirrored one is good, only you know.
 
 # %% [markdown]
+# ## In short
+#
+# * An augmentation says what does not matter: turn only what may lie in any direction.
+# * Fixed copies can be learnt by heart, fresh ones cannot. Black corners do harm.
+# * The same seed gives the same bytes, so a run can be repeated and resumed.
+#
 # ## In practice
 #
 # * Look at augmented images, always. Most mistakes here (corners, wrong channel order, noise of the wrong strength) are

@@ -493,6 +493,12 @@ with check(5):
 # pixels has to go through the same 500. Before you do this, ask whether your defects are seen at 256.
 
 # %% [markdown]
+# ## In short
+#
+# * Five halvings and a kernel of 8 leave 500 numbers of an image of 256 × 256 pixels.
+# * The printed decoder lacks a row and ends at 128 pixels; symmetry and sizes say which.
+# * Who cannot know where an edge lies draws the mean, and that is soft.
+#
 # ## In practice
 #
 # * Print the sizes of every layer before the first training run. Five minutes here save an afternoon.

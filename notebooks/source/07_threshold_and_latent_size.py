@@ -629,6 +629,12 @@ with check(5):
 # payer understands, then τ, then the test.
 
 # %% [markdown]
+# ## In short
+#
+# * AUROC ranks, F<sub>1</sub> decides at one τ, pictures convince: use all three.
+# * Good images tell what a threshold costs, never what it finds.
+# * With 16 to 2000 latent numbers no F<sub>1</sub> of the article's network moved by more than 0.08.
+#
 # ## In practice
 #
 # * Write down how τ was chosen, from which images, before you report a score at it.

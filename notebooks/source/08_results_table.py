@@ -447,6 +447,11 @@ with check(5):
 # about good parts costs good parts; keep enough of them for the test.
 
 # %% [markdown]
+# ## In short
+#
+# * The article's F<sub>1</sub> of cut and hole are swapped, and its borrowed rows count images, not pixels.
+# * A number is worth its split, its threshold, its interval and the constant answer beside it.
+#
 # ## In practice
 #
 # * Recompute every derived number of a paper before you build on it. It takes minutes.

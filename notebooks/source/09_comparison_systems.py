@@ -110,7 +110,7 @@ for name, other in (("darker", darker), ("noisy", noisy)):
     print(f"{name}: L2 {l2_distance:.2f}, 1 - SSIM {1 - similarity:.1f}")
 
 # %% [markdown]
-# Try it on a nut: a shift, a blur, less light, noise.
+# Try it on a nut: a shift, a blur, more light, noise.
 
 # %%
 widgets.two_eyes(test.images[0])
@@ -597,6 +597,11 @@ with check(5):
 # defects, and count how many pass.
 
 # %% [markdown]
+# ## In short
+#
+# * Which system is best depends on the object, and on what is counted.
+# * Pair the images before you call a difference sure. Here two of twelve were.
+#
 # ## In practice
 #
 # * Before you cite a number beside your own, ask what it counts: pixels or images, at which threshold, chosen how.

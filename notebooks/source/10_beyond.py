@@ -496,6 +496,12 @@ with check(4):
 # Where two are within a few hundredths, look at the interval before you choose: with a handful of good test images the order is luck.
 
 # %% [markdown]
+# ## In short
+#
+# * PCA and the mean image cost nothing and must be beaten.
+# * On all five sets the memory bank ranks pixels better than everything that was trained on good images.
+# * A network that is told finds what it was told. Keep the bank for the rest.
+#
 # ## In practice
 #
 # * Put the mean image and PCA beside every network you train: neither needs training.

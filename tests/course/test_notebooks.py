@@ -87,7 +87,7 @@ def test_a_lesson_says_what_it_is_and_where_to_go(source):
     book, _ = build.notebooks_from(source)
     first, last = book.cells[0].source, book.cells[-1].source
     assert all(words in first for words in ("What you'll do", "What you'll learn", "What you'll need"))
-    assert all(words in last for words in ("In practice", "Further reading", "Next", "Solutions"))
+    assert all(words in last for words in ("In short", "In practice", "Further reading", "Next", "Solutions"))
     assert any("NBVAL_CHECK_OUTPUT" in cell.source for cell in book.cells)
 
 

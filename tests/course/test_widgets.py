@@ -57,7 +57,7 @@ def test_what_is_drawn_on_the_canvas_reaches_the_network():
     assert canvas.strokes == []
 
 
-def test_ssim_forgives_less_light_and_not_noise():
+def test_ssim_forgives_more_light_and_not_noise():
     nut = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8).repeat(4, axis=1).repeat(4, axis=2)
 
     def told(change, amount):
@@ -65,7 +65,7 @@ def test_ssim_forgives_less_light_and_not_noise():
         return [float(title.split()[-1]) for title in titles[2:4]]
 
     assert all(told(change, 0) == [0, 0] for change in widgets.CHANGES)
-    light, noise = told("less light", 5), told("noise", 5)
+    light, noise = told("more light", 5), told("noise", 5)
     assert light[0] > noise[0]  # grey is the mean of three colours, and so is its noise
     assert light[1] < noise[1]
     before = widgets.two_eyes(nut)
