@@ -132,11 +132,19 @@ def article(dataset, run):
 def fit(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, device="cpu"):
     """One system fitted to the dataset's good images less the held-out ones: (detector, {"fit_s": …, "augment": …}).
 
-    Taken from `folder` where it is there, gone on with where it is half there, else fitted and put there.
+    Taken from `folder` where it is there, gone on with where it is half there, else fitted and put there, by one
+    process at a time: another that wants the same waits and takes it.
     """
     check_kinds(augment)
     augment = tuple(augment) if EVERY[name].trained else ()
-    path, checkpoint = file_of(folder, name, setting, augment, seed), None
+    path = file_of(folder, name, setting, augment, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        return _fit(dataset, path, name, setting, augment, seed, device)
+
+
+def _fit(dataset, path, name, setting, augment, seed, device):
+    checkpoint = None
     # the key names all that decides the weights; other data or other options are another fit, never mixed up
     wanted = {"code": CODE, "data": dataset.fingerprint, "system": name, "seed": seed, "augment": short_name(augment)}
     wanted |= options_of(name, setting)
@@ -175,16 +183,8 @@ def predict(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=
     """One system's "maps" of the test images and "held_out_maps", float32 [N, H, W], the images' "scores" and
     "held_out_scores", float64 [N], with `fit`'s facts and its own.
 
-    Taken from `folder` where they are there, else computed and put there, by one process at a time: another that wants
-    the same waits and takes them.
+    Taken from `folder` where they are there, else computed and put there.
     """
-    path = file_of(folder, name, setting, augment if EVERY[name].trained else (), seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        return _predict(dataset, folder, name, setting, augment, seed, device)
-
-
-def _predict(dataset, folder, name, setting, augment, seed, device):
     detector, facts = fit(dataset, folder, name, setting, augment, seed, device)
     kinds = augment if EVERY[name].trained else ()
     path = file_of(folder, name, setting, kinds, seed).with_suffix(".maps.safetensors")
