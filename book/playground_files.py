@@ -21,8 +21,8 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from hazelnut_ae import figures, metrics, synthetic, thresholds
-from hazelnut_ae.predict.export import OPSET
-from hazelnut_ae.predict.loaded import load_detector
+from hazelnut_ae.inference.export import OPSET
+from hazelnut_ae.inference.loaded import load_detector
 from hazelnut_ae.shipped import FOLDER
 
 SOURCE = Path(__file__).resolve().parent / "playground"

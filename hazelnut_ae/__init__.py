@@ -35,7 +35,7 @@ __version__ = "0.1.0"
 def __getattr__(name):
     """`from hazelnut_ae import load_detector`, without which nothing here asks for the seconds that torch takes."""
     if name == "load_detector":
-        from hazelnut_ae.predict.loaded import load_detector
+        from hazelnut_ae.inference.loaded import load_detector
 
         return load_detector
     raise AttributeError(f"module 'hazelnut_ae' has no attribute {name!r}")

@@ -12,7 +12,7 @@ from torch import nn
 from torchvision.transforms.v2 import functional as F
 from tqdm import tqdm
 
-from hazelnut_ae.engine import cache
+from hazelnut_ae.io import cache
 
 AUGMENTATIONS = ("rotation", "flip", "noise")  # the article's
 KINDS = (*AUGMENTATIONS, "shift")

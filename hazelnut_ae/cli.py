@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import hazelnut_ae
+from hazelnut_ae.course.grading.arguments import add_grade, grade_all
 from hazelnut_ae.engine.arguments import augmentations, natural, number, positive, words
-from hazelnut_ae.engine.files import DataError, Interrupted, print_anywhere
-from hazelnut_ae.grade.arguments import add_grade, grade_all
+from hazelnut_ae.errors import DataError, Interrupted
+from hazelnut_ae.io.files import print_anywhere
 from hazelnut_ae.presets import PRESETS, find_preset
 
 DETECTORS = ("article", "features")  # the names of `engine.kinds`, which takes the seconds that torch does
@@ -173,14 +174,14 @@ def check(arguments):
 
 
 def advise(arguments):
-    from hazelnut_ae.advise.advise import advise as look
+    from hazelnut_ae.inference.advise.advise import advise as look
 
     print("\n".join(look(arguments.folder).lines()))
 
 
 def train(arguments):
     from hazelnut_ae import dataset
-    from hazelnut_ae.engine.kinds import KINDS
+    from hazelnut_ae.engine.detectors import KINDS
 
     kind = KINDS[arguments.detector]
     options = {name: getattr(arguments, name) for name in ("epochs", "latent", "augment")}
@@ -201,10 +202,11 @@ def train(arguments):
 
 def evaluate(arguments):
     from hazelnut_ae import dataset, results
-    from hazelnut_ae.engine import runs, workflow
+    from hazelnut_ae.engine import run_data, runs
+    from hazelnut_ae.inference import evaluate as evaluation
 
     data = dataset.load(arguments.folder)
-    result = workflow.evaluate(data, workflow.run_for(data, arguments.run))
+    result = evaluation.evaluate(data, run_data.run_for(data, arguments.run))
     print(terminal_table(results.results_table(result, category=None)))
     images, everything = result["images"], result["pixels"]
     print(f"Pixel AUROC {show(everything['auroc'])}, image AUROC {show(images['auroc'])}.")
@@ -227,11 +229,12 @@ def show(number):
 
 def figures(arguments):
     from hazelnut_ae import dataset
-    from hazelnut_ae.engine import workflow
+    from hazelnut_ae.engine import run_data
+    from hazelnut_ae.inference import evaluate as evaluation
 
     out = arguments.out or Path(os.environ.get("HAZELNUT_FIGURES") or "figures")
     data = dataset.load(arguments.folder)
-    for path in workflow.figures(data, workflow.run_for(data, arguments.run), out):
+    for path in evaluation.figures(data, run_data.run_for(data, arguments.run), out):
         print(path)
 
 
@@ -243,7 +246,7 @@ def download(arguments):
 
 
 def predict(arguments):
-    from hazelnut_ae.predict.predict import predict as score_all
+    from hazelnut_ae.inference.predict import predict as score_all
 
     thresholds = {"tau": arguments.tau, "image_tau": arguments.image_tau}
     done = score_all(arguments.inputs, arguments.run, arguments.out, pictures=not arguments.no_pictures, **thresholds)
@@ -252,7 +255,7 @@ def predict(arguments):
 
 
 def export(arguments):
-    from hazelnut_ae.predict.export import export as write
+    from hazelnut_ae.inference.export import export as write
 
     thresholds = {"tau": arguments.tau, "image_tau": arguments.image_tau}
     found = write(arguments.run, arguments.file, takes=arguments.input, **thresholds)
@@ -262,7 +265,7 @@ def export(arguments):
 
 def compare(arguments):
     from hazelnut_ae import comparison, dataset
-    from hazelnut_ae.engine import runs, workflow
+    from hazelnut_ae.engine import run_data, runs
 
     data = dataset.load(arguments.folder)
     options = {"systems": arguments.systems, "setting": arguments.setting, "augment": arguments.augment}
@@ -271,7 +274,7 @@ def compare(arguments):
     if arguments.json:
         runs.write_json(arguments.json, measured)
     run = comparison.run_of(arguments.run, required=False)
-    caption = workflow.caption(data, run) if run else ""
+    caption = run_data.caption(data, run) if run else ""
     for path in comparison.write_figures(data, arguments.run, caption=caption, **options):
         print(path)
 
@@ -285,8 +288,8 @@ def tutorial(arguments):
 
 
 def bench(arguments):
+    from benchmarks import bench as speeds
     from hazelnut_ae.engine import runs
-    from hazelnut_ae.studies import bench as speeds
 
     result = speeds.measure()
     for name, value in result.items():

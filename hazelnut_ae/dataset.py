@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from hazelnut_ae.engine import cache
-from hazelnut_ae.engine.files import DataError, printable
-from hazelnut_ae.engine.images import decoded, images_by_stem, opened, subfolders
+from hazelnut_ae.errors import DataError, printable
+from hazelnut_ae.io import cache
+from hazelnut_ae.io.images import decoded, images_by_stem, opened, subfolders
 
 SIZE = 256
 

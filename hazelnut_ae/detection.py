@@ -4,51 +4,97 @@ Everything that finds anomalies here is a `Detector`, so that the article's auto
 can be measured by the same code.
 """
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
 from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.errors import DataError
 from hazelnut_ae.metrics import image_scores
+from hazelnut_ae.thresholds import printed_tau, tau_label_free
 from hazelnut_ae.training import to_float, train
 
 BATCH = 32
 
 
-class Detector(Protocol):
-    """What can be fitted to good images and then scores every pixel of others.
+@dataclass
+class Prediction:
+    """What a detector says about N images.
 
-    An image's score is the mean of its map's 100 largest pixels (`metrics.image_scores`), unless a detector has one of
-    its own: `maps_and_scores(images)`, which see, and `score_is`, in words. One whose maps a network computes may also
-    offer it: `map_network()`, a torch module from float32 [N, 3, 256, 256] in [0, 1] to float32 [N, 256, 256], and to
-    scores [N] if it has its own. Then `hazelnut-ae export` can write it for programs without torch. And one for which
-    the exponential rule is wrong sets `tau_from_pasted`: its label-free τ is that of `pasting.tau_median`.
+    Attributes:
+        anomaly_maps: float32, shape (N, H, W); larger means more anomalous.
+        image_scores: float64, shape (N,); larger means more anomalous.
+    """
+
+    anomaly_maps: np.ndarray
+    image_scores: np.ndarray
+
+
+class Detector(ABC):
+    """What learns from good images and then scores every pixel of others.
+
+    A subclass defines `fit`, `predict`, `state` and `restore`. The other members have defaults that it may replace.
     """
 
     name: str
-    has_printed_tau: bool  # whether the article's τ is one for these maps: it fits residuals in [0, 1]
+    score_description = "the mean of the 100 largest values of its anomaly map"
 
+    @abstractmethod
     def fit(self, good: np.ndarray) -> None:
-        """Learns from defect-free images, uint8 [N, 3, 256, 256]."""
+        """Learns from defect-free images, uint8, shape (N, 3, H, W)."""
+
+    @abstractmethod
+    def predict(self, images: np.ndarray) -> Prediction:
+        """Scores images, uint8, shape (N, 3, H, W)."""
+
+    @abstractmethod
+    def state(self) -> dict[str, torch.Tensor]:
+        """Returns everything it has learned, by name, as contiguous tensors for a safetensors file."""
+
+    @abstractmethod
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """Takes over what another detector of its kind has learned. Raises RuntimeError if it does not fit."""
 
     def anomaly_maps(self, images: np.ndarray) -> np.ndarray:
-        """Scores uint8 [N, 3, 256, 256] as float32 [N, 256, 256], larger = more anomalous."""
+        """Returns only the anomaly maps of `predict`, float32, shape (N, H, W)."""
+        return self.predict(images).anomaly_maps
 
-    def state(self) -> dict[str, torch.Tensor]:
-        """What it has learnt, by name: all that a new one needs to give the same maps."""
+    def printed_tau(self, defect: str) -> float | None:
+        """Returns the article's threshold for a kind of defect; None where it does not fit these maps."""
+        return None
 
-    def restore(self, state: dict[str, torch.Tensor]) -> None:
-        """Takes over what another one of its kind has learnt."""
+    def label_free_tau(self, good: np.ndarray, good_maps: np.ndarray | None = None) -> float:
+        """Chooses the pixel threshold from good images that `fit` has not seen.
+
+        Args:
+            good: uint8, shape (N, 3, H, W), N ≥ 1.
+            good_maps: float32, shape (N, H, W), their anomaly maps where they are known already.
+
+        Raises:
+            DataError: a map holds NaN.
+        """
+        return tau_label_free(self.anomaly_maps(good) if good_maps is None else good_maps)
+
+    def onnx_module(self) -> nn.Module:
+        """Returns `predict` as one torch module, for export.
+
+        It maps float32 (N, 3, H, W) in [0, 1] to maps (N, H, W), or to maps and image scores (N,).
+
+        Raises:
+            DataError: this kind of detector cannot be exported.
+        """
+        raise DataError(
+            f"A run of {self.name} cannot be exported; choose a run of the article's network or a memory bank."
+        )
 
 
-def maps_and_scores(detector, images):
-    """Anomaly maps of uint8 [N, 3, 256, 256], float32 [N, 256, 256], and the images' scores, float64 [N]."""
-    if hasattr(detector, "maps_and_scores"):
-        return detector.maps_and_scores(images)
-    maps = detector.anomaly_maps(images)
-    return maps, image_scores(maps)
+def prediction_from_maps(anomaly_maps):
+    """Returns a Prediction whose image scores are the means of each map's 100 largest values."""
+    maps = np.asarray(anomaly_maps, np.float32)  # [N, H, W]
+    return Prediction(maps, image_scores(maps))
 
 
 @torch.no_grad()
@@ -85,11 +131,10 @@ def predicted_pixels(anomaly_maps, tau):
     return anomaly_maps > tau
 
 
-class AutoencoderDetector:
+class AutoencoderDetector(Detector):
     """The article's detector around a network: the anomaly map is the residual of Figure 8."""
 
     name = "article"
-    has_printed_tau = True
 
     def __init__(self, model=None):
         self.model = model or Autoencoder()
@@ -105,13 +150,17 @@ class AutoencoderDetector:
         for _ in train(self.model, optimizer, (good[chosen] for chosen in rows)):
             pass
 
-    def anomaly_maps(self, images):
-        """The residual of each image uint8 [N, 3, 256, 256], as float32 [N, 256, 256] in [0, 1]."""
+    def predict(self, images):
+        """Returns the residual of each image uint8 [N, 3, 256, 256] as maps in [0, 1]."""
         maps = [residual(batch, reconstruct(self.model, batch)) for batch in batches(images)]
-        return np.concatenate(maps) if maps else np.zeros((0, *images.shape[2:]), dtype=np.float32)
+        return prediction_from_maps(np.concatenate(maps) if maps else np.zeros((0, *images.shape[2:])))
 
-    def map_network(self):
-        """What `anomaly_maps` computes, as one torch module."""
+    def printed_tau(self, defect):
+        """Returns the article's τ: its maps are residuals in [0, 1]."""
+        return printed_tau(defect)
+
+    def onnx_module(self):
+        """Returns the network and its residual as one torch module."""
         return Residual(self.model)
 
     def state(self):

@@ -13,7 +13,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from scipy.ndimage import binary_dilation
 
-from hazelnut_ae.engine.files import atomic_path
+from hazelnut_ae.io.files import atomic_path
 from hazelnut_ae.metrics import confusion, f1
 
 DPI = 100

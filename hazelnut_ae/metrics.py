@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hazelnut_ae.engine import histograms
-from hazelnut_ae.engine.histograms import PixelMetrics
+from hazelnut_ae import curves
+from hazelnut_ae.curves import PixelMetrics
 
 __all__ = [
     "IMAGE_SCORE_PIXELS",
@@ -86,7 +86,7 @@ def pixel_confusion(maps, masks, tau):
 
     Raises: ValueError if the shapes differ; DataError if a score is NaN or infinite.
     """
-    maps, masks = histograms.checked(maps, masks)
+    maps, masks = curves.checked(maps, masks)
     return confusion(maps > np.float32(tau), masks)
 
 
@@ -118,14 +118,14 @@ def image_scores(maps, pixels=IMAGE_SCORE_PIXELS):
 def score_histograms(scores, is_defective):
     """Scores [N] as `curves` wants them, one bin per different score: (negatives, positives), each [bins]."""
     is_defective = np.asarray(is_defective, bool)
-    values, bins = np.unique(histograms.finite(np.asarray(scores, float)), return_inverse=True)
+    values, bins = np.unique(curves.finite(np.asarray(scores, float)), return_inverse=True)
     negatives, positives = (np.bincount(bins[kind], minlength=len(values)) for kind in (~is_defective, is_defective))
     return negatives, positives
 
 
 def image_auroc(scores, is_defective):
     """The chance that a defective image scores above a good one; nan if one of the two kinds is missing."""
-    return float(histograms.auroc(*score_histograms(scores, is_defective)))
+    return float(curves.auroc(*score_histograms(scores, is_defective)))
 
 
 def rate_interval(count, total):
@@ -146,5 +146,5 @@ def image_rates(scores, is_defective, tau):
     tnr is the share of good images accepted, tpr that of defective ones rejected: the pair that the MVTec AD paper
     prints (Bergmann et al., CVPR 2019, Table 2).
     """
-    c = confusion(histograms.finite(np.asarray(scores)) > tau, is_defective)
+    c = confusion(curves.finite(np.asarray(scores)) > tau, is_defective)
     return {"tnr": _ratio(c.tn, c.tn + c.fp), "tpr": recall(c), "precision": precision(c), "f1": f1(c)}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.errors import DataError
 
 
 @dataclass(frozen=True)

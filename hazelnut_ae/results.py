@@ -5,22 +5,21 @@ import math
 import numpy as np
 import pandas as pd
 
-from hazelnut_ae import metrics, published, thresholds
-from hazelnut_ae.engine import bootstrap, histograms
+from hazelnut_ae import bootstrap, curves, metrics, published, thresholds
 from hazelnut_ae.metrics import PixelMetrics
 
 
 def evaluate(
-    detector_name, maps, test, held_out_maps, tau_printed, data="", seed=0, tau_label_free=None, scores=None,
+    detector_name, maps, test, held_out_maps, printed_tau=None, data="", seed=0, tau_label_free=None, scores=None,
     held_out_scores=None,
 ):  # fmt: skip
     """Every number of one detector on one test set.
 
     maps: float32 [N, H, W] of the test images; test: their ImageSet; held_out_maps: float32 [M, H, W] of good images
-    that training never saw, for the thresholds (None if there are none); tau_printed: whether "tau" is the article's
-    (it fits residuals in [0, 1] only), else it is the label-free one; tau_label_free: that one, else chosen by
+    that training never saw, for the thresholds (None if there are none); printed_tau: the article's τ by defect (`Detector.printed_tau`); where it is None, or gives None,
+    "tau" is the label-free one; tau_label_free: that one, else chosen by
     `thresholds.tau_label_free`; scores, held_out_scores: of the images, [N] and [M], where the detector has its own
-    (`detection.maps_and_scores`), else `metrics.image_scores` of the maps.
+    (`Detector.predict`), else `metrics.image_scores` of the maps.
     A defect's numbers are of that defect's images alone, as in the article; "pixels" and "images" are of all images.
     "intervals" hold 95 % bootstrap intervals over images, [low, high].
     Returns a dict that JSON can hold, None for what the data cannot give.
@@ -33,7 +32,7 @@ def evaluate(
     if tau_free is None and has_held_out:
         tau_free = thresholds.tau_label_free(held_out_maps)
 
-    images = histograms.image_histograms(maps, masks)
+    images = curves.image_histograms(maps, masks)
     by_kind = {
         str(name): PixelMetrics(images[i] for i in np.flatnonzero(defects == name)) for name in sorted(set(defects))
     }
@@ -44,16 +43,17 @@ def evaluate(
     if has_held_out and held_out_scores is None:
         held_out_scores = metrics.image_scores(held_out_maps)
 
-    blocks = {}
+    blocks, has_printed_tau = {}, bool(printed_tau and printed_tau("good") is not None)
     for name in sorted(set(by_kind) - {"good"}):
         chosen = defects == name
-        tau = thresholds.printed_tau(name) if tau_printed else tau_free
+        tau = printed_tau(name) if printed_tau else None
+        has_printed_tau, tau = tau is not None, tau_free if tau is None else tau
         blocks[name] = _pixel_block(
             maps[chosen], masks[chosen], by_kind[name], tau, tau_free, weights[:, chosen],
             coarse.intervals(weights, chosen),
         )  # fmt: skip
     pixels = _pixel_block(
-        maps, masks, everything, None if tau_printed else tau_free, tau_free, weights,
+        maps, masks, everything, None if has_printed_tau else tau_free, tau_free, weights,
         coarse.intervals(weights, np.ones(len(maps), bool)),
     )  # fmt: skip
     pixels["auroc"] = pixels.pop("pixel_auroc")

@@ -7,8 +7,7 @@ the anomaly maps of a few that were kept out of training show how large a residu
 import numpy as np
 import pandas as pd
 
-from hazelnut_ae import metrics
-from hazelnut_ae.engine import histograms
+from hazelnut_ae import curves, metrics
 
 PRINTED_TAU = {"print": 0.2, "crack": 0.2, "cut": 0.2, "hole": 0.25}  # section 4.3; chosen on the test images
 DEFAULT_PRINTED_TAU = 0.2
@@ -43,7 +42,7 @@ def tau_region(maps, area=REGION_AREA):
 
 
 def _largest_region(above):
-    labels, count = histograms.label_regions(above)
+    labels, count = curves.label_regions(above)
     return np.bincount(labels.ravel())[1:].max() if count else 0
 
 
@@ -130,7 +129,7 @@ def tau_images_label_free(scores, false_alarm_rate=FALSE_ALARM_RATE):
     distribution. Fewer than 1 / rate − 1 images (9 for 10 %) cannot promise that rate; then it is their largest, which
     1 in N + 1 good images exceeds. Returns nan for none. Raises: DataError if a score is NaN.
     """
-    scores = np.sort(histograms.finite(np.asarray(scores, float)))
+    scores = np.sort(curves.finite(np.asarray(scores, float)))
     n = len(scores)
     if not n:
         return float("nan")
@@ -142,4 +141,4 @@ def _held_out(maps):
     maps = np.asarray(maps, np.float32)
     if maps.ndim != 3 or not maps.size:
         raise ValueError(f"τ is chosen from maps [N, H, W] of held-out good images, not from {list(maps.shape)}")
-    return histograms.finite(maps)
+    return curves.finite(maps)

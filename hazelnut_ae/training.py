@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.errors import DataError
 
 HELD_OUT = 0.1  # of the good training images: never trained on, kept for choosing τ without labels
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from hazelnut_ae.download import download
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.errors import DataError
 
 SMALL = {"train/good": 6, "test/good": 2, "test/crack": 2, "ground_truth/crack": 2}
 

@@ -7,7 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; more th
 import pytest
 
 from hazelnut_ae import dataset, synthetic
-from hazelnut_ae.engine.long_run import train_run
+from hazelnut_ae.engine.trainer import train_run
 from hazelnut_ae.presets import PRESETS
 
 

@@ -5,7 +5,7 @@ import torch
 
 from hazelnut_ae import augmentation
 from hazelnut_ae.augmentation import AugmentedSet, FreshSet, augment, rotate
-from hazelnut_ae.engine import cache
+from hazelnut_ae.io import cache
 
 
 def picture(seed=0, low=60, high=200):

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from hazelnut_ae import dataset
-from hazelnut_ae.engine import cache
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.io import cache
 
 
 def save(path, array, **options):

@@ -6,8 +6,8 @@ from PIL import Image
 
 from hazelnut_ae import diagrams, figures
 from hazelnut_ae.dataset import ImageSet
-from hazelnut_ae.engine import gallery
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.inference import article_figures
 
 
 def image_set(defects, seed=0):
@@ -37,7 +37,7 @@ def write_all(folder, defects):
     history = [(step, 1 + step // 5, 0.1 / step) for step in range(1, 31)]
     f1 = {name: [(1, 0.1), (2, None), (3, 0.4)] for name in test.defect_names}
     tau = dict.fromkeys(test.defect_names, 0.2)
-    return gallery.write_all(
+    return article_figures.write_all(
         folder, train, test, test.images / 255, maps, history, [(5, 0.03)], f1, tau, "made-up noise, for a test"
     )
 

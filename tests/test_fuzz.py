@@ -29,8 +29,8 @@ from hazelnut_ae import dataset
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.dataset import Dataset
 from hazelnut_ae.download import unpack
-from hazelnut_ae.engine import checkpoints, long_run, runs
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.engine import checkpoints, runs, trainer
+from hazelnut_ae.errors import DataError
 from hazelnut_ae.presets import PRESETS
 
 pytestmark = pytest.mark.slow
@@ -292,12 +292,12 @@ def small_run(tmp_path_factory):
     optimizer.step()
     data = Dataset(None, None, "set", "0" * 64, "")
     config = runs.make_config(
-        "article", PRESETS["tiny"], data, 0, long_run.settings_of(PRESETS["tiny"], 2, 2, "float32")
+        "article", PRESETS["tiny"], data, 0, trainer.settings_of(PRESETS["tiny"], 2, 2, "float32")
     )
     f1 = [(1, {"crack": 0.5, "hole": float("nan")})]
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "config": config}
     checkpoints.save(folder / "checkpoint.pt", state | {"losses": torch.tensor([0.5, 0.25]), "f1": f1})
-    runs.write_run(folder, long_run.Progress([0.5, 0.25], [], f1), 1, model)
+    runs.write_run(folder, trainer.Progress([0.5, 0.25], [], f1), 1, model)
     runs.write_json(folder / "config.json", config)
     return folder, model, optimizer
 
@@ -334,8 +334,8 @@ def test_damaged_checkpoints(tmp_path_factory, watch, small_run, data):
     (copy / kind).write_bytes(content)
     with judged(watch):
         if kind == "checkpoint.pt":
-            state = long_run.load_checkpoint(copy)
-            assert len(long_run.restore(copy, state, model, optimizer).losses) == 2
+            state = trainer.load_checkpoint(copy)
+            assert len(trainer.restore(copy, state, model, optimizer).losses) == 2
         else:
             run = runs.load_run(copy)
             assert run.caption

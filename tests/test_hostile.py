@@ -26,8 +26,8 @@ from PIL import Image
 
 from hazelnut_ae import cli, dataset, training
 from hazelnut_ae.download import download, unpack
-from hazelnut_ae.engine import checkpoints, long_run, runs
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.engine import checkpoints, runs, trainer
+from hazelnut_ae.errors import DataError
 from hazelnut_ae.presets import PRESETS
 
 pytestmark = pytest.mark.slow
@@ -238,7 +238,7 @@ def test_bombs_take_neither_disk_nor_memory(tmp_path):
         import sys
         from pathlib import Path
         from hazelnut_ae.download import download
-        from hazelnut_ae.engine.files import DataError
+        from hazelnut_ae.errors import DataError
         before = peak()
         for path in sys.argv[1:]:
             try:
@@ -436,7 +436,7 @@ def test_image_bombs_stay_under_two_gigabytes(tmp_path):
     script = """
         import sys
         from hazelnut_ae import dataset
-        from hazelnut_ae.engine import images
+        from hazelnut_ae.io import images
         images.MAX_PIXELS //= int(sys.argv[2])
         print(len(dataset.load(sys.argv[1]).train), "images")
         print(peak())
@@ -515,7 +515,7 @@ def test_pickles_with_code_are_never_run(kind, name, painted, run_copy):
             runs.load_run(run_copy)
     if name in ("checkpoint.pt", "config.json"):
         with pytest.raises(DataError):
-            long_run.train_run(painted, run_copy, PRESETS["tiny"], resume=True)
+            trainer.train_run(painted, run_copy, PRESETS["tiny"], resume=True)
     assert not Path(os.environ["EVIL"]).exists()
 
 
@@ -557,7 +557,7 @@ FORGERIES = {
 def test_checkpoints_with_a_right_checksum_and_wrong_content(kind, painted, run_copy):
     forged(run_copy, FORGERIES[kind])
     with pytest.raises(DataError) as caught:
-        long_run.train_run(painted, run_copy, PRESETS["tiny"], epochs=3, resume=True)
+        trainer.train_run(painted, run_copy, PRESETS["tiny"], epochs=3, resume=True)
     assert "\n" not in str(caught.value)
     assert str(run_copy) in str(caught.value)
 
@@ -571,7 +571,7 @@ def test_a_checkpoint_that_inflates(run_copy):
         for name, content in entries.items():
             whole.writestr(name, content + bytes(20 << 20) if name.endswith("/data.pkl") else content)
     with pytest.raises(DataError, match=r"checkpoint\.pt is damaged \(it is compressed"):
-        long_run.load_checkpoint(run_copy)
+        trainer.load_checkpoint(run_copy)
 
 
 CONFIGS = [
@@ -589,7 +589,7 @@ def test_configurations_that_are_nonsense(text, painted, run_copy):
         runs.load_run(run_copy)
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError):
-        long_run.train_run(painted, run_copy, PRESETS["tiny"], resume=True)
+        trainer.train_run(painted, run_copy, PRESETS["tiny"], resume=True)
 
 
 @pytest.mark.parametrize("key", ["preset", "seed", "epochs", "data_name", "data", "latent_dim"])
@@ -714,7 +714,7 @@ def test_a_real_full_disk_for_the_cache_and_for_the_run(tiny_disk, painted_folde
     assert len(loaded.train) == PRESETS["tiny"].counts["train/good"]
     assert "No space left" in capsys.readouterr().err
     with pytest.raises(DataError, match=r"checkpoint\.pt could not be written \(the disk is full"):
-        long_run.train_run(loaded, tiny_disk / "run", PRESETS["tiny"], epochs=1)
+        trainer.train_run(loaded, tiny_disk / "run", PRESETS["tiny"], epochs=1)
     left = files_below(tiny_disk)
     assert "run/checkpoint.pt" not in left
     assert not [name for name in left if name.endswith((".tmp", ".npy"))]

@@ -12,11 +12,10 @@ from scipy import ndimage
 from sklearn import metrics as sk
 from torchmetrics import classification as tm
 
-from hazelnut_ae import metrics
-from hazelnut_ae.engine import histograms
-from hazelnut_ae.engine.files import DataError
+from benchmarks import bench_metrics
+from hazelnut_ae import curves, metrics
+from hazelnut_ae.errors import DataError
 from hazelnut_ae.metrics import Confusion, PixelMetrics
-from hazelnut_ae.studies import bench_metrics
 
 
 def seeded_example():
@@ -186,11 +185,11 @@ def test_bins_keep_the_order_of_all_floats():
     scores = np.sort(
         rng.standard_normal(10_000).astype(np.float32) * 10.0 ** rng.integers(-30, 30, 10_000).astype("f4")
     )
-    bins = histograms.score_bins(scores)
+    bins = curves.score_bins(scores)
     assert (np.diff(bins) >= 0).all()
     assert bins.min() >= 0
-    assert bins.max() < histograms.BINS
-    assert histograms.score_bins(np.float32([-0.0])) == histograms.score_bins(np.float32([0.0]))
+    assert bins.max() < curves.BINS
+    assert curves.score_bins(np.float32([-0.0])) == curves.score_bins(np.float32([0.0]))
 
 
 # PRO
@@ -222,8 +221,8 @@ def test_pro_weighs_small_and_large_regions_alike_where_pixels_do_not():
 def test_regions_touch_at_corners_and_never_across_images():
     masks = np.zeros((2, 8, 8), bool)
     masks[0, 3, 3] = masks[0, 4, 4] = masks[1, 3, 3] = True
-    assert histograms.label_regions(masks)[1] == 2
-    weights, count = histograms.region_weights(masks)
+    assert curves.label_regions(masks)[1] == 2
+    weights, count = curves.region_weights(masks)
     assert count == 2
     assert weights.sum() == 2
     assert weights[0, 3, 3] == 0.5

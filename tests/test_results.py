@@ -8,7 +8,7 @@ import pytest
 from sklearn import metrics as sk
 
 from hazelnut_ae import results
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.errors import DataError
 
 DEFECT_KEYS = {
     "images", "tau", "precision", "recall", "f1", "accuracy", "tau_label_free", "f1_label_free", "f1_max",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hazelnut_ae import thresholds
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.errors import DataError
 
 
 def exponential_maps(n=4, scale=0.03, seed=0):

@@ -9,7 +9,7 @@ from torch import nn
 
 from hazelnut_ae import training
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.errors import DataError
 from hazelnut_ae.training import l2_loss, train
 
 

@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from hazelnut_ae.augmentation import SHORT, random_batch
-from hazelnut_ae.engine.speed import faster_arithmetic
+from hazelnut_ae.detection import Detector, prediction_from_maps
+from hazelnut_ae.engine.device import faster_arithmetic
 
 SIZE = 128
 
@@ -62,11 +63,10 @@ def dcgan_weights(module):
         nn.init.normal_(module.weight, 1.0, 0.02)
 
 
-class AnoGAN:
+class AnoGAN(Detector):
     """AnoGAN as a `Detector`."""
 
     name = "AnoGAN"
-    has_printed_tau = False
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class AnoGAN:
         self.discriminator.requires_grad_(True)
         return found, course
 
-    def anomaly_maps(self, images):
+    def predict(self, images):
         """The root of the mean squared difference of the channels to the found image, in [0, 1]; enlarged to 256."""
         maps = np.empty((len(images), *images.shape[-2:]), np.float32)
         for first in range(0, len(images), 256):  # 256 images need about 2 GB; more would not be faster
@@ -186,7 +186,7 @@ class AnoGAN:
             score = ((x - found) / 2).square().mean(dim=1, keepdim=True).sqrt()  # [B, 1, 128, 128]
             score = F.interpolate(score, size=images.shape[-2:], mode="bilinear")
             maps[first : first + 256] = score[:, 0].cpu().numpy()
-        return maps
+        return prediction_from_maps(maps)
 
     def state(self):
         """Everything that `anomaly_maps` needs, for a safetensors file."""

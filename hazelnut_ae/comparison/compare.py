@@ -13,13 +13,12 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
-from hazelnut_ae import pasting, results
+from hazelnut_ae import results
 from hazelnut_ae.augmentation import KINDS, SHORT
 from hazelnut_ae.comparison.systems import EVERY, SYSTEMS, new_detector, options_of
-from hazelnut_ae.detection import maps_and_scores
-from hazelnut_ae.engine import memory, runs, workflow
+from hazelnut_ae.engine import memory, run_data, runs
 from hazelnut_ae.engine.checkpoints import Checkpoint, digest_of, read_tensors, write_tensors
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.errors import DataError
 from hazelnut_ae.training import split_good
 
 OWN = "article"  # how the run itself is named, whatever it holds: it was trained by another command
@@ -64,7 +63,7 @@ def found_by(dataset, run_folder, systems=None, augment=None, seed=None, **optio
         if name != OWN and not EVERY[name].trained:
             new_detector(name, options.get("setting", "quick"))  # weights that cannot be had are better missed now
     if run is not None:
-        workflow.note_other_data(dataset, run)
+        run_data.note_other_data(dataset, run)
     makers = {name: partial(predict, dataset, run_folder / "comparison", name, **options) for name in EVERY}
     makers[OWN] = partial(article, dataset, run)
     return {name: makers[name] for name in systems}
@@ -97,7 +96,7 @@ def evaluate(dataset, found):
         found["maps"],
         dataset.test,
         found["held_out_maps"],
-        found.get("has_printed_tau", False),
+        found.get("printed_tau"),
         dataset.name,
         **{key: found[key] for key in ("tau_label_free", "scores", "held_out_scores")},
     )
@@ -106,21 +105,21 @@ def evaluate(dataset, found):
 
 def article(dataset, run):
     """The run's own maps, and what they took."""
-    detector = workflow.detector_of(run)
+    detector = run.detector
     memory.forget_largest_memory()
     started = time.monotonic()
-    maps, scores = maps_and_scores(detector, dataset.test.images)
+    on_test = detector.predict(dataset.test.images)
     predict_s = time.monotonic() - started
-    good = workflow.held_out(dataset, run)
-    held_out_maps, held_out_scores = maps_and_scores(detector, good)
+    good = run_data.held_out(dataset, run)
+    on_good = detector.predict(good)
     return {
         "system": detector.name,
-        "has_printed_tau": detector.has_printed_tau,
-        "maps": maps,
-        "held_out_maps": held_out_maps,
-        "scores": scores,
-        "held_out_scores": held_out_scores,
-        "tau_label_free": pasting.label_free_tau(detector, good, held_out_maps),
+        "printed_tau": detector.printed_tau,
+        "maps": on_test.anomaly_maps,
+        "held_out_maps": on_good.anomaly_maps,
+        "scores": on_test.image_scores,
+        "held_out_scores": on_good.image_scores,
+        "tau_label_free": detector.label_free_tau(good, on_good.anomaly_maps),
         "setting": run.config["preset"],
         "augment": ", ".join(run.config.get("augmentations", ())),
         "fit_s": None,
@@ -196,14 +195,16 @@ def predict(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=
         memory.forget_largest_memory()
         started = time.monotonic()
         with memory.kept():
-            maps = dict(zip(("maps", "scores"), maps_and_scores(detector, dataset.test.images), strict=True))
+            found = detector.predict(dataset.test.images)
+            maps = {"maps": found.anomaly_maps, "scores": found.image_scores}
             maps_facts = {"predict_s": time.monotonic() - started}
             good = dataset.train.images[held_out_rows]
-            maps |= zip(("held_out_maps", "held_out_scores"), maps_and_scores(detector, good), strict=True)
-            maps_facts["tau_label_free"] = pasting.label_free_tau(detector, good, maps["held_out_maps"])
+            found = detector.predict(good)
+            maps |= {"held_out_maps": found.anomaly_maps, "held_out_scores": found.image_scores}
+            maps_facts["tau_label_free"] = detector.label_free_tau(good, found.anomaly_maps)
         maps = {part: torch.from_numpy(one) for part, one in maps.items()}
         peaks = [peak for peak in (facts.get("peak_gb"), memory.memory_gb()) if peak is not None]
         maps_facts["peak_gb"] = max(peaks, default=None)
         write_tensors(path, maps, key, maps_facts)
-    about = {"system": detector.name, "has_printed_tau": detector.has_printed_tau}
+    about = {"system": detector.name, "printed_tau": detector.printed_tau}
     return {part: maps[part].numpy() for part in maps} | facts | maps_facts | about

@@ -7,8 +7,7 @@ What is hard for both cancels: the interval of a difference is narrower than the
 import numpy as np
 import pandas as pd
 
-from hazelnut_ae import metrics
-from hazelnut_ae.engine import bootstrap, histograms
+from hazelnut_ae import bootstrap, curves, metrics
 from hazelnut_ae.metrics import PixelMetrics
 
 
@@ -40,7 +39,7 @@ def paired_differences(test, maps, reference, seed=0, scores=None):
 
 def _measured(maps, masks, is_defective, weights, scores=None):
     """{name: (the number on all images, the number in each draw [draws])}."""
-    images = histograms.image_histograms(np.asarray(maps, np.float32), np.asarray(masks, bool))
+    images = curves.image_histograms(np.asarray(maps, np.float32), np.asarray(masks, bool))
     pooled = PixelMetrics(images)
     best, scores = pooled.compute(), metrics.image_scores(maps) if scores is None else scores
     drawn = bootstrap.CoarseHistograms(images, pooled).drawn(weights, np.ones(len(maps), bool))

@@ -6,10 +6,10 @@ A new system is a module with a `Detector` and a row here.
 from dataclasses import dataclass
 
 from hazelnut_ae.comparison.anogan import AnoGAN
-from hazelnut_ae.comparison.bergmann import BergmannAutoencoder
-from hazelnut_ae.comparison.dictionary import FeatureDictionary
-from hazelnut_ae.engine.files import DataError
-from hazelnut_ae.features import MemoryBank
+from hazelnut_ae.comparison.autoencoders import BergmannAutoencoder
+from hazelnut_ae.comparison.feature_dictionary import FeatureDictionary
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.patchcore import MemoryBank
 
 SETTINGS = ("paper", "quick", "tiny")
 

@@ -19,7 +19,7 @@ from jupytext.combine import combine_inputs_with_outputs
 from nbconvert.preprocessors import TagRemovePreprocessor
 
 from hazelnut_ae.course.execute import notebooks_folder
-from hazelnut_ae.engine.files import atomic_path
+from hazelnut_ae.io.files import atomic_path
 
 LESSON = "lesson"  # the tag that a cell without one gets while notebooks are built
 NOT_IN_SOLUTIONS = {LESSON, "try", "detour"}

@@ -17,7 +17,8 @@ from pathlib import Path
 from hazelnut_ae.course import lesson
 from hazelnut_ae.course.execute import notebooks_folder
 from hazelnut_ae.engine import runs
-from hazelnut_ae.engine.files import DataError, atomic_path, print_anywhere
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.io.files import atomic_path, print_anywhere
 from hazelnut_ae.presets import PRESETS
 
 FILES = Path(__file__).parent / "classroom_files"  # install.py, lab.py, their starters, README.txt

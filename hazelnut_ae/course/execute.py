@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 from hazelnut_ae import dataset, presets
-from hazelnut_ae.engine.files import DataError, atomic_path
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.io.files import atomic_path
 
 AT_ONCE = 2  # notebooks: a kernel spends much of its time on importing and drawing, which one core does
 

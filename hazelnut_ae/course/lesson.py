@@ -18,9 +18,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from hazelnut_ae import dataset, detection, features, figures, presets, synthetic
-from hazelnut_ae.engine import backbones, bank_run, blur, cache, long_run, runs, workflow
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae import backbones, dataset, detection, figures, patchcore, presets, synthetic
+from hazelnut_ae.engine import bank_trainer, blur, run_data, runs, trainer
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.io import cache
 from hazelnut_ae.training import split_good
 
 SEED = 0
@@ -77,7 +78,7 @@ class Lesson:
     def finished_run(self):
         """The run if there is one already, else None."""
         run = self._finished(self._run_folder())
-        return run if run or self.preset.name == "tiny" else workflow.shipped_run(self.dataset)
+        return run if run or self.preset.name == "tiny" else run_data.shipped_run(self.dataset)
 
     def _finished(self, folder):
         with contextlib.suppress(DataError):
@@ -91,7 +92,7 @@ class Lesson:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(folder.name + ".lock")), _progress_shown():
             # a run that was killed before its first checkpoint has left its settings alone; it begins anew
-            return long_run.train_run(self.dataset, folder, self.preset, seed=SEED, resume=True)
+            return trainer.train_run(self.dataset, folder, self.preset, seed=SEED, resume=True)
 
     def _run_folder(self):
         return self.run_folder or cache.cache_folder() / "runs" / self._key()
@@ -113,7 +114,7 @@ class Lesson:
     @property
     def held_out_images(self):
         """The good training images that the run kept out of its training, uint8 [M, 3, 256, 256]."""
-        return workflow.held_out(self.dataset, self.run)
+        return run_data.held_out(self.dataset, self.run)
 
     @cached_property
     def held_out_maps(self):
@@ -124,19 +125,19 @@ class Lesson:
     @cached_property
     def bank(self):
         """The `Run` of a memory bank of these very images (notebook 10), fitted on first use; tiny: a small one."""
-        parts = (features, backbones, blur)  # another version's bank is another one
+        parts = (patchcore, backbones, blur)  # another version's bank is another one
         code = zlib.crc32("".join(map(inspect.getsource, parts)).encode())
         name = f"bank-{self.preset.name}-{self.dataset.fingerprint[:12]}-{code:08x}"
         folder = cache.cache_folder() / "runs" / name
         folder.mkdir(parents=True, exist_ok=True)
         small = {"side": 128, "candidates": 3000, "size": 300} if self.preset.name == "tiny" else {}
         with FileLock(folder.with_name(folder.name + ".lock")), _progress_shown():
-            return bank_run.train_run(self.dataset, folder, self.preset, seed=SEED, resume=True, **small)
+            return bank_trainer.train_run(self.dataset, folder, self.preset, seed=SEED, resume=True, **small)
 
     @property
     def bank_held_out(self):
         """The good training images that the bank has not looked at, uint8 [M, 3, 256, 256]."""
-        return workflow.held_out(self.dataset, self.bank)
+        return run_data.held_out(self.dataset, self.bank)
 
     @property
     def bank_learnt_from(self):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from hazelnut_ae import dataset, synthetic
 from hazelnut_ae.course.execute import execute, notebooks_folder
-from hazelnut_ae.engine import long_run, runs, workflow
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.engine import runs, trainer
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.inference import evaluate as evaluation
 from hazelnut_ae.presets import find_preset
 
 LATER = "09"  # from here on more detectors are fitted, which takes longer: they stay for `make lab`
@@ -27,14 +28,14 @@ def start(data=None, preset="quick", say=print):
     images = dataset.load(folder)
     place = Path("runs") / f"{folder.resolve().name}-{preset.name}"
     say(f"Training on {len(images.train)} good images of {folder} into {place}; Ctrl-C saves, and start goes on.")
-    run = long_run.train_run(images, place, preset, resume=True)
+    run = trainer.train_run(images, place, preset, resume=True)
     say(f"{place}: {run.caption}, loss {run.history[-1][2]:.4f}.")
     pictures = Path(os.environ.get("HAZELNUT_FIGURES") or "figures")
     if len(images.test):
-        result = workflow.evaluate(images, run)
+        result = evaluation.evaluate(images, run)
         numbers = [f"{name} {value:.3f}" for name, value in headline(result).items() if value is not None]
         say(f"On {len(images.test)} test images: {', '.join(numbers)}. All of them: {place / 'results.json'}.")
-    written = workflow.figures(images, run, pictures)
+    written = evaluation.figures(images, run, pictures)
     say(f"{len(written)} pictures: {pictures}.")
     return written + lessons(folder, images, place, preset.name, say)
 

@@ -2,8 +2,8 @@
 
     widgets.dial(look, tau=slider)          a figure that follows its controls
     widgets.draw_a_defect(model, nuts)      notebook 6: scratch a nut, and see copy, residual and marked pixels
-    widgets.two_eyes(nut)                   notebook 9: what L2 and SSIM say of a shift, a blur, more light, noise
-    widgets.two_bells()                     notebook 7: prevalence and τ against ROC, precision–recall and F1
+    widgets.l2_vs_ssim(nut)                   notebook 9: what L2 and SSIM say of a shift, a blur, more light, noise
+    widgets.score_distributions()                     notebook 7: prevalence and τ against ROC, precision–recall and F1
     widgets.paint_a_mask(truth, marked)     notebook 1: TP, FP and FN as you mark pixels
 
 They are tools of the course, not part of a lesson.
@@ -24,7 +24,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import norm
 
 from hazelnut_ae import detection, diagrams, figures, metrics
-from hazelnut_ae.comparison.bergmann import ssim_map
+from hazelnut_ae.comparison.autoencoders import ssim_map
 
 TOOLS = {  # colour and width of a stroke; letters are painted where it begins
     "scratch": ((214, 178, 138), 4),
@@ -159,7 +159,7 @@ def painted(nut, strokes, text="NUT"):
 # --- notebook 7: two bells -------------------------------------------------------------------------------------------
 
 
-def two_bells():
+def score_distributions():
     """Scores of good and defective items, both normal: turn their distance, the share of defective ones and τ."""
     return dial(
         bells,
@@ -172,7 +172,7 @@ def two_bells():
 
 
 def bells(distance, prevalence, tau):
-    """The figure of `two_bells`: the bells, ROC curve, precision–recall curve and F1 by τ, each with its point at τ."""
+    """The figure of `score_distributions`: the bells, ROC curve, precision–recall curve and F1 by τ, each with its point at τ."""
     figure, room = figures.blank(1100, 270)
     axes = [figure.add_axes((0.04 + 0.25 * i, (room + 40) / (270 + room), 0.195, 195 / (270 + room))) for i in range(4)]
     x = np.linspace(-4, 8, 601)
@@ -222,7 +222,7 @@ CHANGES = {  # of an image float [3, H, W] in [0, 1], by an amount of 0 to 10
 }
 
 
-def two_eyes(nut):
+def l2_vs_ssim(nut):
     """A nut and the same one changed, as L2 and as SSIM see the difference; nut: uint8 [3, H, W]."""
     return dial(
         lambda change, amount: eyes(nut, change, amount),
@@ -232,7 +232,7 @@ def two_eyes(nut):
 
 
 def eyes(nut, change, amount):
-    """The figure of `two_eyes`."""
+    """The figure of `l2_vs_ssim`."""
     changed = np.clip(CHANGES[change](nut / 255, amount), 0, 1)  # [3, H, W]
     before, after = (torch.from_numpy(one.mean(axis=0)).float()[None, None] for one in (nut / 255, changed))
     l2 = (before - after)[0, 0].abs().numpy()  # [H, W], grey as what SSIM sees

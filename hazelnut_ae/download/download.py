@@ -17,8 +17,9 @@ import pooch
 from hazelnut_ae.download.sources import HAZELNUT_COUNTS, SOURCES
 from hazelnut_ae.download.transfer import Unavailable, fetch, forget, host, say
 from hazelnut_ae.download.unpack import RECEIPT, count_images, unpack
-from hazelnut_ae.engine.cache import cache_folder
-from hazelnut_ae.engine.files import DataError, atomic_path, replace
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.io.cache import cache_folder
+from hazelnut_ae.io.files import atomic_path, replace
 
 
 def download(folder, category="hazelnut", url=None, sha256=None, archive=None, accept_license=False):

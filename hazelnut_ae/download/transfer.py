@@ -15,7 +15,7 @@ import urllib3
 from tqdm import tqdm
 
 from hazelnut_ae import __version__
-from hazelnut_ae.engine.files import atomic_path
+from hazelnut_ae.io.files import atomic_path
 
 CONNECT, STALL = 10, 30  # seconds until a silent server is given up: for an answer, and between two bytes
 MIN_SPEED = 100  # bytes per second, averaged over STALL; slower counts as a stall too

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from hazelnut_ae.engine.files import DataError
-from hazelnut_ae.engine.images import IMAGE_SUFFIXES
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.io.images import IMAGE_SUFFIXES
 
 TEXTS = {"license", "license.txt", "licence.txt", "readme", "readme.txt"}
 RECEIPT = "download.json"  # lies in the data folder: what it is, where it came from, how many images it must have

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hazelnut_ae import detection, metrics, pasting, thresholds
+from hazelnut_ae import metrics, thresholds
 from hazelnut_ae.engine.checkpoints import digest_of
-from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.engine.runs import read_json, write_json
+from hazelnut_ae.errors import DataError
 
 FILE = "thresholds.json"
 
@@ -22,7 +22,7 @@ FILE = "thresholds.json"
 class Calibration:
     """What held-out good images tell of a detector.
 
-    tau: of pixels; image_tau: of image scores (`detection.maps_and_scores`); typical: the median of their pixels'
+    tau: of pixels; image_tau: of image scores (`Detector.predict`); typical: the median of their pixels'
     scores, where a heat map begins to glow; held_out_scores: one per held-out good image, () where none is known.
     """
 
@@ -92,8 +92,9 @@ def keep(folder, detector, held_out):
     except DataError:
         pass
     try:
-        maps, scores = detection.maps_and_scores(detector, held_out)
-        return write(folder, detector, maps, pasting.label_free_tau(detector, held_out, maps), scores)
+        found = detector.predict(held_out)
+        tau = detector.label_free_tau(held_out, found.anomaly_maps)
+        return write(folder, detector, found.anomaly_maps, tau, found.image_scores)
     except DataError as error:
         print(f"{folder} has no thresholds. {error}")
         return None

@@ -8,7 +8,6 @@ import copy
 import hashlib
 import json
 import os
-import pickle
 import time
 import zipfile
 from pathlib import Path
@@ -17,21 +16,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from hazelnut_ae.engine.files import DataError, atomic_path, keep_copy
-
-DAMAGE = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    KeyError,
-    EOFError,
-    AttributeError,
-    TypeError,
-    IndexError,
-    NotImplementedError,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-)
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.io.files import DAMAGE, atomic_path, first_line, keep_copy
 
 
 def digest_of(state):
@@ -103,11 +89,6 @@ def load(path, remedy, needs=()):
     if damage:
         raise DataError(f"{damage[0]} {remedy}")
     return None
-
-
-def first_line(error):
-    """What an error says, in one line."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 class Checkpoint:

@@ -12,9 +12,11 @@ from pathlib import Path
 import torch
 
 from hazelnut_ae import training
-from hazelnut_ae.engine import cache, memory, runs, speed
-from hazelnut_ae.engine.checkpoints import first_line
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.engine import memory, runs
+from hazelnut_ae.engine.device import faster
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.io import cache
+from hazelnut_ae.io.files import first_line
 
 ASK_FROM_STEPS = 2000  # a shorter run is over before asking, which compiles, has paid
 TORCHS_FOLDER = "torchinductor_"  # how the folder's name begins that torch itself sets on being imported
@@ -48,7 +50,7 @@ def measure(model, loss_function, batch, device, precision, turns=TURNS):
     Tried on a copy of the model; the two kinds of step are timed in turn, and their medians taken.
     """
     trial = copy.deepcopy(model)
-    network, prepare = speed.faster(trial, loss_function, device, precision)
+    network, prepare = faster(trial, loss_function, device, precision)
     optimizer, batches = torch.optim.Adam(trial.parameters(), fused=True), [prepare(batch)]
 
     def seconds(function):

@@ -33,7 +33,7 @@ def kept():
     return _allocator({MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1})
 
 
-def given_back(megabytes=8):
+def release_memory(megabytes=8):
     """Within it, freed blocks of this size go back to the system; else each thread keeps what its largest image took.
 
     32, the most that glibc takes, leaves a memory bank its layers: getting them anew for each image took half the time.

@@ -20,10 +20,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
 import hazelnut_ae
-from hazelnut_ae.detection import Detector
-from hazelnut_ae.engine.checkpoints import first_line
-from hazelnut_ae.engine.files import DataError, atomic_path
-from hazelnut_ae.engine.kinds import KINDS
+from hazelnut_ae.detection import AutoencoderDetector, Detector
+from hazelnut_ae.engine.detectors import KINDS
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.io.files import atomic_path, first_line
 
 FORMAT = 1  # of checkpoint.pt
 OLDER = {"detector": "article", "one_cycle": False, "fresh": False}  # what runs did before their settings said so
@@ -47,7 +47,7 @@ class Run:
     @property
     def model(self):
         """The article's network, in eval mode; None where the detector is of another kind."""
-        return getattr(self.detector, "model", None)
+        return self.detector.model if isinstance(self.detector, AutoencoderDetector) else None
 
     @property
     def caption(self):

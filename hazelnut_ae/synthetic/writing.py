@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from hazelnut_ae.engine.files import DataError, atomic_path
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.io.files import atomic_path
 from hazelnut_ae.synthetic.painting import paint
 
 LICENSE = """\

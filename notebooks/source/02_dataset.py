@@ -28,7 +28,7 @@ from PIL import Image
 from hazelnut_ae import dataset, figures, synthetic
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.errors import DataError
 
 lesson = setup()
 data = lesson.dataset

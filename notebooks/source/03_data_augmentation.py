@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from torchvision.transforms.v2 import functional as F
 
+from benchmarks.augmentations import augmentations
 from hazelnut_ae import augmentation, figures, training
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
-from hazelnut_ae.studies.augmentations import augmentations
 
 lesson = setup()
 images = lesson.dataset.train.images  # uint8 [N, 3, 256, 256]

@@ -27,14 +27,14 @@ from scipy import ndimage
 from torch import nn
 from tqdm import tqdm
 
+from benchmarks import time_to_quality
 from hazelnut_ae import augmentation, figures, metrics, training
 from hazelnut_ae import shipped as shipped_numbers
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
 from hazelnut_ae.detection import AutoencoderDetector, reconstruct
-from hazelnut_ae.engine import workflow
-from hazelnut_ae.studies import time_to_quality
+from hazelnut_ae.engine import run_data
 
 lesson = setup()
 images = lesson.dataset.train.images  # uint8 [N, 3, 256, 256]
@@ -189,7 +189,7 @@ figure = figures.loss(run.history, run.held_out, f"Training loss. {lesson.captio
 lesson.show(figure, "figure_05_loss")
 
 # %%
-seen, unseen = workflow.good_rows(lesson.dataset, run)
+seen, unseen = run_data.good_rows(lesson.dataset, run)
 print(f"Of the {len(images)} good images here, this run learnt from {len(seen)} and never saw {len(unseen)}.")
 steps_made, of_images = len(run.history), run.config["batch_size"]
 hours = steps_made * of_images * seconds_per_image / 3600
@@ -299,12 +299,12 @@ print(f"edges in the copies are {of_copies[edges].mean() / of_nuts[edges].mean()
 
 # %%
 contenders = {}
-if shipped := workflow.shipped_run(lesson.dataset):
+if shipped := run_data.shipped_run(lesson.dataset):
     contenders["five fixed copies"] = shipped
 contenders["fresh copies"] = lesson.own_run
 rows = {}
 for name, one in contenders.items():
-    learnt, unlearnt = workflow.learnt_from(lesson.dataset, one), workflow.held_out(lesson.dataset, one)
+    learnt, unlearnt = run_data.learnt_from(lesson.dataset, one), run_data.held_out(lesson.dataset, one)
     losses_of = {"learnt from": training.loss_on(one.model, learnt), "held out": training.loss_on(one.model, unlearnt)}
     rows[name] = {"steps": one.history[-1][0], **losses_of, "ratio": losses_of["held out"] / losses_of["learnt from"]}
 digits = {"steps": "{:.0f}", "learnt from": "{:.5f}", "held out": "{:.5f}", "ratio": "{:.2f}"}
@@ -348,7 +348,7 @@ pd.DataFrame(quality).T.round(3)
 # ## A detour: fixed and fresh copies with all else equal; a rate that rises and falls
 #
 # *Skip it at first reading; ten minutes.* The same network, steps, rates and seed, once with five fixed copies and once with
-# fresh ones. Measured beforehand (`python -m hazelnut_ae.studies time DIR`):
+# fresh ones. Measured beforehand (`python -m benchmarks time DIR`):
 
 # %%
 study = shipped_numbers.time_to_quality()
@@ -591,11 +591,11 @@ with check(4):
 # that the run learnt from. With `HAZELNUT_DATA=folder` it is the first number to look at for images of your own.
 
 # %% tags=["try"]
-learnt, unlearnt = (images[rows] for rows in workflow.good_rows(lesson.dataset, lesson.own_run))
+learnt, unlearnt = (images[rows] for rows in run_data.good_rows(lesson.dataset, lesson.own_run))
 removed = 1 - training.loss_on(lesson.own_run.model, unlearnt)  # of what?
 
 # %% tags=["solution"]
-learnt, unlearnt = (images[rows] for rows in workflow.good_rows(lesson.dataset, lesson.own_run))
+learnt, unlearnt = (images[rows] for rows in run_data.good_rows(lesson.dataset, lesson.own_run))
 average_picture = learnt.mean(axis=0) / 255  # [3, 256, 256]
 of_average = ((unlearnt / 255 - average_picture) ** 2).mean()
 of_network = training.loss_on(lesson.own_run.model, unlearnt)
@@ -605,8 +605,8 @@ print(f"average picture {of_average:.5f}, network {of_network:.5f}: {removed:.0%
 # %% tags=["check"]
 with check(5):
     known, unknown = (
-        workflow.learnt_from(lesson.dataset, lesson.own_run),
-        workflow.held_out(lesson.dataset, lesson.own_run),
+        run_data.learnt_from(lesson.dataset, lesson.own_run),
+        run_data.held_out(lesson.dataset, lesson.own_run),
     )
     without_network = ((unknown / 255 - known.mean(axis=0) / 255) ** 2).mean()
     with_network = training.loss_on(lesson.own_run.model, unknown)

@@ -25,7 +25,7 @@ from hazelnut_ae import figures, metrics, shipped, thresholds
 from hazelnut_ae.course import widgets
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
-from hazelnut_ae.engine.histograms import region_weights
+from hazelnut_ae.curves import region_weights
 
 lesson = setup()
 test = lesson.dataset.test
@@ -210,7 +210,7 @@ pd.DataFrame(table).T.round(2)
 # ones, and τ.
 
 # %%
-widgets.two_bells()
+widgets.score_distributions()
 
 # %% [markdown]
 # Make defects rare, from 10 % to 1 %: the ROC curve and its AUROC stay as they are to the last digit, average precision falls from

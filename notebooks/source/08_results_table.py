@@ -19,10 +19,9 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from hazelnut_ae import figures, metrics, published, results, shipped, training
+from hazelnut_ae import bootstrap, figures, metrics, published, results, shipped, training
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
-from hazelnut_ae.engine import bootstrap
 from hazelnut_ae.published import ARTICLE_TABLE
 
 lesson = setup()

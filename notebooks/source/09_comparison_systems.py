@@ -22,14 +22,14 @@ import torch
 from IPython.display import display
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from hazelnut_ae import comparison, figures, metrics, published, shipped, thresholds
+from hazelnut_ae import bootstrap, comparison, figures, metrics, published, shipped, thresholds
 from hazelnut_ae.augmentation import SHORT
-from hazelnut_ae.comparison import dictionary, systems
+from hazelnut_ae.comparison import feature_dictionary, systems
 from hazelnut_ae.course import widgets
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
-from hazelnut_ae.engine import bootstrap, cache
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.io import cache
 
 lesson = setup()
 test = lesson.dataset.test
@@ -113,7 +113,7 @@ for name, other in (("darker", darker), ("noisy", noisy)):
 # Try it on a nut: a shift, a blur, more light, noise.
 
 # %%
-widgets.two_eyes(test.images[0])
+widgets.l2_vs_ssim(test.images[0])
 
 # %% [markdown]
 # Trained with this loss (on grey images), the network may miss the brightness. The map, 1 − SSIM, forgives that. It is bright wherever
@@ -160,7 +160,9 @@ if "dictionary" in NAMES:
     palette = np.array([list(bytes.fromhex(colour)) for colour in colours], np.uint8)  # [10, 3]
     pictures, in_corners = [], set()
     for image in torch.from_numpy(np.array(lesson.dataset.train.images[:2])):  # uint8 [3, 256, 256]
-        described = (words.describe(dictionary.patches_of(image)) - words.mean) @ words.components.T  # [3721, few]
+        described = (
+            words.describe(feature_dictionary.patches_of(image)) - words.mean
+        ) @ words.components.T  # [3721, few]
         nearest = torch.cdist(described, words.centres).argmin(dim=1).reshape(61, 61).numpy()  # a patch every 4 pixels
         pictures += [image.numpy(), palette[nearest].transpose(2, 0, 1)]
         in_corners |= set(np.concatenate([nearest[:8, :8].ravel(), nearest[-8:, -8:].ravel()]))
@@ -365,7 +367,7 @@ frame.round(2)
 
 # %% [markdown]
 # All three miss theirs by about 0.1. Why? Guessing is easy, so each suspect was changed alone and measured
-# (`python -m hazelnut_ae.studies variants DIR`). Black is the map as it is, orange the same map after a blur, the line what was
+# (`python -m benchmarks variants DIR`). Black is the map as it is, orange the same map after a blur, the line what was
 # published.
 
 # %%

@@ -23,26 +23,26 @@ import torch
 from IPython.display import display
 from sklearn.neighbors import NearestNeighbors
 
+from benchmarks import ladder
 from hazelnut_ae import (
-    beyond,
+    baselines,
     dataset,
     detection,
-    features,
     figures,
     load_detector,
     metrics,
-    pasting,
+    patchcore,
     results,
     shipped,
     synthetic,
+    synthetic_anomalies,
     thresholds,
 )
-from hazelnut_ae.advise.advise import advice
 from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
-from hazelnut_ae.engine import bank_run
-from hazelnut_ae.studies import ladder
+from hazelnut_ae.engine import bank_trainer
+from hazelnut_ae.inference.advise.advise import advice
 
 lesson = setup()
 test = lesson.dataset.test
@@ -68,7 +68,7 @@ def row_of(name):
 # copy is the best *linear* one that fifty numbers can give.
 
 # %%
-for detector in (beyond.MeanImage(), beyond.LinearCopy(latent_dim=50)):
+for detector in (baselines.MeanImage(), baselines.PCADetector(latent_dim=50)):
     detector.fit(learn)
     maps[detector.name] = detector.anomaly_maps(test.images)
     good_maps[detector.name] = detector.anomaly_maps(good)
@@ -118,9 +118,9 @@ figures.panels(
 
 # %%
 softer = [
-    ("one pixel aside", lambda images, copies: beyond.shift_tolerant(images, copies, reach=1)),
-    ("blurred", lambda images, copies: beyond.blurred(detection.residual(images, copies), sigma=1)),
-    ("aside and blurred", lambda images, copies: beyond.blurred(beyond.shift_tolerant(images, copies), sigma=1)),
+    ("one pixel aside", lambda images, copies: baselines.shift_tolerant(images, copies, reach=1)),
+    ("blurred", lambda images, copies: baselines.blurred(detection.residual(images, copies), sigma=1)),
+    ("aside and blurred", lambda images, copies: baselines.blurred(baselines.shift_tolerant(images, copies), sigma=1)),
 ]
 for name, read in softer:
     maps[name], good_maps[name] = read(test.images, copies), read(good, good_copies)
@@ -136,14 +136,14 @@ rung("the article", "one pixel aside", "blurred", "aside and blurred")
 #
 # * (3) The network of this page sees every image augmented **afresh**. What if it saw five fixed copies of each, as the article's?
 # * (4) A loss that sees **structure**: AE(SSIM) of notebook 9, after as many images.
-# * (5) A network that is **told**: a small U-Net (`beyond.PaintedDefects`) learns from painted defects and their masks.
+# * (5) A network that is **told**: a small U-Net (`baselines.UNetDetector`) learns from painted defects and their masks.
 
 # %%
 sets = ("synthetic_hazelnuts", "mvtec_hazelnut_128", "hazelnut_toy", "transistor", "bottle")
 measured = {name: shipped.measured(f"ladder_{name}") for name in sets}
 ladder.drawn(
     measured,
-    "Measured beforehand (python -m hazelnut_ae.studies ladder). MVTec AD (hazelnut, transistor, bottle): Bergmann et "
+    "Measured beforehand (python -m benchmarks ladder). MVTec AD (hazelnut, transistor, bottle): Bergmann et "
     "al., CVPR 2019, CC BY-NC-SA 4.0; hazelnut toy: anomalib project (Intel), CC BY 4.0; both sets of hazelnuts not "
     "the official split.",
 )
@@ -209,7 +209,7 @@ print(f"{len(learn)} images; {len(fine):,} patches of {fine.shape[1]} numbers in
 print(f"{len(coarse):,} of {coarse.shape[1]} in the coarse one")
 maps["memory bank"], scores = bank.maps_and_scores(test.images)  # [N, 256, 256], [N]
 good_maps["memory bank"], good_scores = bank.maps_and_scores(good)
-bank_tau = pasting.label_free_tau(bank, good, good_maps["memory bank"])  # its rule: see below
+bank_tau = synthetic_anomalies.label_free_tau(bank, good, good_maps["memory bank"])  # its rule: see below
 of_bank = {"tau_label_free": bank_tau, "scores": scores, "held_out_scores": good_scores}
 refused, is_good = scores > thresholds.tau_images_label_free(good_scores), np.array(test.defects) == "good"
 of_good, of_others = refused[is_good], refused[~is_good]
@@ -236,8 +236,8 @@ paired_differences(test, of_two, "aside and blurred", scores={"memory bank": sco
 
 # %%
 both = ("memory bank", "the article")
-maps["together"] = beyond.together(*(maps[name] for name in both), *(good_maps[name] for name in both))
-good_maps["together"] = beyond.together(*(good_maps[name] for name in both), *(good_maps[name] for name in both))
+maps["together"] = baselines.together(*(maps[name] for name in both), *(good_maps[name] for name in both))
+good_maps["together"] = baselines.together(*(good_maps[name] for name in both), *(good_maps[name] for name in both))
 rung("the article", "memory bank", "together")
 
 # %% [markdown]
@@ -260,10 +260,10 @@ lesson.show(
 # ## A detour: a threshold that knows what wrong looks like
 #
 # *Skip it at first reading; ten minutes.* The exponential rule of notebook 7 was made for residuals: of the bank's best F1 on transistors it keeps 7 %. So show the bank what wrong may
-# look like: `pasting.py` pastes blobs of good images, recoloured, into good ones kept aside. Their masks are known, so each image has a best τ.
+# look like: `synthetic_anomalies.py` pastes blobs of good images, recoloured, into good ones kept aside. Their masks are known, so each image has a best τ.
 
 # %%
-pasted, masks = pasting.paste_defects(good)
+pasted, masks = synthetic_anomalies.paste_defects(good)
 figures.panels(
     [list(pasted[:5]), list(bank.anomaly_maps(pasted[:5]))],
     titles=[f"{mask.mean():.1%} pasted" for mask in masks[:5]],
@@ -282,7 +282,7 @@ figures.panels(
 # |---|---|---|
 # | always in the same place, evenly lit | PCA | done in a second: on MVTec AD's bottle 0.93, the article's network 0.82, the bank 0.99. So you know what the bank is worth |
 # | textured or in any pose, thirty photographs or more | the memory bank | nothing to train, and the highest pixel AUROC and PRO of this page |
-# | defects finer than a few pixels | bank and residual together (`beyond.together`, in Python) | the bank's grid is coarse, the residual is not; but on transistors label-free F1 falls to 0.19 |
+# | defects finer than a few pixels | bank and residual together (`baselines.together`, in Python) | the bank's grid is coarse, the residual is not; but on transistors label-free F1 falls to 0.19 |
 # | unlike anything in photographs (X-ray, depth, spectra) | the article's network | its features are learnt from your own images |
 # | pieces that may be missing or in the wrong place | the memory bank, and doubt | on MVTec AD's transistor its pixel AUROC is 0.95, where the article's network has 0.79, its image AUROC 0.996; but F1 at the label-free τ is 0.42 |
 # | known defects, many of them, with masks | a supervised network | it finds what it was shown; keep the bank for what it was not |
@@ -329,7 +329,7 @@ print("\n".join(advised.lines()))
 
 # %%
 small = dict(side=128, coarse_side=64, candidates=3000, size=300) if tiny else {}
-run = bank_run.train_run(data, place / "run", lesson.preset, **small)
+run = bank_trainer.train_run(data, place / "run", lesson.preset, **small)
 print(run.caption)
 
 # %% [markdown]
@@ -424,7 +424,7 @@ print(f"from {distances.min():.2f} to {distances.max():.2f}")
 with check(2):
     one = bank.banks.fine
     scaled = (one.patches(bank.network, bank.batch(test.images[0])) - one.mean) * one.scale  # [1, P, D]
-    expected = features.nearest_distances(scaled, one.kept)[0].numpy()
+    expected = patchcore.nearest_distances(scaled, one.kept)[0].numpy()
     assert np.shape(distances) == expected.shape, "one distance for each patch"
     assert np.allclose(distances, expected, rtol=1e-2, atol=1e-2), "are the patches scaled as the bank is?"
 
@@ -441,7 +441,7 @@ best_sigma = None
 # %% tags=["solution"]
 f1_of = {}
 for sigma in (0, 1, 2, 4, 8):
-    soft = beyond.blurred(maps["the article"], sigma)
+    soft = baselines.blurred(maps["the article"], sigma)
     f1_of[sigma] = metrics.PixelMetrics().update(soft, test.masks).compute()["f1_max"]
 best_sigma = max(f1_of, key=f1_of.get)
 print({sigma: round(value, 3) for sigma, value in f1_of.items()}, "best:", best_sigma)
@@ -449,7 +449,9 @@ print({sigma: round(value, 3) for sigma, value in f1_of.items()}, "best:", best_
 # %% tags=["check"]
 with check(3):
     scores = {
-        sigma: metrics.PixelMetrics().update(beyond.blurred(maps["the article"], sigma), test.masks).compute()["f1_max"]
+        sigma: metrics.PixelMetrics()
+        .update(baselines.blurred(maps["the article"], sigma), test.masks)
+        .compute()["f1_max"]
         for sigma in (0, 1, 2, 4, 8)
     }
     assert best_sigma in scores, "one of 0, 1, 2, 4 and 8"
@@ -470,7 +472,7 @@ winner = ""
 
 # %% tags=["solution"]
 (d, of_bank_alone), good_d = bank.maps_and_scores(test.images), bank.anomaly_maps(good)
-together = beyond.together(d, maps["the article"], good_d, good_maps["the article"])
+together = baselines.together(d, maps["the article"], good_d, good_maps["the article"])
 scored = {
     "the article": metrics.image_scores(maps["the article"]),
     "memory bank": of_bank_alone,
@@ -485,7 +487,7 @@ print(winner, {name: round(value, 3) for name, value in of_images.items()})
 with check(4):
     assert winner in ("the article", "memory bank", "together"), "one of the article, memory bank, together"
     (seen, of_seen), kept = bank.maps_and_scores(test.images), bank.anomaly_maps(good)
-    joint = beyond.together(seen, maps["the article"], kept, good_maps["the article"])
+    joint = baselines.together(seen, maps["the article"], kept, good_maps["the article"])
     of_article, of_joint = metrics.image_scores(maps["the article"]), metrics.image_scores(joint)
     found = {"the article": of_article, "memory bank": of_seen, "together": of_joint}  # scores of images
     defective = np.array(test.defects) != "good"
@@ -514,7 +516,7 @@ with check(4):
 # * T. Defard et al., [*PaDiM*](https://arxiv.org/abs/2011.08785), 2020: a Gaussian per place instead of a bank.
 # * P. Baldi, K. Hornik, [*Neural networks and principal component analysis*](https://doi.org/10.1016/0893-6080(89)90014-2), Neural
 #   Networks 2, 1989: why PCA is rung 0.
-# * O. Ronneberger et al., [*U-Net*](https://arxiv.org/abs/1505.04597), MICCAI 2015: the supervised way, `beyond.PaintedDefects`.
+# * O. Ronneberger et al., [*U-Net*](https://arxiv.org/abs/1505.04597), MICCAI 2015: the supervised way, `baselines.UNetDetector`.
 #
 # **Back:** [9 · The comparison systems](09_comparison_systems.ipynb) · **Next:** your own parts, with `hazelnut-ae predict` ·
 # [Solutions](solutions/10_beyond.ipynb)

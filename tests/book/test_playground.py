@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hazelnut_ae.predict.loaded import load_detector
+from hazelnut_ae.inference.loaded import load_detector
 from hazelnut_ae.shipped import FOLDER
 
 MAP = "Array.from(playground.state.map)"

@@ -12,19 +12,19 @@ from skimage.metrics import structural_similarity
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from hazelnut_ae import comparison
+from benchmarks import variants
+from hazelnut_ae import backbones, comparison
 from hazelnut_ae.augmentation import KINDS, SHORT, augment_batch, random_batch
 from hazelnut_ae.comparison import SETTINGS, SYSTEMS, new_detector
 from hazelnut_ae.comparison.anogan import AnoGAN, Discriminator, Generator
-from hazelnut_ae.comparison.bergmann import BergmannAutoencoder, BergmannNetwork, ssim_map
+from hazelnut_ae.comparison.autoencoders import BergmannAutoencoder, BergmannNetwork, ssim_map
 from hazelnut_ae.comparison.compare import as_the_run, file_of, predict
-from hazelnut_ae.comparison.dictionary import FeatureDictionary, patches_of, spread
+from hazelnut_ae.comparison.feature_dictionary import FeatureDictionary, patches_of, spread
 from hazelnut_ae.dataset import Dataset, ImageSet
-from hazelnut_ae.engine import backbones, folding
+from hazelnut_ae.engine import folding
 from hazelnut_ae.engine.checkpoints import Checkpoint, previous
-from hazelnut_ae.engine.files import DataError
 from hazelnut_ae.engine.runs import Run
-from hazelnut_ae.studies import variants
+from hazelnut_ae.errors import DataError
 from hazelnut_ae.training import split_good
 
 pytestmark = pytest.mark.slow

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from hazelnut_ae import comparison, metrics
+from hazelnut_ae import bootstrap, comparison, metrics
 from hazelnut_ae.comparison import differences
 from hazelnut_ae.dataset import ImageSet
-from hazelnut_ae.engine import bootstrap
 from hazelnut_ae.metrics import PixelMetrics
 
 NUMBERS = ("pixel AUROC", "F1-max", "image AUROC")

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from hazelnut_ae.course import classroom
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.errors import DataError
 
 
 @pytest.fixture

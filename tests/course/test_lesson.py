@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from benchmarks import variants
+from benchmarks.numbers import report
 from hazelnut_ae import comparison, dataset, detection, presets, results, shipped, synthetic, training
 from hazelnut_ae.course import execute
 from hazelnut_ae.course import lesson as lessons
-from hazelnut_ae.engine import long_run, runs, workflow
-from hazelnut_ae.engine.files import DataError
-from hazelnut_ae.shipped import report
-from hazelnut_ae.studies import variants
+from hazelnut_ae.engine import run_data, runs, trainer
+from hazelnut_ae.errors import DataError
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +77,7 @@ def test_the_tiny_preset_leaves_the_figures_alone(tiny_lesson, monkeypatch, tmp_
 def test_the_run_is_trained_once_and_found_again(tiny_lesson, monkeypatch):
     assert tiny_lesson.finished_run() is None
     trained = tiny_lesson.run
-    monkeypatch.setattr(long_run, "train_run", lambda *a, **k: pytest.fail("trained twice"))
+    monkeypatch.setattr(trainer, "train_run", lambda *a, **k: pytest.fail("trained twice"))
     found = lessons.setup().run
     assert found.history == trained.history
 
@@ -87,13 +87,11 @@ def test_an_unfinished_run_is_gone_on_with(tiny_lesson, tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    f1_on_test = long_run.f1_on_test
-    monkeypatch.setattr(long_run, "f1_on_test", stop)  # at the end of the first epoch
+    f1_on_test = trainer.f1_on_test
+    monkeypatch.setattr(trainer, "f1_on_test", stop)  # at the end of the first epoch
     with pytest.raises(KeyboardInterrupt):
-        long_run.train_run(
-            tiny_lesson.dataset, tmp_path / "run", tiny_lesson.preset, lessons.SEED, checkpoint_seconds=0
-        )
-    monkeypatch.setattr(long_run, "f1_on_test", f1_on_test)
+        trainer.train_run(tiny_lesson.dataset, tmp_path / "run", tiny_lesson.preset, lessons.SEED, checkpoint_seconds=0)
+    monkeypatch.setattr(trainer, "f1_on_test", f1_on_test)
     assert (tmp_path / "run" / "checkpoint.pt").exists()
     assert tiny_lesson.finished_run() is None
     assert tiny_lesson.run.history[-1][1] == tiny_lesson.run.config["epochs"]
@@ -104,11 +102,11 @@ def test_a_run_killed_before_its_first_checkpoint_begins_anew(tiny_lesson, tmp_p
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    train = long_run.training.train
-    monkeypatch.setattr(long_run.training, "train", stop)
+    train = trainer.training.train
+    monkeypatch.setattr(trainer.training, "train", stop)
     with pytest.raises(KeyboardInterrupt):
         tiny_lesson.run  # noqa: B018  trains
-    monkeypatch.setattr(long_run.training, "train", train)
+    monkeypatch.setattr(trainer.training, "train", train)
     left = {path.name for path in (tmp_path / "run").iterdir()}
     assert "config.json" in left
     assert "checkpoint.pt" not in left
@@ -139,12 +137,12 @@ def test_a_shipped_run_is_used_where_it_fits(data_name, fingerprint, license, fi
     monkeypatch.setattr(shipped, "FOLDER", tmp_path)
     monkeypatch.setattr(runs, "load_run", lambda folder: run)
     data = dataset.Dataset(None, None, "any", fingerprint, license)
-    assert (workflow.shipped_run(data) is run) == fits
+    assert (run_data.shipped_run(data) is run) == fits
     if fits:
-        assert workflow.run_for(data) is run
+        assert run_data.run_for(data) is run
     else:
         with pytest.raises(DataError, match="name it with --run"):
-            workflow.run_for(data)
+            run_data.run_for(data)
 
 
 def test_held_out_images_of_a_shipped_run_are_those_it_kept_out_of_its_longer_row(painted):
@@ -153,7 +151,7 @@ def test_held_out_images_of_a_shipped_run_are_those_it_kept_out_of_its_longer_ro
     kept = set(training.split_good(391, 0)[1].tolist())
     images = np.arange(120).reshape(120, 1)
     data = dataset.Dataset(dataset.ImageSet(images, None, [], []), None, "any", "this", "synthetic hazelnuts")
-    found = workflow.held_out(data, runs.Run(None, config))[:, 0].tolist()
+    found = run_data.held_out(data, runs.Run(None, config))[:, 0].tolist()
     assert found == sorted(row for row in kept if row < 120)
     assert len(found) >= 5
 
@@ -207,7 +205,7 @@ def test_a_notebook_that_fails_is_named_and_kept(bookshelf, tmp_path):
 def test_a_problem_with_the_data_stays_one_sentence(bookshelf, tmp_path):
     bookshelf(
         "01_one.ipynb",
-        "from hazelnut_ae.engine.files import DataError",
+        "from hazelnut_ae.io.files import DataError",
         "raise DataError('a.png is cut short; replace it.')",
     )
     with pytest.raises(DataError) as error:
@@ -298,7 +296,7 @@ def test_own_run_is_of_the_lesson_s_own_images(tiny_lesson, monkeypatch):
     assert lesson.own_run.config["data"] == lesson.dataset.fingerprint
     trained = lesson.own_run.model
     again = lessons.Lesson(tiny_lesson.preset, tiny_lesson.data_folder, None, None)
-    monkeypatch.setattr(long_run, "train_run", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(trainer, "train_run", lambda *_, **__: pytest.fail("trained again"))
     assert again.own_run.history == lesson.own_run.history
     assert trained is lesson.own_run.model
 

@@ -4,7 +4,7 @@ import pytest
 
 from hazelnut_ae.cli import main
 from hazelnut_ae.course import start as starting
-from hazelnut_ae.engine import long_run
+from hazelnut_ae.engine import trainer
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_start_does_all_of_it_and_a_second_call_nothing(books, capsys, monkeypat
     assert not (books / "tutorial" / "09_x.ipynb").exists()
     weights = (books / "runs" / "synthetic_hazelnuts-tiny" / "model.safetensors").read_bytes()
     monkeypatch.setattr(starting, "execute", lambda *_, **__: pytest.fail("executed twice"))
-    monkeypatch.setattr(long_run.training, "train", lambda *_: (step for step in ()))  # no step is left to do
+    monkeypatch.setattr(trainer.training, "train", lambda *_: (step for step in ()))  # no step is left to do
     assert main(["start", "--preset", "tiny"]) == 0
     assert "already there" in capsys.readouterr().out
     assert (books / "runs" / "synthetic_hazelnuts-tiny" / "model.safetensors").read_bytes() == weights

@@ -68,7 +68,7 @@ def test_ssim_forgives_more_light_and_not_noise():
     light, noise = told("more light", 5), told("noise", 5)
     assert light[0] > noise[0]  # grey is the mean of three colours, and so is its noise
     assert light[1] < noise[1]
-    before = widgets.two_eyes(nut)
+    before = widgets.l2_vs_ssim(nut)
     shown = before.picture.value
     before.children[0].children[0].value = "shift"
     assert before.picture.value != shown

@@ -21,8 +21,8 @@ from archives import SMALL, category_files, files_below, get, png, refused, sha2
 from hazelnut_ae import cli, dataset
 from hazelnut_ae.download import download, sources, transfer
 from hazelnut_ae.download.__main__ import check_addresses
-from hazelnut_ae.engine import cache
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.io import cache
 
 pytestmark = pytest.mark.slow
 

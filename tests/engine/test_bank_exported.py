@@ -5,13 +5,13 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from hazelnut_ae import cli
-from hazelnut_ae.engine import backbones, bank_run
+from hazelnut_ae import backbones, cli
+from hazelnut_ae.engine import bank_trainer
 from hazelnut_ae.engine.blur import GaussianBlur
 from hazelnut_ae.engine.calibration import calibrate
-from hazelnut_ae.features import MemoryBank
-from hazelnut_ae.predict import export
-from hazelnut_ae.predict.loaded import LoadedDetector
+from hazelnut_ae.inference import export
+from hazelnut_ae.inference.loaded import LoadedDetector
+from hazelnut_ae.patchcore import MemoryBank
 from hazelnut_ae.presets import PRESETS
 
 pytest.importorskip("onnx")
@@ -62,8 +62,8 @@ def test_it_says_what_the_bank_says_with_and_without_torch(painted, settings):
 def test_a_run_becomes_a_file_that_takes_any_number_of_images(painted, tmp_path, monkeypatch, capsys):
     torch.manual_seed(0)
     stages = backbones.empty_stages("efficientnet-lite0")
-    monkeypatch.setattr("hazelnut_ae.features.imagenet_stages", lambda: stages)
-    run = bank_run.train_run(painted, tmp_path / "run", PRESETS["tiny"], **SMALL)
+    monkeypatch.setattr("hazelnut_ae.patchcore.imagenet_stages", lambda: stages)
+    run = bank_trainer.train_run(painted, tmp_path / "run", PRESETS["tiny"], **SMALL)
     assert cli.main(["export", "--run", str(run.folder), str(tmp_path / "part.onnx")]) == 0
     assert "and the same decisions." in capsys.readouterr().out
     session = onnxruntime.InferenceSession(str(tmp_path / "part.onnx"), providers=["CPUExecutionProvider"])

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from hazelnut_ae import metrics, thresholds
-from hazelnut_ae.engine import calibration, workflow
-from hazelnut_ae.engine.files import DataError
-from hazelnut_ae.engine.long_run import train_run
+from hazelnut_ae.engine import calibration, run_data
+from hazelnut_ae.engine.trainer import train_run
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.inference import evaluate as evaluation
 from hazelnut_ae.presets import PRESETS
 
 
@@ -17,12 +18,12 @@ def run(painted, tiny_run, tmp_path):
     """A copy of the tiny run that may be damaged."""
     for path in tiny_run.folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    return workflow.run_for(painted, tmp_path)
+    return run_data.run_for(painted, tmp_path)
 
 
 def test_training_leaves_the_label_free_thresholds(painted, tiny_run):
-    detector = workflow.detector_of(tiny_run)
-    maps = detector.anomaly_maps(workflow.held_out(painted, tiny_run))
+    detector = tiny_run.detector
+    maps = detector.anomaly_maps(run_data.held_out(painted, tiny_run))
     scores = metrics.image_scores(maps)
     found = calibration.read(tiny_run.folder, detector)
     assert found.tau == thresholds.tau_label_free(maps)
@@ -34,9 +35,9 @@ def test_training_leaves_the_label_free_thresholds(painted, tiny_run):
 def test_evaluate_leaves_them_where_an_older_run_has_none(painted, run):
     before = (run.folder / calibration.FILE).read_bytes()
     (run.folder / calibration.FILE).unlink()
-    result = workflow.evaluate(painted, run)
+    result = evaluation.evaluate(painted, run)
     assert (run.folder / calibration.FILE).read_bytes() == before
-    found = calibration.read(run.folder, workflow.detector_of(run))
+    found = calibration.read(run.folder, run.detector)
     assert found.image_tau == result["images"]["tau"]
     assert found.tau == result["pixels"]["tau_label_free"]
 
@@ -82,7 +83,7 @@ def test_what_is_not_there_or_damaged_is_one_sentence_with_the_remedy(run, chang
     else:
         path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DataError, match=message) as caught:
-        calibration.read(run.folder, workflow.detector_of(run))
+        calibration.read(run.folder, run.detector)
     assert "hazelnut-ae evaluate" in str(caught.value)
 
 

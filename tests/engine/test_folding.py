@@ -6,9 +6,10 @@ from torch import nn
 
 from hazelnut_ae import training
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.comparison.bergmann import BergmannNetwork
-from hazelnut_ae.engine import folding, speed
-from hazelnut_ae.engine.long_run import train_run
+from hazelnut_ae.comparison.autoencoders import BergmannNetwork
+from hazelnut_ae.engine import folding
+from hazelnut_ae.engine.device import faster
+from hazelnut_ae.engine.trainer import train_run
 from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.training import l2_loss
 
@@ -102,7 +103,7 @@ def test_an_edited_network_is_computed_as_it_was_written(edit):
     edit(model)
     assert not folding.fits(model, l2_loss)
     x = torch.rand(2, 3, 256, 256)
-    network, prepare = speed.faster(model, l2_loss, "cpu", "bfloat16")
+    network, prepare = faster(model, l2_loss, "cpu", "bfloat16")
     torch.testing.assert_close(network.eval()(prepare(x)), model.eval()(x), atol=0.05, rtol=0.05)
 
 
@@ -148,7 +149,7 @@ def test_a_loss_that_cares_for_places_gets_images_and_one_that_does_not_may_get_
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_edited_loss_takes_effect_on_every_processor(painted, tmp_path, monkeypatch, precision):
     """The loss is called as it stands, also where layers are folded and products are in bfloat16."""
-    monkeypatch.setattr(speed, "best_precision", lambda device: precision)
+    monkeypatch.setattr(device, "best_precision", lambda device: precision)
     for loss, offset in ((l2_loss, 100), (l1_loss, 200), (neighbours, 300)):
         monkeypatch.setattr(
             training, "l2_loss", lambda model, batch, loss=loss, offset=offset: offset + loss(model, batch)
@@ -160,6 +161,6 @@ def test_an_edited_loss_takes_effect_on_every_processor(painted, tmp_path, monke
 
 def test_folding_is_for_bfloat16_on_one_processor():
     model = small()
-    assert speed.faster(model, l2_loss, "cpu", "float32")[0] is model
-    assert speed.faster(model, l2_loss, "cpu", "bfloat16")[0].folded
-    assert not speed.faster(model, l2_loss, "cpu", "bfloat16", processes=2)[0].folded
+    assert faster(model, l2_loss, "cpu", "float32")[0] is model
+    assert faster(model, l2_loss, "cpu", "bfloat16")[0].folded
+    assert not faster(model, l2_loss, "cpu", "bfloat16", processes=2)[0].folded

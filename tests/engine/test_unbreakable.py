@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hazelnut_ae.engine.long_run import load_checkpoint, train_run
+from hazelnut_ae.engine.trainer import load_checkpoint, train_run
 from hazelnut_ae.presets import PRESETS
 
 pytestmark = pytest.mark.slow

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from hazelnut_ae.engine import cache, checkpoints, files
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.engine import checkpoints
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.io import cache, files
 
 SHIM = Path(__file__).resolve().parents[1] / "windows"
 pytestmark = [
@@ -30,13 +31,14 @@ if __name__ == "__main__":
     multiprocessing.set_start_method("spawn")
     from hazelnut_ae import augmentation
     from hazelnut_ae.cli import main
-    from hazelnut_ae.engine import cache, long_run
+    from hazelnut_ae.io import cache
+    from hazelnut_ae.engine import trainer
     systems = "ae-l2,dictionary"
     if sys.argv[2] == "large":  # sets that stay on the disk, mapped
         cache.HOLD_IN_MEMORY = 0
         augmentation.MEMORY_BUDGET = 0
         systems = "dictionary"
-    long_run.CHECKPOINT_SECONDS = 0
+    trainer.CHECKPOINT_SECONDS = 0
     place = Path(sys.argv[1])
     data, run = str(place / "my nuts τ"), str(place / "run")
     for command in (
@@ -148,7 +150,7 @@ def test_a_cached_set_may_be_replaced_while_an_older_one_is_read(tmp_path):
     code = """
 import sys
 import numpy as np
-from hazelnut_ae.engine import cache
+from hazelnut_ae.io import cache
 cache.HOLD_IN_MEMORY = 0
 pairs = [(np.full((3, 8, 8), i, np.uint8), np.zeros((8, 8), bool)) for i in range(3)]
 first, _, _ = cache.store("here", "one", 3, 8, pairs)
@@ -171,7 +173,7 @@ def test_sets_on_the_disk_need_no_posix(monkeypatch, tmp_path):
 
 
 def test_a_console_without_greek_letters_ends_no_program():
-    code = "from hazelnut_ae.engine.files import print_anywhere; print_anywhere(); print('τ = 0.2')"
+    code = "from hazelnut_ae.io.files import print_anywhere; print_anywhere(); print('τ = 0.2')"
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(SHIM.parents[1])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
     assert (done.returncode, done.stdout.strip()) == (0, b"? = 0.2")

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.numbers import ladder, report
+from benchmarks.numbers.sets import SETS, ladders
 from hazelnut_ae import cli
-from hazelnut_ae.shipped import FOLDER, ladder, report
-from hazelnut_ae.shipped.sets import SETS, ladders
+from hazelnut_ae.shipped import FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
 FRONT = (ROOT / "README.md").read_text(encoding="utf-8")

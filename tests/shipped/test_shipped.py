@@ -8,7 +8,7 @@ import pytest
 from hazelnut_ae import dataset, metrics, synthetic
 from hazelnut_ae import shipped as shipped_files
 from hazelnut_ae.detection import AutoencoderDetector
-from hazelnut_ae.engine import calibration, runs, workflow
+from hazelnut_ae.engine import calibration, run_data, runs
 from hazelnut_ae.presets import PRESETS, steps_per_epoch
 
 FOLDER = shipped_files.FOLDER / "article"
@@ -56,7 +56,7 @@ def test_its_curves_and_its_results_are_of_one_run(shipped):
 
 def test_its_thresholds_are_those_of_its_results(shipped):
     """Painted again for them, on another machine: the same to three digits."""
-    found = calibration.read(FOLDER, workflow.detector_of(shipped))
+    found = calibration.read(FOLDER, shipped.detector)
     result = json.loads((FOLDER / "results.json").read_text(encoding="utf-8"))
     assert len(found.held_out_scores) == 39
     assert found.tau == pytest.approx(result["pixels"]["tau_label_free"], rel=1e-3)
@@ -68,7 +68,7 @@ def test_it_finds_defects_in_newly_painted_hazelnuts(shipped, tmp_path):
     """Seed 1: nuts that no run of the package has seen."""
     synthetic.write_dataset(tmp_path / "nuts", {"train/good": 4, "test/good": 2, "hole": 3, "print": 3}, seed=1)
     data = dataset.load(tmp_path / "nuts")
-    assert workflow.shipped_run(data).config == shipped.config
+    assert run_data.shipped_run(data).config == shipped.config
     maps = AutoencoderDetector(shipped.model).anomaly_maps(data.test.images)
     assert metrics.PixelMetrics().update(maps, data.test.masks).compute()["auroc"] > 0.9
     good = np.array(data.test.defects) == "good"

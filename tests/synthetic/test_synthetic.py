@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hazelnut_ae.engine.files import DataError
+from hazelnut_ae.errors import DataError
 from hazelnut_ae.synthetic import paint, stages, write_dataset
 
 DEFECTS = ("crack", "cut", "hole", "print")

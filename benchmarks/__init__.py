@@ -1,0 +1,1 @@
+"""The measurements behind the course: `python -m benchmarks --help`."""

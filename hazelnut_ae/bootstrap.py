@@ -1,0 +1,96 @@
+"""How far a number would move with other test images: bootstrap intervals, and several seeds of a run.
+
+The bootstrap (Efron 1979) draws images with replacement and measures again. Pixels of one image are not independent, so
+whole images are drawn; each kind of defect and the good ones among themselves, since a test set fixes their numbers.
+Measuring again is only adding up the images' histograms with other weights.
+"""
+
+import numpy as np
+
+from hazelnut_ae import curves, metrics
+
+DRAWS = 1000
+COARSE_BINS = 500
+
+
+def draw_weights(groups, draws=DRAWS, seed=0):
+    """How often each image is drawn: float32 [draws, N], the sum over each group always its size."""
+    groups, rng = np.asarray(groups), np.random.default_rng(seed)
+    weights = np.zeros((draws, len(groups)), np.float32)
+    for name in np.unique(groups):
+        chosen = np.flatnonzero(groups == name)
+        weights[:, chosen] = rng.multinomial(len(chosen), np.full(len(chosen), 1 / len(chosen)), draws)
+    return weights
+
+
+def interval(values):
+    """The middle 95 % of [draws] values as [low, high]; None if they are undefined."""
+    values = np.asarray(values, float)
+    return None if np.isnan(values).any() else [float(v) for v in np.quantile(values, [0.025, 0.975])]
+
+
+class CoarseHistograms:
+    """The images' histograms in bins coarse enough for a thousand draws: [N, 500] for good, defective and regions."""
+
+    def __init__(self, images, pooled):
+        """images: N `ImageHistogram`s; pooled: the PixelMetrics of all of them, from which the bins are made.
+
+        The bins hold about equal shares of the good and of the defective pixels, so that no part of a curve is coarse.
+        """
+        share = pooled.negatives / max(pooled.negatives.sum(), 1) + pooled.positives / max(pooled.positives.sum(), 1)
+        cumulated = np.cumsum(share)
+        coarse = ((cumulated - share / 2) / max(cumulated[-1], 1) * COARSE_BINS).astype(np.int32)  # [BINS]
+
+        def counted(values):
+            """One row per image: its `values` [K] added up in the coarse bins."""
+            rows = [np.bincount(coarse[one.bins], getattr(one, values), minlength=COARSE_BINS) for one in images]
+            return np.array(rows, np.float32).reshape(-1, COARSE_BINS)  # [N, 500]
+
+        self.negatives, self.positives, self.regions = map(counted, ("negatives", "positives", "regions"))
+        self.counts = np.array([one.region_count for one in images], np.float32)  # [N]
+
+    def intervals(self, weights, chosen):
+        """Intervals of the curves of the `chosen` images (bool [N]) under weights [draws, N], by metric name."""
+        if np.count_nonzero(chosen) < 2:
+            return dict.fromkeys(("auroc", "average_precision", "f1_max", "pro"))
+        return {name: interval(values) for name, values in self.drawn(weights, chosen).items()}
+
+    def drawn(self, weights, chosen):
+        """The numbers of the `chosen` images (bool [N]) in each draw, weights [draws, N]: {metric name: [draws]}."""
+        weights = weights[:, chosen]
+        negatives, positives = weights @ self.negatives[chosen], weights @ self.positives[chosen]  # [draws, bins]
+        regions, counts = weights @ self.regions[chosen], weights @ self.counts[chosen]
+        return {
+            "auroc": curves.auroc(negatives, positives),
+            "average_precision": curves.average_precision(negatives, positives),
+            "f1_max": curves.f1_max(negatives, positives)[0],
+            "pro": curves.pro(negatives, regions, counts),
+        }
+
+
+def f1_interval(predicted, truth, weights):
+    """The interval of F1 over images: predicted and truth bool [N, …], weights [draws, N]. None below two images."""
+    n = len(predicted)
+    if n < 2:
+        return None
+    counts = [metrics.confusion(p, t) for p, t in zip(np.asarray(predicted), np.asarray(truth), strict=True)]
+    tp, fp, fn, _ = (weights.astype(float) @ np.array(counts, float)).T  # each [draws]
+    return interval(np.where(tp + fn > 0, curves.divide(2 * tp, 2 * tp + fp + fn), np.nan))
+
+
+def image_auroc_interval(scores, is_defective, weights):
+    """The interval of the image AUROC: scores [N], is_defective bool [N], weights [draws, N]."""
+    is_defective = np.asarray(is_defective, bool)
+    if min(is_defective.sum(), (~is_defective).sum()) < 2:
+        return None
+    return interval(image_auroc_drawn(scores, is_defective, weights))
+
+
+def image_auroc_drawn(scores, is_defective, weights):
+    """The image AUROC in each draw, [draws]: scores [N], is_defective bool [N], weights [draws, N]."""
+    is_defective = np.asarray(is_defective, bool)
+    values, bins = np.unique(np.asarray(scores, float), return_inverse=True)
+    one_hot = np.eye(len(values), dtype=np.float32)[bins]  # [N, different scores]
+    return curves.auroc(
+        weights[:, ~is_defective] @ one_hot[~is_defective], weights[:, is_defective] @ one_hot[is_defective]
+    )

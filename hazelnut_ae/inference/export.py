@@ -1,0 +1,184 @@
+"""`hazelnut-ae export`: a run as one ONNX file, for programs that have neither this package nor torch.
+
+Resizing excepted all is inside: scaling, network, anomaly map, image score, both thresholds and what they decide. The
+file is only written once onnxruntime has given the same with it as the run itself.
+"""
+
+import functools
+import io
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+import hazelnut_ae
+from hazelnut_ae import synthetic
+from hazelnut_ae.dataset import SIZE
+from hazelnut_ae.detection import batches
+from hazelnut_ae.engine.checkpoints import digest_of
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.inference.loaded import load_detector
+from hazelnut_ae.io.files import atomic_path, first_line
+from hazelnut_ae.metrics import IMAGE_SCORE_PIXELS
+
+PER_IMAGE = ("scores", "defective", "maps", "masks")  # outputs with a row per image
+OUTPUTS = (*PER_IMAGE, "tau", "image_tau")
+INPUTS = {"uint8": "uint8 in 0 … 255", "float32": "float32 in [0, 1]"}
+TOLERANCE = 1e-4  # of maps and scores, between the file and the run
+OPSET = 17  # of 2022: what a runtime must know; older ones are out of use
+
+
+class Exported(nn.Module):
+    """A detector's network with everything before and after it.
+
+    images [N, 3, 256, 256], uint8 in 0 … 255 or float32 in [0, 1], to scores float64 [N], defective bool [N], maps
+    float32 [N, 256, 256], masks bool [N, 256, 256], and tau float32 and image_tau float64, single numbers.
+    """
+
+    def __init__(self, network, tau, image_tau):
+        super().__init__()
+        self.network = network
+        self.register_buffer("pixel_threshold", torch.tensor(tau, dtype=torch.float32))
+        self.register_buffer("image_threshold", torch.tensor(image_tau, dtype=torch.float64))
+
+    def forward(self, images):
+        x = images if images.dtype == torch.float32 else images.float() / 255
+        found = self.network(x)
+        maps, scores = found if isinstance(found, tuple) else (found, mean_of_largest(found))  # [N, 256, 256], [N]
+        masks = maps > self.pixel_threshold
+        return scores, scores > self.image_threshold, maps, masks, self.pixel_threshold, self.image_threshold
+
+
+def mean_of_largest(maps):
+    """`metrics.image_scores` in torch: float64 [N] of float32 [N, H, W]."""
+    return maps.flatten(1).topk(IMAGE_SCORE_PIXELS).values.double().mean(dim=1)
+
+
+class Differences(NamedTuple):
+    """How far a file is from the detector that it was made of."""
+
+    images: int
+    maps: float  # the largest difference of a pixel's score
+    scores: float  # ... and of an image's
+    decisions: int  # images of which one says good and the other defective
+    pixels: int  # likewise; a score within rounding of τ may fall on either side
+
+
+def export(run, file, tau=None, image_tau=None, takes="uint8"):
+    """Writes a run as an ONNX file, atomically, and returns its `Differences` from the run on some images.
+
+    run: the folder; file: its name ends in .onnx; tau, image_tau: as `load_detector` takes them; takes: "uint8" or
+    "float32". Raises: DataError without the packages onnx and onnxruntime, for another ending, as `load_detector` does,
+    if the detector is no network, if the file differs from the run, or if it cannot be written.
+    """
+    if Path(file).suffix.lower() != ".onnx":
+        raise DataError(f"{file} does not end in .onnx; give the file a name such as part.onnx.")
+    packages()
+    detector = load_detector(run, tau=tau, image_tau=image_tau)
+    content = with_metadata(onnx_bytes(detector, takes), metadata(detector, takes))
+    images = check_images()
+    found = differences(detector, content, images)
+    if found.decisions or not (found.maps <= TOLERANCE and found.scores <= TOLERANCE):  # `not`: NaN is no small one
+        raise DataError(
+            f"{file} was not written: computed by onnxruntime its maps differ from those of {run} by {found.maps:.2g} "
+            f"and its decisions on {found.decisions} of {found.images} images; install other versions of onnxruntime "
+            "and torch."
+        )
+    with atomic_path(file) as temporary:
+        temporary.write_bytes(content)
+    return found
+
+
+def packages():
+    """The modules (onnx, onnxruntime). Raises: DataError where they are not installed."""
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError as error:
+        raise DataError(
+            f'export needs a package that is not installed here ({error}); pip install "hazelnut_ae[export]" gets it.'
+        ) from error
+    return onnx, onnxruntime
+
+
+def onnx_bytes(detector, takes="uint8"):
+    """The ONNX model of a `LoadedDetector`, serialized; any number of images at a time.
+
+    Raises: DataError if its detector has no network, or one that has no counterpart in ONNX.
+    """
+    module = Exported(detector.detector.onnx_module(), detector.tau, detector.image_tau).eval()
+    example = torch.zeros(2, 3, SIZE, SIZE, dtype=getattr(torch, takes))
+    file = io.BytesIO()
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                module,
+                (example.to(next(module.buffers()).device),),
+                file,
+                input_names=["images"],
+                output_names=list(OUTPUTS),
+                dynamic_axes={name: {0: "N"} for name in ("images", *PER_IMAGE)},
+                opset_version=OPSET,
+                dynamo=False,  # the exporter that all versions of torch since 2.4 have; it needs no further package
+            )
+    except RuntimeError as error:
+        raise DataError(f"the detector {detector.detector.name!r} cannot be exported ({first_line(error)}).") from error
+    return file.getvalue()
+
+
+def metadata(detector, takes):
+    """What the file says of itself, {name: text}; numbers are written so that float() gives them back exactly."""
+    return {
+        "hazelnut_ae": hazelnut_ae.__version__,
+        "detector": detector.detector.name,
+        "weights": digest_of(detector.detector.state()),
+        "images": f"[N, 3, {SIZE}, {SIZE}], RGB, {INPUTS[takes]}, the whole image squeezed to this size",
+        "tau": repr(float(detector.tau)),
+        "image_tau": repr(float(detector.image_tau)),
+        "false_alarms": repr(detector.calibration.false_alarms),
+        "held_out": str(len(detector.calibration.held_out_scores)),
+    }
+
+
+def with_metadata(content, texts):
+    """The serialized model with these texts in it, and checked against the rules of the format."""
+    onnx, _ = packages()
+    model = onnx.load_model_from_string(content)
+    onnx.helper.set_model_props(model, texts)
+    model.doc_string = "Finds defects in images: scores above image_tau are defective, map pixels above tau are where."
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@functools.cache
+def check_images():
+    """Five images of all kinds, uint8 [5, 3, 256, 256]: painted nuts, noise, steps of grey, black."""
+    rng = np.random.default_rng(0)
+    nuts = [synthetic.paint(rng, defect)[0].transpose(2, 0, 1) for defect in (None, "hole")]
+    noise = rng.integers(0, 256, (3, SIZE, SIZE), dtype=np.uint8)
+    steps = np.broadcast_to(np.arange(SIZE, dtype=np.uint8) // 32 * 32, (3, SIZE, SIZE))
+    return np.stack([*nuts, noise, steps, np.zeros_like(noise)])
+
+
+def differences(detector, content, images):
+    """The `Differences` between a `LoadedDetector` and its serialized model on images uint8 [N, 3, 256, 256]."""
+    _, onnxruntime = packages()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    takes_float = session.get_inputs()[0].type == "tensor(float)"
+    total = Differences(0, 0.0, 0.0, 0, 0)
+    for batch in batches(images):
+        given = batch.astype(np.float32) / 255 if takes_float else np.ascontiguousarray(batch)
+        scores, defective, maps, masks, *_ = session.run(list(OUTPUTS), {"images": given})
+        native = detector.predict(batch)
+        total = Differences(
+            total.images + len(batch),
+            float(np.maximum(total.maps, np.abs(maps - native.maps).max())),  # which keeps NaN, as max does not
+            float(np.maximum(total.scores, np.abs(scores - native.scores).max())),
+            total.decisions + int((defective != native.decisions).sum()),
+            total.pixels + int((masks != native.masks).sum()),
+        )
+    return total

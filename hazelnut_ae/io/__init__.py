@@ -1,0 +1,1 @@
+"""Files, images and the cache: what everything that touches the disk shares."""

@@ -1,0 +1,94 @@
+"""What all that touches the disk shares: two exceptions with a sentence for the user, and writing atomically."""
+
+import contextlib
+import os
+import pickle
+import shutil
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+from hazelnut_ae.errors import DataError
+
+DAMAGE = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    EOFError,
+    AttributeError,
+    TypeError,
+    IndexError,
+    NotImplementedError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Yields a temporary path beside `path`; on success it takes the place of `path` in one step.
+
+    A kill or a full disk at any moment leaves either the old file or the new one, never half of one.
+    Raises: DataError if the file cannot be written.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(handle)
+        yield Path(temporary)
+        with open(temporary, "r+b") as file:  # the bytes must be on the disk before the name is; Windows wants a "+"
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        replace(temporary, path)
+    except OSError as error:
+        raise DataError(
+            f"{path} could not be written ({error.strerror or error}); free some space or choose another folder, "
+            "what was there before is untouched."
+        ) from error
+    finally:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def replace(source, target):
+    """os.replace, with patience: Windows refuses it for the moment in which another program looks into the target."""
+    for wait in (0.02, 0.1, 0.3):
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            time.sleep(wait)
+    os.replace(source, target)
+
+
+def keep_copy(current, previous):
+    """Lets `previous` be what `current` is now, in one step, although `current` is about to be replaced."""
+    keep = current.with_name(".keep.tmp")
+    keep.unlink(missing_ok=True)
+    try:
+        os.link(current, keep)
+    except (OSError, AttributeError):  # a file system without links, as many a memory stick's
+        shutil.copyfile(current, keep)
+    replace(keep, previous)
+
+
+def print_anywhere():
+    """Lets a console without UTF-8, as on many a Windows, show "?" for τ instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):  # somebody else's stream, or a closed one
+            stream.reconfigure(errors="replace")
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def first_line(error):
+    """What an error says, in one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,1 +1,0 @@
-"""The measurements behind the course: `python -m hazelnut_ae.studies --help`."""

@@ -1,0 +1,90 @@
+"""A threshold from defects that one pastes oneself: patches of good images where they do not belong (notebook 10).
+
+Good images alone tell how high an anomaly map is where nothing is wrong, but not where it stands when something is. So
+patches of good images, moved, recoloured and cut out as blobs, are pasted into held-out good ones (after CutPaste: Li,
+Sohn, Yoon & Pfister, CVPR 2021, who train on them; here nothing is trained). Their masks are known, so each image has a
+best τ, and the median of these is the answer. It needs maps of the pasted images, hence the detector.
+
+No rule serves every map: of three that err for different reasons, `tau_median` takes the middle one.
+"""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from hazelnut_ae import metrics, thresholds
+
+EACH, MOST = 6, 48  # pasted images from each good one, and in all
+AREAS = (60, 2500)  # pixels of 65,536, evenly spread in their logarithm: from a scratch to a big stain
+EMPTY = 30  # of 255: ground differs less than that from the colour of the border
+VISIBLE = 8  # of 255: a pasted pixel that changed less is no defect
+
+
+def part_of(image):
+    """Where the part is, bool [H, W]: not the border's colour; everywhere, if that leaves next to nothing.
+
+    image: uint8 [3, H, W].
+    """
+    border = [image[:, :8], image[:, -8:], image[:, :, :8], image[:, :, -8:]]
+    ground = np.median(np.concatenate([one.reshape(3, -1) for one in border], axis=1), axis=1)  # [3]
+    part = np.abs(image - ground[:, None, None]).max(axis=0) > EMPTY
+    return part if part.mean() > 0.05 else np.ones_like(part)
+
+
+def blob(shape, rng, centre):
+    """An uneven, more or less long spot of random size around a pixel: bool [H, W]."""
+    area = np.exp(rng.uniform(*np.log(AREAS)))
+    length, angle = np.exp(rng.uniform(0, np.log(6))), rng.uniform(0, np.pi)
+    radius = np.sqrt(area / np.pi)
+    dy, dx = np.mgrid[: shape[0], : shape[1]] - np.reshape(centre, (2, 1, 1))
+    along = (dx * np.cos(angle) + dy * np.sin(angle)) / (radius * np.sqrt(length))
+    across = (dy * np.cos(angle) - dx * np.sin(angle)) / (radius / np.sqrt(length))
+    uneven = gaussian_filter(rng.standard_normal(shape), max(1.5, radius / 3))
+    spot = along**2 + across**2 + 0.5 * uneven / uneven.std() < 1
+    return spot if spot.sum() >= 20 else along**2 + across**2 < 1.5
+
+
+def paste_defect(image, others, rng):
+    """A good image with a patch of one of the `others` in it, and where: uint8 [3, H, W], bool [H, W]."""
+    height, width = image.shape[1:]
+    places = np.argwhere(part_of(image))  # [P, 2]
+    mask = blob((height, width), rng, places[rng.integers(len(places))])
+    turned = np.rot90(others[rng.integers(len(others))], rng.integers(4), (1, 2))  # [3, H, W]
+    moved = np.roll(turned, (rng.integers(20, height - 20), rng.integers(20, width - 20)), (1, 2))
+    gain, shift = rng.uniform(0.5, 1.5), rng.uniform(-60, 60, (3, 1, 1)) * rng.integers(2)
+    patch = np.clip(moved * gain + shift, 0, 255)  # [3, H, W]
+    cover = gaussian_filter(mask.astype(np.float32), 0.7) * rng.uniform(0.5, 1)  # [H, W], soft at the edge
+    pasted = np.clip(np.round(image * (1 - cover) + patch * cover), 0, 255).astype(np.uint8)
+    changed = mask & (np.abs(pasted.astype(int) - image).max(axis=0) > VISIBLE)
+    return pasted, changed if changed.sum() >= 20 else mask
+
+
+def paste_defects(images, seed=0):
+    """Good images uint8 [N, 3, H, W], N ≥ 1, square, with pasted defects: uint8 [M, 3, H, W] and bool [M, H, W].
+
+    M is up to six times N and at most 48, or N if that is more. The same seed, the same defects.
+    """
+    rng = np.random.default_rng([seed, 7])
+    times = max(1, min(EACH, MOST // len(images)))
+    pairs = [paste_defect(one, images, rng) for _ in range(times) for one in images]
+    return np.stack([one for one, _ in pairs]), np.stack([mask for _, mask in pairs])
+
+
+def tau_pasted(maps, masks):
+    """The median of the τ that are best, by F1, for each pasted image alone; maps: float32 [M, H, W], masks: bool.
+
+    Raises: ValueError if there is no map, or shapes differ; DataError if a map holds NaN.
+    """
+    maps, masks = np.asarray(maps, np.float32), np.asarray(masks, bool)
+    if maps.ndim != 3 or not maps.size or maps.shape != masks.shape:
+        raise ValueError(f"maps {list(maps.shape)} and masks {list(masks.shape)} should be [M, H, W], M ≥ 1")
+    single = zip(maps[:, None], masks[:, None], strict=True)
+    return float(np.median([metrics.PixelMetrics().update(*one).compute()["tau"] for one in single]))
+
+
+def tau_median(good_maps, pasted_maps, masks):
+    """The middle one of three τ: what 1 % of good pixels exceed, the exponential rule, and that of pasted defects.
+
+    good_maps: float32 [N, H, W] of held-out good images; pasted_maps, masks: as in `tau_pasted`, which see.
+    """
+    three = (thresholds.tau_quantile(good_maps, 0.01), thresholds.tau_exponential(good_maps))
+    return float(np.median([*three, tau_pasted(pasted_maps, masks)]))

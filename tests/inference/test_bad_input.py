@@ -1,0 +1,297 @@
+"""What people really hand over: each gives one plain sentence, or is one image among many that are done."""
+
+import csv
+import html
+import json
+import os
+import re
+import shutil
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+from spots import spotted, tree
+
+from hazelnut_ae.cli import main
+from hazelnut_ae.errors import DataError, printable
+from hazelnut_ae.inference import inputs
+from hazelnut_ae.inference.predict import predict_paths
+
+NAMES = [
+    "<script>alert(1)<&script>.png",
+    "quo\"te's.png",
+    "line\nend\r.png",
+    "tab\t.png",
+    "=1+1.png",
+    "+1.png",
+    "-1.png",
+    "@SUM(A1).png",
+    "＝1.png",
+    "a;=1+1.png",
+    "орех.png",
+    "榛子 🌰.png",
+    "بندق.png",
+    "right\u202egnp.png",
+    "{{ 7*7 }}.png",
+    "%s.png",
+    "'.png",
+]
+
+
+def sentence(arguments, capsys):
+    """What the command line says of a problem that is in the way of all."""
+    assert main([str(argument) for argument in ["predict", *arguments]]) == 1
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    (line,) = said.err.strip().splitlines()
+    return line
+
+
+def png_of(width, height):
+    """The beginning of a PNG that claims to be so large."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 999) + b"IDAT"
+
+
+def test_no_images_no_folder_no_run(tiny_run, tmp_path, capsys):
+    (tmp_path / "empty" / "deeper").mkdir(parents=True)
+    (tmp_path / "empty" / "notes.txt").write_text("no image")
+    image, run, out = spotted(tmp_path / "x.png"), tiny_run.folder, tmp_path / "out"
+    assert "empty holds no images; name PNG" in sentence([tmp_path / "empty", "--run", run, "--out", out], capsys)
+    assert "nowhere is not there" in sentence([tmp_path / "nowhere", "--run", run, "--out", out], capsys)
+    assert "*.tif is not there" in sentence([image, tmp_path / "*.tif", "--run", run, "--out", out], capsys)
+    assert "nul\\x00l is not there" in sentence([tmp_path / "nul\0l", "--run", run, "--out", out], capsys)
+    assert "no finished run" in sentence([image, "--run", tmp_path / "no run", "--out", out], capsys)
+    assert not out.exists()
+
+
+def test_a_run_without_thresholds_says_what_to_do(tiny_run, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run.folder, run)
+    (run / "thresholds.json").unlink()
+    image = spotted(tmp_path / "x.png")
+    said = sentence([image, "--run", run, "--out", tmp_path / "out"], capsys)
+    assert "holds no thresholds; run hazelnut-ae evaluate DIR --run" in said
+    given = ["--tau", "0.2", "--image-tau", "0.4"]
+    assert main(["predict", image, "--run", str(run), "--out", str(tmp_path / "out"), *given]) == 0
+
+
+def test_an_out_that_is_something_else(tiny_run, redness, tmp_path, capsys):
+    image, run = spotted(tmp_path / "in" / "x.png"), tiny_run.folder
+    assert "holds other files (x.png)" in sentence([image, "--run", run, "--out", tmp_path / "in"], capsys)
+    assert tree(tmp_path / "in").keys() == {"x.png"}
+    assert "is a file, not a folder" in sentence([image, "--run", run, "--out", image], capsys)
+    assert "could not be written" in sentence([image, "--run", run, "--out", f"{image}/out"], capsys)
+    (tmp_path / "logs").mkdir()
+    for content in ("", "hello\n", "{}\n", "[1]\n", '{"hazelnut_ae": "something"}\n', "\0" * 99):
+        (tmp_path / "logs" / "journal.jsonl").write_text(content)
+        said = sentence([image, "--run", run, "--out", tmp_path / "logs"], capsys)
+        assert "holds other files (journal.jsonl)" in said
+        assert (tmp_path / "logs" / "journal.jsonl").read_text() == content
+
+
+@pytest.mark.skipif(os.name == "nt" or os.getuid() == 0, reason="needs a user who may not do everything")
+def test_a_folder_that_is_closed(tiny_run, tmp_path, capsys):
+    image, run = spotted(tmp_path / "x.png"), tiny_run.folder
+    (tmp_path / "closed").mkdir()
+    for mode in (0o500, 0o000):
+        (tmp_path / "closed").chmod(mode)
+        assert "closed" in sentence([image, "--run", run, "--out", tmp_path / "closed"], capsys)
+    assert "closed cannot be read" in sentence([tmp_path / "closed", "--run", run, "--out", tmp_path / "out"], capsys)
+
+
+def test_a_folder_that_cannot_be_written(redness, tmp_path, monkeypatch):
+    """As root sees it: the disk says no."""
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkstemp", refused)
+    with pytest.raises(DataError, match=r"journal\.jsonl could not be written \(Permission denied\)"):
+        predict_paths(redness, [spotted(tmp_path / "x.png")], tmp_path / "out")
+
+
+def test_a_full_disk_is_one_sentence(redness, tiny_disk, tmp_path):
+    paths = [spotted(tmp_path / "new" / f"{i}.png", size=(512, 512), spot=(9 * i, 0, 300, 400)) for i in range(40)]
+    rng = np.random.default_rng(0)
+    for path in paths:
+        Image.fromarray(rng.integers(0, 255, (512, 512, 3), dtype=np.uint8)).save(path)
+    with pytest.raises(DataError, match=r"could not be written \(No space left on device\)"):
+        predict_paths(redness, paths, tiny_disk / "out")
+
+
+def test_an_out_of_another_run_threshold_kind_or_other_images(redness, photographs, tmp_path):
+    paths, out = inputs.listed([photographs], "nowhere")[0], tmp_path / "out"
+    predict_paths(redness, paths, out)
+    before = tree(out)
+    with pytest.raises(DataError, match="holds predictions with pictures; choose another folder"):
+        predict_paths(redness, paths, out, pictures=False)
+    with pytest.raises(DataError, match=r"images that are not named now \(.*00\.png and 9 more\)"):
+        predict_paths(redness, paths[10:], out)
+    redness.tau = 16.0
+    with pytest.raises(DataError, match=r"at a τ of pixels of 15\.0, not 16\.0; .* or the same --tau"):
+        predict_paths(redness, paths, out)
+    redness.tau = 15.0
+    redness.detector.state = dict
+    with pytest.raises(DataError, match="holds predictions of another run"):
+        predict_paths(redness, paths, out)
+    assert tree(out) == before
+
+
+@pytest.mark.parametrize("line", ['{"file": "FILE"}', '{"file": 3}', "[]", "null", "{" * 9999, "\xff\xfe", '"'])
+def test_a_damaged_line_of_the_journal_counts_as_none(redness, photographs, tmp_path, line):
+    paths, out = inputs.listed([photographs], "nowhere")[0], tmp_path / "out"
+    predict_paths(redness, paths, out)
+    whole = tree(out)
+    lines = whole["journal.jsonl"].splitlines(keepends=True)
+    lines[5] = line.replace("FILE", paths[4]).encode("latin-1") + b"\n"
+    (out / "journal.jsonl").write_bytes(b"".join(lines))
+    predict_paths(redness, paths, out)
+    again = tree(out)
+    assert again.pop("journal.jsonl")
+    assert again == {name: content for name, content in whole.items() if name != "journal.jsonl"}
+
+
+def test_sizes_and_modes_of_all_kinds(redness, tmp_path):
+    folder, rng = tmp_path / "new", np.random.default_rng(0)
+    folder.mkdir()
+    array = rng.integers(0, 256, (40, 300, 3), dtype=np.uint8)
+    for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK"):
+        kind = "tif" if mode == "CMYK" else "png"
+        Image.fromarray(array).convert(mode).save(folder / f"{mode}.{kind}")
+    Image.fromarray(rng.integers(0, 65536, (30, 20), dtype=np.uint16)).save(folder / "16 bit.png")
+    for size in ((1, 1), (1, 700), (3000, 2), (1200, 900)):
+        spotted(folder / f"{size[0]}x{size[1]}.png", size=size, spot=(0, 0, 1, 1))
+    (folder / "photo.JPG").write_bytes((folder / "RGB.png").read_bytes())  # a PNG under another name
+    paths, _ = inputs.listed([folder], "nowhere")
+    done = predict_paths(redness, paths, tmp_path / "out")
+    assert not done.unreadable
+    content = json.loads((tmp_path / "out/predictions.json").read_text(encoding="utf-8"))
+    for row in content["images"]:
+        for box in row["boxes"]:
+            assert 0 <= box["x"] < box["x"] + box["width"] <= row["width"]
+            assert 0 <= box["y"] < box["y"] + box["height"] <= row["height"]
+        with Image.open(tmp_path / "out" / row["overlay"]) as picture:
+            assert max(picture.size) <= inputs.SHOWN
+
+
+def test_what_cannot_be_read_stops_no_other(redness, tmp_path):
+    folder = tmp_path / "new"
+    good = [spotted(folder / f"{i}.png") for i in (1, 9)]
+    (folder / "text.png").write_text("hello")
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "huge.png").write_bytes(png_of(20_000, 20_000))
+    (folder / "cut.png").write_bytes((folder / "1.png").read_bytes()[:90])
+    for name in ("half.jpg", "half.bmp", "half.tif"):  # whose beginning is whole
+        Image.effect_noise((64, 64), 90).save(folder / name)
+        (folder / name).write_bytes((folder / name).read_bytes()[:-1500])
+    Image.new("F", (9, 9)).save(folder / "float.tif")
+    (folder / "folder.png").mkdir()
+    spotted(folder / "folder.png" / "inside.png")
+    wrong = {"text.png", "empty.png", "huge.png", "cut.png", "half.jpg", "half.bmp", "half.tif", "float.tif"}
+    if os.name != "nt":
+        (folder / "link.png").symlink_to(folder / "gone.png")
+        os.mkfifo(folder / "pipe.png")
+        wrong |= {"link.png", "pipe.png"}
+    paths, _ = inputs.listed([folder], "nowhere")
+    done = predict_paths(redness, paths, tmp_path / "out")
+    assert {os.path.basename(path) for path in done.unreadable} == wrong
+    assert done.defective + done.good == len(good) + 1
+    text = "\n".join(done.lines())
+    assert "20000×20000 pixels, more than 100 million" in text
+    assert f"{len(wrong)} more could not be read:" in text
+    for path, error in done.unreadable.items():
+        assert str(error).startswith(path)
+        assert "\n" not in str(error)
+
+
+def test_only_unreadable_images_give_empty_tables_and_a_page(redness, tmp_path):
+    (tmp_path / "x.png").write_text("hello")
+    done = predict_paths(redness, [str(tmp_path / "x.png")], tmp_path / "out")
+    assert (done.defective, done.good) == (0, 0)
+    content = json.loads((tmp_path / "out/predictions.json").read_text())
+    assert content["images"] == []
+    assert "1 could not be read" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def odd(tmp_path, monkeypatch):
+    """The paths of images with odd names, relative, so that a name is what a cell begins with."""
+    monkeypatch.chdir(tmp_path)
+    names = [name for name in NAMES if os.name != "nt" or not set(name) & set('<>"\n\r\t|?*')]
+    return [spotted(type(tmp_path)(name)) for name in names]
+
+
+def test_odd_names_are_text_in_a_spreadsheet(redness, odd, tmp_path):
+    done = predict_paths(redness, odd, tmp_path / "out")
+    assert not done.unreadable
+    raw = (tmp_path / "out/predictions.csv").read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbf")
+    text = raw.decode("utf-8-sig")
+    table = list(csv.reader(text.splitlines()))
+    assert len(table) == len(odd) + 1  # a line end in a name makes no new row
+    for row in table[1:]:
+        assert len(row) == len(table[0])
+        for cell in row:
+            assert cell[:1] not in set("=+-@\t\r＝")
+            assert cell.isprintable()
+    for line in text.splitlines()[1:]:  # columns parted at semicolons, as some countries' spreadsheets do
+        assert not [cell for row in csv.reader([line], delimiter=";") for cell in row if cell[:1] in set("=+-@")]
+    assert [image["file"] for image in json.loads((tmp_path / "out/predictions.json").read_bytes())["images"]] == odd
+
+
+def test_odd_names_are_text_in_the_page(redness, odd, tmp_path):
+    """All of them, as `test_report` asks of a few; no line of the page is begun or ended by a name."""
+    predict_paths(redness, odd, tmp_path / "out")
+    text = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    titles = re.findall(r'<h2 title="([^"]*)">([^<]*)</h2>', text)
+    assert sorted(html.unescape(title) for title, _ in titles) == sorted(printable(name) for name in odd)
+    assert all(title == name for title, name in titles)
+    assert "49.png" not in text  # nothing was computed
+
+
+def test_odd_names_make_tame_files(redness, odd, tmp_path):
+    predict_paths(redness, odd, tmp_path / "out")
+    pictures = [path.name for path in (tmp_path / "out" / "pictures").iterdir()]
+    assert len(pictures) == 2 * len(odd)
+    assert all(name.isascii() and name.isprintable() and not set(name) & set("<>:\"'/\\|?*= ") for name in pictures)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are bytes elsewhere")
+def test_a_name_that_is_not_utf_8(redness, tmp_path):
+    folder = tmp_path / "new"
+    spotted(folder / "good.png")
+    try:
+        os.link(os.fsencode(folder / "good.png"), os.fsencode(folder) + b"/bad\xff.png")
+    except OSError:
+        pytest.skip("this disk takes no such name")
+    paths, _ = inputs.listed([folder], "nowhere")
+    done = predict_paths(redness, paths, tmp_path / "out")
+    assert "has a name that is not in UTF-8; rename it" in "\n".join(done.lines())
+    assert done.defective == 1
+
+
+def test_a_folder_inside_itself_ends(redness, tmp_path):
+    spotted(tmp_path / "new" / "x.png")
+    if os.name == "nt":
+        pytest.skip("links need rights")
+    (tmp_path / "new" / "again").symlink_to(tmp_path / "new")
+    assert len(inputs.listed([tmp_path / "new"], "nowhere")[0]) == 1
+
+
+def test_an_image_that_changes_while_it_is_read_is_read_again(redness, tmp_path, monkeypatch):
+    path = spotted(tmp_path / "x.png", red=20)
+    plain = inputs.rgb_at
+
+    def slow(image, size, name=""):
+        if size == (256, 256):
+            spotted(tmp_path / "x.png", size=(65, 48), red=255)
+        return plain(image, size, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inputs, "rgb_at", slow)
+        assert predict_paths(redness, [path], tmp_path / "out").defective == 0
+    assert predict_paths(redness, [path], tmp_path / "out").defective == 1
