@@ -15,7 +15,6 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from hazelnut_ae.detection import Detector, prediction_from_maps
-from hazelnut_ae.engine.device import FastNetwork, best_precision
 from hazelnut_ae.training import one_cycle, to_float, train
 
 REDUCED = 64  # pixels: PCA sees images averaged down to this side
@@ -173,9 +172,8 @@ class UNetDetector(Detector):
         torch.manual_seed(self.seed)
         self.model = UNet()
         optimizer = torch.optim.Adam(self.model.parameters(), self.learning_rate)
-        network = FastNetwork(self.model, best_precision("cpu"), folded=False)
         batches = tqdm(self.batches(images, masks, optimizer), "U-Net", self.steps, disable=None)
-        for _ in train(network, optimizer, batches, cross_entropy_and_dice):
+        for _ in train(self.model, optimizer, batches, cross_entropy_and_dice):
             pass
         self.model.eval()
 
