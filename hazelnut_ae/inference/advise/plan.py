@@ -75,15 +75,15 @@ def bank_seconds(count):
     bank = patchcore.MemoryBank(device=find_device())
     x = torch.zeros(1, 3, 256, 256, device=bank.device)
     looked_at = min(count - held_out(count), patchcore.IMAGES)
-    mapped = held_out(count) + looked_at // patchcore.ASIDE
+    mapped = held_out(count) + looked_at // patchcore.CALIBRATION_EVERY
     seconds = 0.0
     for one in (bank.banks.fine, bank.banks.coarse):
         some = torch.rand(bank.candidates, one.mean.numel(), device=bank.device)
-        one.kept = some[: bank.size]
+        one.coreset = some[: bank.size]
         look = fastest(lambda one=one: one.patches(bank.network, x)[0, 0, 0].item())
-        choose = fastest(lambda some=some: patchcore.coreset(some, TRIED), 2) * bank.size / TRIED
+        choose = fastest(lambda some=some: patchcore.greedy_coreset(some, TRIED), 2) * bank.size / TRIED
         to_map = fastest(lambda one=one: one(bank.network, x)[0, 0, 0, 0].item(), 2)
-        seconds += look * (looked_at - looked_at // patchcore.ASIDE) + choose + to_map * mapped
+        seconds += look * (looked_at - looked_at // patchcore.CALIBRATION_EVERY) + choose + to_map * mapped
     return seconds
 
 
