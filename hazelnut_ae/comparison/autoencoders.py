@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from hazelnut_ae.augmentation import SHORT, random_batch
 from hazelnut_ae.detection import Detector, batches, prediction_from_maps
-from hazelnut_ae.engine.device import faster_arithmetic
+from hazelnut_ae.engine.device import autocast
 from hazelnut_ae.training import train
 
 # (channels, kernel, stride); padding 1. The first row is the one added for 256 pixels.
@@ -133,7 +133,7 @@ class BergmannAutoencoder(Detector):
 
     def loss_of(self, network, x):
         """Returns the loss of images float32 [B, C, 256, 256] in [0, 1]."""
-        with faster_arithmetic(self.device):
+        with autocast(self.device):
             reconstruction = network(x)  # [B, C, 256, 256]
         reconstruction = reconstruction.float()
         return F.mse_loss(reconstruction, x) if self.loss == "l2" else 1 - ssim_map(reconstruction, x).mean()

@@ -15,7 +15,8 @@ from filelock import FileLock
 from hazelnut_ae import results
 from hazelnut_ae.augmentation import KINDS, SHORT
 from hazelnut_ae.comparison.systems import ALL_SYSTEMS, SYSTEMS, new_detector, options_of
-from hazelnut_ae.engine import memory, run_data, runs
+from hazelnut_ae.engine import run_data, runs
+from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.engine.checkpoints import Checkpoint, digest_of, read_tensors, write_tensors
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.training import split_good
@@ -108,7 +109,7 @@ def article(dataset, run):
 
 def maps_of(detector, dataset, good):
     """Returns a detector's arrays and facts for the test images and held-out good images: ({name: array}, {…})."""
-    memory.forget_largest_memory()
+    reset_peak_memory()
     started = time.monotonic()
     on_test = detector.predict(dataset.test.images)
     seconds = time.monotonic() - started
@@ -116,7 +117,7 @@ def maps_of(detector, dataset, good):
     tau = detector.label_free_tau(good, on_good.anomaly_maps)
     arrays = {"maps": on_test.anomaly_maps, "scores": on_test.image_scores}
     arrays |= {"held_out_maps": on_good.anomaly_maps, "held_out_scores": on_good.image_scores}
-    return arrays, {"tau_label_free": tau, "predict_s": seconds, "peak_gb": memory.memory_gb()}
+    return arrays, {"tau_label_free": tau, "predict_s": seconds, "peak_gb": peak_memory_gb()}
 
 
 def fit(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, device="cpu"):
@@ -140,9 +141,9 @@ def fit(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, d
         if tensors is None:
             checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), json.dumps(key, sort_keys=True))
             good = dataset.train.images[split_good(len(dataset.train), seed)[0]]
-            memory.forget_largest_memory()
+            reset_peak_memory()
             detector.fit(good, *([checkpoint] if ALL_SYSTEMS[name].trained else []))
-            facts = {"fit_s": checkpoint.seconds, "peak_gb": memory.memory_gb()}
+            facts = {"fit_s": checkpoint.seconds, "peak_gb": peak_memory_gb()}
             tensors = detector.state()
             write_tensors(path, tensors, named, facts)
             checkpoint.remove()

@@ -9,7 +9,7 @@ import torch
 
 from hazelnut_ae import patchcore, training
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.engine.device import best_precision, faster, find_device
+from hazelnut_ae.engine.device import best_precision, find_device, prepare_network
 from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.thresholds import FALSE_ALARM_RATE
 
@@ -58,9 +58,9 @@ def article_seconds(count):
     device = find_device()
     with torch.random.fork_rng(devices=()):
         model = Autoencoder()
-    network, prepare = faster(model, training.l2_loss, device, best_precision(device))
+    network = prepare_network(model, device, best_precision(device))
     optimizer = torch.optim.Adam(model.parameters(), PRESET.learning_rate)
-    batch = prepare(torch.zeros(PRESET.batch_size, 3, 256, 256, dtype=torch.uint8))
+    batch = torch.zeros(PRESET.batch_size, 3, 256, 256, dtype=torch.uint8, device=device)
     course = training.train(network, optimizer, itertools.repeat(batch))
     next(course).item()  # the first one is slower
     step = fastest(lambda: next(course).item())  # which waits for a GPU
