@@ -7,7 +7,6 @@ does not learn step by step leaves neither checkpoint nor history (`kinds`).
 """
 
 import csv
-import json
 import math
 import os
 import platform
@@ -23,7 +22,7 @@ import hazelnut_ae
 from hazelnut_ae.detection import AutoencoderDetector, Detector
 from hazelnut_ae.engine.detectors import KINDS
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.io.files import atomic_path, first_line
+from hazelnut_ae.io.files import atomic_path, first_line, read_json, write_json  # noqa: F401
 
 FORMAT = 1  # of checkpoint.pt
 OLDER = {"detector": "article", "one_cycle": False, "fresh": False}  # what runs did before their settings said so
@@ -106,23 +105,6 @@ def open_folder(folder, config, resume):
         raise DataError(f"{folder} already holds a run; add --resume to go on with it, or choose another --run folder.")
     refuse_other_run(folder, old, config)
     return old
-
-
-def write_json(path, content):
-    """Writes JSON atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def read_json(path, remedy):
-    """Reads a JSON object. Raises: DataError if the file is missing, damaged or holds something else."""
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("it holds no settings")
-        return content
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read ({error}); {remedy}") from error
 
 
 def write_run(folder, progress, steps_per_epoch, model):
