@@ -4,7 +4,6 @@ Commands import what they need when they run, so that `--help` does not wait for
 """
 
 import argparse
-import contextlib
 import dataclasses
 import errno
 import os
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import hazelnut_ae
 from hazelnut_ae.errors import DataError, Interrupted
+from hazelnut_ae.io.files import print_anywhere
 from hazelnut_ae.options import (
     AUGMENT,
     COMMANDS,
@@ -35,9 +35,7 @@ from hazelnut_ae.presets import find_preset
 
 def main(arguments=None):
     """Runs one command; returns 0 on success, 1 on a problem with the user's data, 2 on wrong usage."""
-    for stream in (sys.stdout, sys.stderr):  # a console without UTF-8 shows "?" for τ instead of ending the program
-        with contextlib.suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="replace")
+    print_anywhere()
     arguments = parser().parse_args(arguments)
     try:
         status = arguments.run_command(arguments) or 0
@@ -282,3 +280,13 @@ def tutorial(arguments):
     names = ("preset", "data", "out", "figures", "solutions", "only")
     for path in execute(run_folder=arguments.run, **{name: getattr(arguments, name) for name in names}):
         print(path)
+
+
+@command(
+    "list what the cache keeps, or clear it",
+    option("--clear", nargs="*", metavar="CATEGORY", help="remove the entries of these categories (default: of all)"),
+)
+def cache(arguments):
+    from hazelnut_ae.io import cache as kept
+
+    return kept.run(arguments)

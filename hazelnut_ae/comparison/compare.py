@@ -16,8 +16,8 @@ from hazelnut_ae import results
 from hazelnut_ae.augmentation import KINDS, SHORT
 from hazelnut_ae.comparison.systems import ALL_SYSTEMS, SYSTEMS, new_detector, options_of
 from hazelnut_ae.engine import run_data, runs
-from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.engine.checkpoints import Checkpoint, digest_of, read_tensors, write_tensors
+from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.training import split_good
 
