@@ -1,14 +1,14 @@
 """`hazelnut-ae export`: a run as one ONNX file, for programs that have neither this package nor torch.
 
-Resizing excepted all is inside: scaling, network, anomaly map, image score, both thresholds and what they decide. The
-file is only written once onnxruntime has given the same with it as the run itself.
+Everything but the resizing is in it: scaling, network, anomaly map, image score, both thresholds and the decisions. The
+file is only written once onnxruntime has computed the same with it as the run itself.
 """
 
 import functools
 import io
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -28,14 +28,14 @@ PER_IMAGE = ("scores", "defective", "maps", "masks")  # outputs with a row per i
 OUTPUTS = (*PER_IMAGE, "tau", "image_tau")
 INPUTS = {"uint8": "uint8 in 0 … 255", "float32": "float32 in [0, 1]"}
 TOLERANCE = 1e-4  # of maps and scores, between the file and the run
-OPSET = 17  # of 2022: what a runtime must know; older ones are out of use
+OPSET = 17  # of 2022: the version of ONNX that a runtime must know
 
 
 class Exported(nn.Module):
-    """A detector's network with everything before and after it.
+    """A detector's module with the scaling before it and the decisions after it.
 
-    images [N, 3, 256, 256], uint8 in 0 … 255 or float32 in [0, 1], to scores float64 [N], defective bool [N], maps
-    float32 [N, 256, 256], masks bool [N, 256, 256], and tau float32 and image_tau float64, single numbers.
+    It maps images [N, 3, 256, 256], uint8 in 0 … 255 or float32 in [0, 1], to scores float64 [N], defective bool [N],
+    maps float32 [N, 256, 256], masks bool [N, 256, 256], tau float32 and image_tau float64.
     """
 
     def __init__(self, network, tau, image_tau):
@@ -58,30 +58,44 @@ def mean_of_largest(maps):
 
 
 class Differences(NamedTuple):
-    """How far a file is from the detector that it was made of."""
+    """How far a file is from the run that it was made from."""
 
     images: int
-    maps: float  # the largest difference of a pixel's score
-    scores: float  # ... and of an image's
-    decisions: int  # images of which one says good and the other defective
-    pixels: int  # likewise; a score within rounding of τ may fall on either side
+    maps: float  # the largest difference of a pixel
+    scores: float  # the largest difference of an image score
+    decisions: int  # images that one calls good and the other defective
+    pixels: int  # the same for pixels; a score that equals τ but for rounding may be on either side
 
 
-def export(run, file, tau=None, image_tau=None, takes="uint8"):
-    """Writes a run as an ONNX file, atomically, and returns its `Differences` from the run on some images.
+def export(
+    run: str | Path,
+    file: str | Path,
+    tau: float | None = None,
+    image_tau: float | None = None,
+    takes: Literal["uint8", "float32"] = "uint8",
+) -> Differences:
+    """Writes a run as an ONNX file, atomically.
 
-    run: the folder; file: its name ends in .onnx; tau, image_tau: as `load_detector` takes them; takes: "uint8" or
-    "float32". Raises: DataError without the packages onnx and onnxruntime, for another ending, as `load_detector` does,
-    if the detector is no network, if the file differs from the run, or if it cannot be written.
+    Args:
+        run: the run folder.
+        file: its name ends in .onnx.
+        tau, image_tau: thresholds instead of the run's own, see `load_detector`.
+        takes: the dtype of its input.
+
+    Returns:
+        How far the file is from the run on a few images.
+
+    Raises:
+        DataError: onnx or onnxruntime is not installed, the file has another ending or cannot be written, its results
+            differ from the run's, the detector cannot be exported, or `load_detector` refuses the run.
     """
     if Path(file).suffix.lower() != ".onnx":
         raise DataError(f"{file} does not end in .onnx; give the file a name such as part.onnx.")
     packages()
     detector = load_detector(run, tau=tau, image_tau=image_tau)
     content = with_metadata(onnx_bytes(detector, takes), metadata(detector, takes))
-    images = check_images()
-    found = differences(detector, content, images)
-    if found.decisions or not (found.maps <= TOLERANCE and found.scores <= TOLERANCE):  # `not`: NaN is no small one
+    found = differences(detector, content, check_images())
+    if found.decisions or not (found.maps <= TOLERANCE and found.scores <= TOLERANCE):  # `not`: NaN is not small
         raise DataError(
             f"{file} was not written: computed by onnxruntime its maps differ from those of {run} by {found.maps:.2g} "
             f"and its decisions on {found.decisions} of {found.images} images; install other versions of onnxruntime "
@@ -93,31 +107,28 @@ def export(run, file, tau=None, image_tau=None, takes="uint8"):
 
 
 def packages():
-    """The modules (onnx, onnxruntime). Raises: DataError where they are not installed."""
+    """The modules (onnx, onnxruntime). Raises DataError where they are not installed."""
     try:
         import onnx
         import onnxruntime
     except ImportError as error:
         raise DataError(
-            f'export needs a package that is not installed here ({error}); pip install "hazelnut_ae[export]" gets it.'
+            f'export needs a package that is not installed here ({error}); pip install "hazelnut_ae[export]" installs it.'
         ) from error
     return onnx, onnxruntime
 
 
 def onnx_bytes(detector, takes="uint8"):
-    """The ONNX model of a `LoadedDetector`, serialized; any number of images at a time.
-
-    Raises: DataError if its detector has no network, or one that has no counterpart in ONNX.
-    """
+    """The serialized ONNX model of a `LoadedDetector`. Raises DataError if the detector has no counterpart in ONNX."""
     module = Exported(detector.detector.onnx_module(), detector.tau, detector.image_tau).eval()
-    example = torch.zeros(2, 3, SIZE, SIZE, dtype=getattr(torch, takes))
+    example = torch.zeros(2, 3, SIZE, SIZE, dtype=getattr(torch, takes), device=next(module.buffers()).device)
     file = io.BytesIO()
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 module,
-                (example.to(next(module.buffers()).device),),
+                (example,),
                 file,
                 input_names=["images"],
                 output_names=list(OUTPUTS),
@@ -131,7 +142,7 @@ def onnx_bytes(detector, takes="uint8"):
 
 
 def metadata(detector, takes):
-    """What the file says of itself, {name: text}; numbers are written so that float() gives them back exactly."""
+    """What the file says about itself, {name: text}; float() gives the exact numbers back."""
     return {
         "hazelnut_ae": hazelnut_ae.__version__,
         "detector": detector.detector.name,
@@ -145,7 +156,7 @@ def metadata(detector, takes):
 
 
 def with_metadata(content, texts):
-    """The serialized model with these texts in it, and checked against the rules of the format."""
+    """The serialized model with these texts in it, checked against the rules of the format."""
     onnx, _ = packages()
     model = onnx.load_model_from_string(content)
     onnx.helper.set_model_props(model, texts)
@@ -169,16 +180,12 @@ def differences(detector, content, images):
     _, onnxruntime = packages()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     takes_float = session.get_inputs()[0].type == "tensor(float)"
-    total = Differences(0, 0.0, 0.0, 0, 0)
+    found = []
     for batch in batches(images):
         given = batch.astype(np.float32) / 255 if takes_float else np.ascontiguousarray(batch)
         scores, defective, maps, masks, *_ = session.run(list(OUTPUTS), {"images": given})
         native = detector.predict(batch)
-        total = Differences(
-            total.images + len(batch),
-            float(np.maximum(total.maps, np.abs(maps - native.maps).max())),  # which keeps NaN, as max does not
-            float(np.maximum(total.scores, np.abs(scores - native.scores).max())),
-            total.decisions + int((defective != native.decisions).sum()),
-            total.pixels + int((masks != native.masks).sum()),
-        )
-    return total
+        largest = np.abs(maps - native.maps).max(), np.abs(scores - native.scores).max()
+        found.append((*largest, (defective != native.decisions).sum(), (masks != native.masks).sum()))
+    maps, scores, decisions, pixels = np.array(found, float).T  # [batches] each
+    return Differences(len(images), float(maps.max()), float(scores.max()), int(decisions.sum()), int(pixels.sum()))

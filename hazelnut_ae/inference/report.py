@@ -1,4 +1,4 @@
-"""report.html: one page that needs nothing else, to look through the images worst first and to try other thresholds."""
+"""report.html: one page that needs no other file, to look through the images worst first and to try other thresholds."""
 
 import json
 import math
@@ -20,9 +20,9 @@ COLOURS = {"good": (figures.BLUE, figures.SKY), "defective": (figures.VERMILION,
 
 
 def write(path, name, detector, journal, scored, scores, unreadable):
-    """Writes the page for the images of these paths and their scores [N], from their lines in the journal.
+    """Writes the page for the images of these paths and their scores [N].
 
-    One line after the other is read and written, so that memory does not hold the pictures.
+    The journal's lines are read one by one, so that memory does not hold the pictures.
     """
     tau, known = detector.image_tau, detector.calibration
     order = np.argsort(-scores, kind="stable")
@@ -33,7 +33,7 @@ def write(path, name, detector, journal, scored, scores, unreadable):
     content = {
         "name": printable(name),
         "detector": detector.detector.name,
-        "score_is": detector.score_description,
+        "score_is": detector.detector.score_description,
         "tau": detector.tau,
         "image_tau": tau,
         "own": tau == known.image_tau,
@@ -54,7 +54,7 @@ def write(path, name, detector, journal, scored, scores, unreadable):
         "data": json.dumps(data),  # numbers alone: no name can end the script
     }
     source = (FOLDER / "report.html").read_text(encoding="utf-8")
-    for raw in ("css", "js", "data"):  # ours; all else is escaped
+    for raw in ("css", "js", "data"):  # our own; everything else is escaped
         source = source.replace(f"{{{{ {raw} }}}}", f"{{{{ {raw}|safe }}}}")
     template = Environment(autoescape=True, trim_blocks=True).from_string(source)
     with atomic_path(path) as temporary, open(temporary, "w", newline="\n", encoding="utf-8") as file:
@@ -62,7 +62,7 @@ def write(path, name, detector, journal, scored, scores, unreadable):
 
 
 def card(entry, tau, common):
-    """What the page shows of one image; `common` characters of the paths are those of the folder that all lie in."""
+    """What the page shows of one image; `common`: length of the folder name that all paths share."""
     count, share = entry["regions"], 100 * entry["share"]
     regions = f"{count} region{'s' * (count != 1)}, {share:.2g} % of the area" if count else "no defective region"
     image, heat = entry["thumbnails"]
@@ -78,7 +78,7 @@ def card(entry, tau, common):
 
 
 def common_folder(paths):
-    """The folder in which all paths lie, "" where there is none, as on two drives."""
+    """The folder that holds all paths, "" where there is none, as on two drives."""
     try:
         return os.path.commonpath([os.path.dirname(path) for path in paths])
     except ValueError:
@@ -86,7 +86,7 @@ def common_folder(paths):
 
 
 def axis(values):
-    """(low, high, ticks): a range between round numbers that holds all values, and what stands at equal steps in it."""
+    """A range (low, high) between round numbers that holds all values, and the labels of equal steps in it."""
     smallest, largest = float(min(values)), float(max(values))
     width = largest - smallest or abs(largest) or 1.0
     power = 10 ** math.floor(math.log10(width / 6))
