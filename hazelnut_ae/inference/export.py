@@ -4,11 +4,10 @@ Everything but the resizing is in it: scaling, network, anomaly map, image score
 file is only written once onnxruntime has computed the same with it as the run itself.
 """
 
-import functools
 import io
 import warnings
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -32,10 +31,9 @@ OPSET = 17  # of 2022: the version of ONNX that a runtime must know
 
 
 class Exported(nn.Module):
-    """A detector's module with the scaling before it and the decisions after it.
+    """A detector's module with the scaling before it and the decisions after it: images [N, 3, 256, 256] to `OUTPUTS`.
 
-    It maps images [N, 3, 256, 256], uint8 in 0 … 255 or float32 in [0, 1], to scores float64 [N], defective bool [N],
-    maps float32 [N, 256, 256], masks bool [N, 256, 256], tau float32 and image_tau float64.
+    These are scores float64 [N], defective bool [N], maps float32 and masks bool [N, 256, 256], tau and image_tau.
     """
 
     def __init__(self, network, tau, image_tau):
@@ -64,26 +62,18 @@ class Differences(NamedTuple):
     maps: float  # the largest difference of a pixel
     scores: float  # the largest difference of an image score
     decisions: int  # images that one calls good and the other defective
-    pixels: int  # the same for pixels; a score that equals τ but for rounding may be on either side
 
 
 def export(
-    run: str | Path,
-    file: str | Path,
-    tau: float | None = None,
-    image_tau: float | None = None,
-    takes: Literal["uint8", "float32"] = "uint8",
+    run: str | Path, file: str | Path, tau: float | None = None, image_tau: float | None = None, takes: str = "uint8"
 ) -> Differences:
-    """Writes a run as an ONNX file, atomically.
+    """Writes a run as an ONNX file, atomically, and returns how far the file is from the run on five images.
 
     Args:
         run: the run folder.
         file: its name ends in .onnx.
         tau, image_tau: thresholds instead of the run's own, see `load_detector`.
-        takes: the dtype of its input.
-
-    Returns:
-        How far the file is from the run on a few images.
+        takes: the dtype of its input, "uint8" or "float32".
 
     Raises:
         DataError: onnx or onnxruntime is not installed, the file has another ending or cannot be written, its results
@@ -91,15 +81,13 @@ def export(
     """
     if Path(file).suffix.lower() != ".onnx":
         raise DataError(f"{file} does not end in .onnx; give the file a name such as part.onnx.")
-    packages()
     detector = load_detector(run, tau=tau, image_tau=image_tau)
-    content = with_metadata(onnx_bytes(detector, takes), metadata(detector, takes))
+    content = onnx_bytes(detector, takes)
     found = differences(detector, content, check_images())
     if found.decisions or not (found.maps <= TOLERANCE and found.scores <= TOLERANCE):  # `not`: NaN is not small
         raise DataError(
-            f"{file} was not written: computed by onnxruntime its maps differ from those of {run} by {found.maps:.2g} "
-            f"and its decisions on {found.decisions} of {found.images} images; install other versions of onnxruntime "
-            "and torch."
+            f"{file} was not written: under onnxruntime its maps differ from those of {run} by {found.maps:.2g}, its "
+            f"decisions on {found.decisions} of {found.images} images; install other versions of onnxruntime and torch."
         )
     with atomic_path(file) as temporary:
         temporary.write_bytes(content)
@@ -113,32 +101,30 @@ def packages():
         import onnxruntime
     except ImportError as error:
         raise DataError(
-            f'export needs a package that is not installed here ({error}); pip install "hazelnut_ae[export]" installs it.'
+            f'export needs more packages ({error}); pip install "hazelnut_ae[export]" gets them.'
         ) from error
     return onnx, onnxruntime
 
 
 def onnx_bytes(detector, takes="uint8"):
-    """The serialized ONNX model of a `LoadedDetector`. Raises DataError if the detector has no counterpart in ONNX."""
+    """The checked ONNX model of a `LoadedDetector`. Raises DataError if its detector cannot be exported."""
+    onnx, _ = packages()
     module = Exported(detector.detector.onnx_module(), detector.tau, detector.image_tau).eval()
     example = torch.zeros(2, 3, SIZE, SIZE, dtype=getattr(torch, takes), device=next(module.buffers()).device)
-    file = io.BytesIO()
+    file, axes = io.BytesIO(), {name: {0: "N"} for name in ("images", *PER_IMAGE)}
+    options = dict(input_names=["images"], output_names=list(OUTPUTS), dynamic_axes=axes, opset_version=OPSET)
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.onnx.export(
-                module,
-                (example,),
-                file,
-                input_names=["images"],
-                output_names=list(OUTPUTS),
-                dynamic_axes={name: {0: "N"} for name in ("images", *PER_IMAGE)},
-                opset_version=OPSET,
-                dynamo=False,  # the exporter that all versions of torch since 2.4 have; it needs no further package
-            )
+            # without dynamo: the exporter that all versions of torch since 2.4 have, without a further package
+            torch.onnx.export(module, (example,), file, dynamo=False, **options)
     except RuntimeError as error:
         raise DataError(f"the detector {detector.detector.name!r} cannot be exported ({first_line(error)}).") from error
-    return file.getvalue()
+    model = onnx.load_model_from_string(file.getvalue())
+    onnx.helper.set_model_props(model, metadata(detector, takes))
+    model.doc_string = "Finds defects in images: scores above image_tau are defective, map pixels above tau are where."
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
 
 
 def metadata(detector, takes):
@@ -155,19 +141,8 @@ def metadata(detector, takes):
     }
 
 
-def with_metadata(content, texts):
-    """The serialized model with these texts in it, checked against the rules of the format."""
-    onnx, _ = packages()
-    model = onnx.load_model_from_string(content)
-    onnx.helper.set_model_props(model, texts)
-    model.doc_string = "Finds defects in images: scores above image_tau are defective, map pixels above tau are where."
-    onnx.checker.check_model(model)
-    return model.SerializeToString()
-
-
-@functools.cache
 def check_images():
-    """Five images of all kinds, uint8 [5, 3, 256, 256]: painted nuts, noise, steps of grey, black."""
+    """Five different images, uint8 [5, 3, 256, 256]: two painted nuts, noise, steps of grey, black."""
     rng = np.random.default_rng(0)
     nuts = [synthetic.paint(rng, defect)[0].transpose(2, 0, 1) for defect in (None, "hole")]
     noise = rng.integers(0, 256, (3, SIZE, SIZE), dtype=np.uint8)
@@ -183,9 +158,9 @@ def differences(detector, content, images):
     found = []
     for batch in batches(images):
         given = batch.astype(np.float32) / 255 if takes_float else np.ascontiguousarray(batch)
-        scores, defective, maps, masks, *_ = session.run(list(OUTPUTS), {"images": given})
-        native = detector.predict(batch)
-        largest = np.abs(maps - native.maps).max(), np.abs(scores - native.scores).max()
-        found.append((*largest, (defective != native.decisions).sum(), (masks != native.masks).sum()))
-    maps, scores, decisions, pixels = np.array(found, float).T  # [batches] each
-    return Differences(len(images), float(maps.max()), float(scores.max()), int(decisions.sum()), int(pixels.sum()))
+        scores, defective, maps = session.run(["scores", "defective", "maps"], {"images": given})
+        native, largest = detector.predict(batch), lambda one, other: np.abs(one - other).max()
+        disagree = (defective != native.decisions).sum()
+        found.append((largest(maps, native.maps), largest(scores, native.scores), disagree))
+    maps, scores, decisions = np.array(found, float).T  # [batches] each
+    return Differences(len(images), float(maps.max()), float(scores.max()), int(decisions.sum()))

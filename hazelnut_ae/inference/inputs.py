@@ -24,34 +24,22 @@ class Photograph(NamedTuple):
 
 
 def listed(inputs, out):
-    """Lists the images of files, folders (with their subfolders) and patterns such as photos/*.png.
+    """Lists the images of files, folders (with their subfolders) and patterns, without hidden files and those in `out`.
 
-    Args:
-        inputs: paths and patterns.
-        out: the folder that is written, which is left out, as are hidden files.
-
-    Returns:
-        The paths as text, in order, each once; and how many files were skipped because they are no images.
-
-    Raises:
-        DataError: an input does not exist or holds no image.
+    Returns the paths as text, in order, each once, and how many other files were skipped. Raises DataError if an input
+    does not exist or holds no image.
     """
     paths, skipped = {}, 0
     for given in map(os.fspath, inputs):
-        places = (
-            [given] if os.path.lexists(given) else [] if "\0" in given else sorted(glob.glob(given, recursive=True))
-        )
+        pattern = "" if "\0" in given else given
+        places = [given] if os.path.lexists(given) else sorted(glob.glob(pattern, recursive=True))
         if not places:
-            raise DataError(
-                f"{given} does not exist; name image files, folders of them, or a pattern such as photos/*.png."
-            )
-        found = []
-        for place in places:
-            files, others = images_below(place, out) if os.path.isdir(place) else ([place], 0)
-            found, skipped = found + files, skipped + others
-        if not found:
+            raise DataError(f"{given} does not exist; name image files, folders, or a pattern such as photos/*.png.")
+        found = [images_below(place, out) if os.path.isdir(place) else ([place], 0) for place in places]
+        if not any(files for files, _ in found):
             raise DataError(f"{given} holds no images; name PNG, JPEG, BMP or TIFF files, or folders of them.")
-        for path in found:
+        skipped += sum(others for _, others in found)
+        for path in (path for files, _ in found for path in files):
             paths.setdefault(os.path.abspath(path), path)
     return list(paths.values()), skipped
 
@@ -64,13 +52,12 @@ def images_below(folder, out):
 
     out, images, others = os.path.realpath(out), [], 0
     for place, folders, files in os.walk(folder, onerror=closed):
-        folders[:] = sorted(
-            name for name in folders if name[0] != "." and os.path.realpath(os.path.join(place, name)) != out
-        )
-        visible = [name for name in sorted(files) if name[0] != "."]
-        found = [name for name in visible if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES]
-        images += [os.path.join(place, name) for name in found]
-        others += len(visible) - len(found)
+        inside = [name for name in sorted(folders) if name[0] != "."]
+        folders[:] = [name for name in inside if os.path.realpath(os.path.join(place, name)) != out]
+        for name in (name for name in sorted(files) if name[0] != "."):
+            is_image = os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+            images += [os.path.join(place, name)] * is_image
+            others += not is_image
     return images, others
 
 
@@ -83,9 +70,8 @@ def read(path):
         before = stamp(path)
         with opened(path) as image:
             scale = min(1, SHOWN / max(image.size))
-            width, height = (max(1, round(scale * side)) for side in image.size)
-            shown = rgb_at(image, (width, height), path)
-            return Photograph(rgb_at(image, (SIZE, SIZE), path), shown, image.size, before)
+            size = tuple(max(1, round(scale * side)) for side in image.size)
+            return Photograph(rgb_at(image, (SIZE, SIZE), path), rgb_at(image, size, path), image.size, before)
     except UnicodeEncodeError:
         return DataError(f"{path} has a name that is not in UTF-8; rename it.")
     except DataError as error:

@@ -35,12 +35,10 @@ def load_detector(run: str | Path, tau: float | None = None, image_tau: float | 
 
     Args:
         run: the run folder.
-        tau: threshold of pixels, instead of the run's own.
-        image_tau: threshold of image scores, instead of the run's own.
+        tau, image_tau: thresholds of pixels and of image scores, instead of the run's own.
 
     Raises:
-        DataError: there is no run in the folder, one of its files is damaged, or it has no thresholds of its own and
-            not both are given.
+        DataError: the folder holds no run, a file is damaged, or a threshold is neither in the run nor given.
     """
     detector = runs.load_run(run).detector
     try:
@@ -55,9 +53,7 @@ def load_detector(run: str | Path, tau: float | None = None, image_tau: float | 
 class LoadedDetector:
     """A fitted `Detector` with its `Calibration`; tau and image_tau are the thresholds in use."""
 
-    def __init__(
-        self, detector: Detector, calibration: Calibration, tau: float | None = None, image_tau: float | None = None
-    ):
+    def __init__(self, detector: Detector, calibration: Calibration, tau=None, image_tau=None):
         self.detector, self.calibration = detector, calibration
         self.tau = calibration.tau if tau is None else float(tau)
         self.image_tau = calibration.image_tau if image_tau is None else float(image_tau)
@@ -67,9 +63,8 @@ class LoadedDetector:
         """Scores one image or several; threads may call it at the same time.
 
         Args:
-            images: the path of a PNG, JPEG, BMP or TIFF file; a uint8 RGB array of any size, shape (H, W, 3),
-                (3, H, W) or grey (H, W); many of one size, shape (N, H, W, 3) or (N, 3, H, W); or a list or tuple of
-                paths and arrays of single images. Each is resized to 256×256, as in training.
+            images: the path of an image file; a uint8 array of any size, shape (H, W, 3), (3, H, W) or grey (H, W);
+                several in one array, (N, H, W, 3) or (N, 3, H, W); or a list of paths and arrays of single images.
 
         Raises:
             DataError: a file is no image, or a score is NaN.

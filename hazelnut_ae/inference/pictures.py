@@ -14,20 +14,14 @@ from skimage.measure import label, regionprops
 from hazelnut_ae import figures
 
 BOXES = 10  # of an image, the largest; some maps are all specks
-THUMBNAIL = 256  # pixels of the longer side
 THUMBNAIL_BYTES = 20_000  # at most, so that 1,000 images with two of them stay well below 60 MB
 
 
 def regions(mask, size):
-    """Finds the connected defective regions; pixels that touch at a corner belong together.
+    """Finds the connected regions of a mask bool [H, W]; pixels that touch at a corner belong together.
 
-    Args:
-        mask: bool, shape (H, W).
-        size: (width, height) of the image file, in whose pixels the boxes are.
-
-    Returns:
-        The number of regions; boxes {"x", "y", "width", "height", "share" of the image's area} of the 10 largest; and
-        the mask of these, bool, shape (H, W).
+    Returns the number of regions; boxes {"x", "y", "width", "height", "share" of the area} of the 10 largest, in pixels
+    of the image file, whose size is (width, height); and the mask of these 10.
     """
     rows, columns = mask.shape
     width, height = size
@@ -81,7 +75,7 @@ def image_of(picture):
 def thumbnail(image):
     """A Pillow image as a JPEG of at most 256 pixels and 20 kB, in base64."""
     image = image.copy()
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    image.thumbnail((256, 256))
     for quality in (80, 60, 40, 20):
         content = encoded(image, "JPEG", quality=quality)
         if len(content) <= THUMBNAIL_BYTES:

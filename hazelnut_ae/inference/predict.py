@@ -1,8 +1,7 @@
 """`hazelnut-ae predict`: any number of new images through a run, into tables, pictures and a report.
 
-Images are taken in batches of 32, in the order in which they are named; a batch is on the disk before the next begins.
-A batch of which something is missing is scored whole, so a command that goes on computes with the same batches, and
-ends with the same bytes, as one that was never stopped.
+Images are scored in batches of 32; a batch is on the disk before the next begins. A batch of which something is missing
+is scored whole, so a command that goes on ends with the same bytes as one that was never stopped.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -45,12 +44,12 @@ class Outcome:
 
 
 def predict(
-    inputs: list[str | Path],
+    inputs: list,
     run: str | Path,
     out: str | Path,
     tau: float | None = None,
     image_tau: float | None = None,
-    pictures: bool = True,
+    pictures=True,
 ) -> Outcome:
     """Scores images and writes predictions.csv, predictions.json, report.html and pictures/.
 
@@ -62,7 +61,7 @@ def predict(
         pictures: whether to write a heat map and an overlay of each image.
 
     Returns:
-        The `Outcome`. An image that cannot be read is listed in it and stops no other.
+        The `Outcome`. It lists the images that cannot be read; they do not stop the others.
 
     Raises:
         DataError: an input does not exist, there is no run, or `out` holds something else.
@@ -85,12 +84,9 @@ def predict_paths(detector: LoadedDetector, paths, out, pictures=True, name="", 
         written = [journal.folder / file for file in ("report.html", "predictions.csv", "predictions.json")]
         report.write(written[0], name, detector, journal, scored, scores, unreadable)
         about = {"run": name, "detector": detector.detector.name, "tau": detector.tau, "image_tau": detector.image_tau}
-
-        def rows():
-            return (table.row_of(journal.entry(path), detector.image_tau) for path in scored)
-
-        table.write_csv(written[1], rows(), unreadable)
-        table.write_json(written[2], about, rows(), unreadable)
+        rows = [table.row_of(journal.entry(path), detector.image_tau) for path in scored]
+        table.write_csv(written[1], rows, unreadable)
+        table.write_json(written[2], about, rows, unreadable)
     finally:
         journal.close()
     defective = int((scores > detector.image_tau).sum())

@@ -1,4 +1,4 @@
-"""report.html: one page that needs no other file, to look through the images worst first and to try other thresholds."""
+"""report.html: one page that needs no other file, with the worst images first and a threshold to move."""
 
 import json
 import math
@@ -15,7 +15,6 @@ from hazelnut_ae.io.files import atomic_path
 
 FOLDER = Path(__file__).parent
 PICTURES = 1000  # images that have a picture in the page: with up to 2 × 20 kB for each it stays below 60 MB
-BINS = 80
 COLOURS = {"good": (figures.BLUE, figures.SKY), "defective": (figures.VERMILION, figures.ORANGE)}  # on white, on black
 
 
@@ -54,8 +53,6 @@ def write(path, name, detector, journal, scored, scores, unreadable):
         "data": json.dumps(data),  # numbers alone: no name can end the script
     }
     source = (FOLDER / "report.html").read_text(encoding="utf-8")
-    for raw in ("css", "js", "data"):  # our own; everything else is escaped
-        source = source.replace(f"{{{{ {raw} }}}}", f"{{{{ {raw}|safe }}}}")
     template = Environment(autoescape=True, trim_blocks=True).from_string(source)
     with atomic_path(path) as temporary, open(temporary, "w", newline="\n", encoding="utf-8") as file:
         file.writelines(template.generate(content))
@@ -63,15 +60,14 @@ def write(path, name, detector, journal, scored, scores, unreadable):
 
 def card(entry, tau, common):
     """What the page shows of one image; `common`: length of the folder name that all paths share."""
-    count, share = entry["regions"], 100 * entry["share"]
-    regions = f"{count} region{'s' * (count != 1)}, {share:.2g} % of the area" if count else "no defective region"
-    image, heat = entry["thumbnails"]
+    count, (image, heat) = entry["regions"], entry["thumbnails"]
+    regions = f"{count} region{'s' * (count != 1)}, {100 * entry['share']:.2g} % of the area"
     return {
         "file": printable(entry["file"]),
         "name": printable(entry["file"][common:].lstrip("/\\")),
         "score": f"{entry['score']:.4g}",
         "defective": entry["score"] > tau,
-        "regions": regions,
+        "regions": regions if count else "no defective region",
         "image": image,
         "heat": heat,
     }
@@ -98,13 +94,11 @@ def axis(values):
 
 
 def bars(scores, low, high, height):
-    """A histogram as the outline of an SVG path over x in [0, 1000], upwards (or downwards) from y = 120.
-
-    The highest bar has that height; one image alone is still seen.
-    """
-    counts, _ = np.histogram(scores, BINS, (low, high))
-    width, path = 1000 / BINS, ""
+    """A histogram as an SVG path over x in [0, 1000], up or down from y = 120; the highest bar has this height."""
+    counts, _ = np.histogram(scores, 80, (low, high))
+    counts, _ = np.histogram(scores, 80, (low, high))
+    width, path = 1000 / len(counts), ""
     for number in np.flatnonzero(counts):
-        tall = math.copysign(max(3.0, abs(height) * counts[number] / counts.max()), height)
+        tall = math.copysign(max(3.0, abs(height) * counts[number] / counts.max()), height)  # 3: one image is seen
         path += f"M{number * width + 0.5:g} 120v{-tall:.1f}h{width - 1:g}v{tall:.1f}z"
     return path
