@@ -100,9 +100,7 @@ def packages():
         import onnx
         import onnxruntime
     except ImportError as error:
-        raise DataError(
-            f'export needs more packages ({error}); pip install "hazelnut_ae[export]" gets them.'
-        ) from error
+        raise DataError(f'export needs a package ({error}); pip install "hazelnut_ae[export]" gets them.') from error
     return onnx, onnxruntime
 
 

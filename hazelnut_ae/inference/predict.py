@@ -44,12 +44,7 @@ class Outcome:
 
 
 def predict(
-    inputs: list,
-    run: str | Path,
-    out: str | Path,
-    tau: float | None = None,
-    image_tau: float | None = None,
-    pictures=True,
+    inputs: list, run: str | Path, out: str | Path, tau: float | None = None, image_tau=None, pictures: bool = True
 ) -> Outcome:
     """Scores images and writes predictions.csv, predictions.json, report.html and pictures/.
 
@@ -126,9 +121,9 @@ def entry_of(path, photograph, row, detector, folder):
     overlay = drawing.overlay(photograph.shown, strength, largest)
     files = {}
     for name, picture in {"heat_map": drawing.heat(strength), "overlay": overlay}.items() if folder else ():
-        file, content = (
-            f"pictures/{drawing.file_name(path)}.{name}.png",
+        content, file = (
             drawing.encoded(picture, "PNG", compress_level=4),
+            f"pictures/{drawing.file_name(path)}.{name}.png",
         )
         write_bytes(folder / file, content)
         files[name] = file, len(content)
@@ -151,4 +146,6 @@ def write_bytes(path, content):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
     except OSError as error:
-        raise DataError(f"{path} could not be written ({error.strerror}); free some space and repeat.") from error
+        raise DataError(
+            f"{path} could not be written ({error.strerror}); free some space, then the same command goes on."
+        ) from error

@@ -72,9 +72,8 @@ class Journal:
             self.file.flush()
             os.fsync(self.file.fileno())
         except OSError as error:
-            raise DataError(
-                f"{self.path} could not be written ({error.strerror}); free some space and repeat."
-            ) from error
+            remedy = "free some space, then the same command goes on"
+            raise DataError(f"{self.path} could not be written ({error.strerror}); {remedy}.") from error
 
     def entry(self, path):
         """Reads what is written about an image."""
