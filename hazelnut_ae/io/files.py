@@ -46,23 +46,6 @@ def atomic_path(path):
             os.unlink(temporary)
 
 
-def write_json(path, content):
-    """Writes JSON atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def read_json(path, remedy):
-    """Reads a JSON object. Raises DataError, which ends with the remedy, if the file is missing or damaged."""
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("it holds no settings")
-        return content
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read ({error}); {remedy}") from error
-
-
 def replace(source, target):
     """os.replace with retries: Windows refuses while another program, a virus scanner for example, reads the target."""
     for wait in (0.02, 0.1, 0.3):
