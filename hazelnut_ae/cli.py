@@ -133,8 +133,6 @@ def parser():
 
     add_grade(command("grade", grade_all, "run the checks of the course over notebooks that were handed in"))
 
-    c = command("bench", bench, "measure how fast this machine trains and loads, as ratios")
-    c.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
     return top
 
 
@@ -285,15 +283,3 @@ def tutorial(arguments):
     options = {name: getattr(arguments, name) for name in ("preset", "data", "out", "figures", "solutions", "only")}
     for path in execute(run_folder=arguments.run, **options):
         print(path)
-
-
-def bench(arguments):
-    from benchmarks import bench as speeds
-    from hazelnut_ae.engine import runs
-
-    result = speeds.measure()
-    for name, value in result.items():
-        text = f"{value:.3f}" if isinstance(value, float) else "not on this machine" if value is None else value
-        print(f"{name:32} {text}")
-    if arguments.json:
-        runs.write_json(arguments.json, result)
