@@ -35,12 +35,8 @@ STUDIES = {
 def parser():
     """All studies and their options."""
     about, examples = __doc__.split("\n\n", 1)
-    top = argparse.ArgumentParser(
-        "python -m benchmarks",
-        description=about,
-        epilog=f"for example:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    top = argparse.ArgumentParser("python -m benchmarks", description=about, epilog=f"for example:\n{examples}")
+    top.formatter_class = argparse.RawDescriptionHelpFormatter
     commands = top.add_subparsers(dest="study", title="studies", required=True, metavar="STUDY")
     for name, module in STUDIES.items():
         text = module.__doc__.splitlines()[0]

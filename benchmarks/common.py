@@ -3,9 +3,6 @@
 import statistics
 import time
 
-import torch
-from torch import nn
-
 from hazelnut_ae import dataset
 from hazelnut_ae.errors import DataError
 
@@ -71,16 +68,3 @@ def alternate(functions, seconds, turns=9):
             function()
             taken[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in taken.items()}
-
-
-class Autocast(nn.Module):
-    """A network that multiplies in bfloat16; its weights and its output stay float32."""
-
-    def __init__(self, network):
-        super().__init__()
-        self.network = network
-
-    def forward(self, x):
-        with torch.autocast(x.device.type, torch.bfloat16):
-            output = self.network(x)
-        return output.float()

@@ -7,7 +7,7 @@ import pandas as pd
 
 from benchmarks.common import numbers, timed_fit, timed_predict
 from hazelnut_ae import synthetic
-from hazelnut_ae.engine import memory
+from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.patchcore import MemoryBank
 
 OUT = "growth.csv"
@@ -50,7 +50,7 @@ class Nuts:
 def one_bank(count, predicted, **settings):
     """Returns one row of `growth`; settings are those of `MemoryBank`."""
     good, detector = Nuts(count), MemoryBank(**settings)
-    memory.forget_largest_memory()
+    reset_peak_memory()
     fit_s = timed_fit(detector, good)
     _, image_s = timed_predict(detector, np.stack([good[row] for row in range(predicted)]))
-    return {"images": count, "fit_s": fit_s, "image_s": image_s, "memory_gb": memory.memory_gb()}
+    return {"images": count, "fit_s": fit_s, "image_s": image_s, "memory_gb": peak_memory_gb()}

@@ -17,7 +17,8 @@ from hazelnut_ae.comparison.autoencoders import BergmannAutoencoder
 from hazelnut_ae.comparison.compare import as_the_run
 from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.dataset import load
-from hazelnut_ae.engine import memory, run_data, runs, trainer
+from hazelnut_ae.engine import run_data, runs, trainer
+from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.figures import BLUE, GREEN, VERMILION, blank
 from hazelnut_ae.patchcore import MemoryBank
 from hazelnut_ae.presets import PRESETS
@@ -53,7 +54,7 @@ def ladder(data, run_folder):
     found, measured, before = {}, [], None
     article = runs.load_run(run_folder)
     for name, rung in RUNGS.items():
-        memory.forget_largest_memory()
+        reset_peak_memory()
         one = found[name] = rung(data, article, found)
         result = results.evaluate(
             name,
@@ -66,7 +67,7 @@ def ladder(data, run_folder):
             scores=one.get("scores"),
             held_out_scores=one.get("good_scores"),
         )
-        result |= {key: one.get(key) for key in ("fit_s", "image_s")} | {"peak_gb": memory.memory_gb()}
+        result |= {key: one.get(key) for key in ("fit_s", "image_s")} | {"peak_gb": peak_memory_gb()}
         if before:
             maps = {rung: found[rung]["test"] for rung in (name, before)}
             scores = {rung: found[rung].get("scores") for rung in maps}
@@ -90,9 +91,15 @@ def predicted(detector, data, good):
     """What a fitted detector says about the test images and about good images that it has not seen.
 
     Returns:
-        A dict: "test" and "good", anomaly maps; "scores" and "good_scores", image scores; "tau", chosen without labels;
-        "image_s", seconds per image.
+        A dict: "test" and "good", anomaly maps; "scores" and "good_scores", image scores; "image_s", seconds per image;
+        "tau", chosen without labels.
     """
+    found = predicted_maps(detector, data, good)
+    return found | {"tau": detector.label_free_tau(good, found["good"])}
+
+
+def predicted_maps(detector, data, good):
+    """Returns the same without "tau"; `detector` may be anything with a method `predict`."""
     on_test, image_s = timed_predict(detector, data.test.images)
     on_good = detector.predict(good)
     return {
@@ -100,7 +107,6 @@ def predicted(detector, data, good):
         "scores": on_test.image_scores,
         "good": on_good.anomaly_maps,
         "good_scores": on_good.image_scores,
-        "tau": detector.label_free_tau(good, on_good.anomaly_maps),
         "image_s": image_s,
     }
 
@@ -117,7 +123,7 @@ def fixed_copies(data, article, found):
     """
     preset = replace(
         PRESETS[article.config["preset"]],
-        fresh=False,
+        augment_online=False,
         copies=5,
         augmentations=tuple(article.config["augmentations"]),
         evaluate_every=10**6,  # small sets have short epochs, and the time is measured
@@ -140,7 +146,7 @@ def softened(data, article, found):
     model, good = article.model, run_data.held_out(data, article)
 
     def soft(images):
-        return baselines.blurred(baselines.shift_tolerant(images, detection.reconstruct(model, images)))
+        return baselines.gaussian_smooth(baselines.shift_tolerant(images, detection.reconstruct(model, images)))
 
     return {"test": soft(data.test.images), "good": soft(good)}
 
@@ -150,8 +156,8 @@ def joined(data, article, found):
     d, r = found["memory bank"], found["the article"]
     good_r = article.detector.anomaly_maps(held_out_good(data))  # of the same images as d["good"]
     return {
-        "test": baselines.together(d["test"], r["test"], d["good"], good_r),
-        "good": baselines.together(d["good"], good_r, d["good"], good_r),
+        "test": baselines.combine_maps(d["test"], r["test"], d["good"], good_r),
+        "good": baselines.combine_maps(d["good"], good_r, d["good"], good_r),
     }
 
 
@@ -163,10 +169,10 @@ def trained_unet(left_out=None):
     """
     nuts = painted_nuts()
     chosen = np.isin(nuts.defects, ["good", *(kind for kind in KINDS if kind != left_out)])
-    detector = baselines.UNetDetector()
+    segmenter = baselines.UNetSegmenter()
     start = time.perf_counter()
-    detector.fit(nuts.images[chosen], nuts.masks[chosen])
-    return detector, time.perf_counter() - start
+    segmenter.fit(nuts.images[chosen], nuts.masks[chosen])
+    return segmenter, time.perf_counter() - start
 
 
 @functools.cache
@@ -180,12 +186,12 @@ def painted_nuts(seed=1):
 
 def unet_maps(data, left_out=None):
     """What that U-Net says about images that it never learned from."""
-    detector, fit_s = trained_unet(left_out)
-    return predicted(detector, data, held_out_good(data)) | {"fit_s": fit_s}
+    segmenter, fit_s = trained_unet(left_out)
+    return predicted_maps(segmenter, data, held_out_good(data)) | {"fit_s": fit_s}
 
 
 RUNGS = {  # name in the results: function of the Dataset, the article's run and what the rungs before found
-    "mean image": lambda data, *_: fitted(baselines.MeanImage(), data),
+    "mean image": lambda data, *_: fitted(baselines.MeanImageDetector(), data),
     "PCA": lambda data, *_: fitted(baselines.PCADetector(), data),
     "the article, fixed copies": fixed_copies,
     "the article": lambda data, article, _: predicted(article.detector, data, run_data.held_out(data, article)),

@@ -9,7 +9,7 @@ from benchmarks.common import add_data, load_test_set, timed_fit, timed_predict
 from hazelnut_ae import results
 from hazelnut_ae.backbones import imagenet_stages
 from hazelnut_ae.detection import Detector, Prediction
-from hazelnut_ae.engine import memory
+from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.patchcore import COARSE, MemoryBank
 from hazelnut_ae.training import split_good, to_float
@@ -93,7 +93,7 @@ def beside_peer(data, detectors=None):
     learn, _ = split_good(len(data.train), 0)
     rows = []
     for detector in detectors or (AnomalibPatchCore(), MemoryBank()):
-        memory.forget_largest_memory()
+        reset_peak_memory()
         fit_s = timed_fit(detector, data.train.images[learn])
         found, image_s = timed_predict(detector, data.test.images)
         maps, scores = found.anomaly_maps, found.image_scores
@@ -108,7 +108,7 @@ def beside_peer(data, detectors=None):
                 "image_auroc": result["images"]["auroc"],
                 "fit_s": fit_s,
                 "image_s": image_s,
-                "peak_gb": memory.memory_gb(),
+                "peak_gb": peak_memory_gb(),
             }
         )
     return pd.DataFrame(rows)

@@ -4,6 +4,7 @@ Ratios are the same on a busy machine; seconds are not.
 """
 
 import functools
+import itertools
 import os
 import shutil
 import statistics
@@ -17,15 +18,17 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.common import Autocast, alternate
+from benchmarks.common import alternate
 from hazelnut_ae import dataset, synthetic, training
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.backbones import empty_stages
 from hazelnut_ae.detection import AutoencoderDetector
-from hazelnut_ae.engine.device import find_device
+from hazelnut_ae.engine.device import find_device, prepare_network
 from hazelnut_ae.patchcore import MemoryBank
 
 OUT = "speed.json"
+PHOTOGRAPHS, SIDE = 200, 1024  # files that are loaded, and their side in pixels, as in MVTec AD
+IMAGES = 8  # that the detectors predict at a time
 
 
 def add_options(command):
@@ -41,14 +44,13 @@ def run(options):
     return found
 
 
-def measure(device, batch_size=16, seconds=20, photographs=200):
+def measure(device, batch_size=16, seconds=20):
     """Runs the three parts, a few tens of seconds each.
 
     Args:
         device: where the training step runs.
         batch_size: of the training step.
         seconds: how long each part repeats its measurements.
-        photographs: how many files of 1024 × 1024 pixels are loaded.
 
     Returns:
         A dict of names, seconds and ratios for JSON; None for what this machine cannot do.
@@ -57,7 +59,7 @@ def measure(device, batch_size=16, seconds=20, photographs=200):
     print("Measuring training steps, detectors and loading …", file=sys.stderr)
     result = {"device": device.type, "instructions": torch.backends.cpu.get_cpu_capability()}
     result |= {"threads": torch.get_num_threads(), "batch_size": batch_size}
-    return result | steps(device, batch_size, seconds) | predictions(seconds) | loading(photographs)
+    return result | steps(device, batch_size, seconds) | predictions(seconds) | loading()
 
 
 def multiplies_bfloat16(device):
@@ -72,15 +74,16 @@ def steps(device, batch_size, seconds):
     """Times a training step in plain float32 and one in bfloat16 (autocast)."""
     batch = torch.randint(0, 256, (batch_size, 3, 256, 256), dtype=torch.uint8).to(device)
 
-    def step_of(wrap):
-        model = Autoencoder().to(device)
+    def step_in(precision):
+        model = Autoencoder()
+        network = prepare_network(model, device, precision)
         optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
-        losses = training.train(wrap(model), optimizer, iter(lambda: batch, None))
+        losses = training.train(network, optimizer, itertools.repeat(batch))
         return lambda: next(losses).item()  # item() waits for the device
 
-    functions = {"float32": step_of(lambda model: model)}
+    functions = {"float32": step_in("float32")}
     if multiplies_bfloat16(device):
-        functions["bfloat16"] = step_of(Autocast)
+        functions["bfloat16"] = step_in("bfloat16")
     found = alternate(functions, seconds, turns=50)
     return {
         "step_float32_s": found["float32"],
@@ -89,28 +92,28 @@ def steps(device, batch_size, seconds):
     }
 
 
-def predictions(seconds, images=8, **settings):
-    """Times the article's detector and the memory bank; settings are those of `MemoryBank`, its weights random."""
-    nuts = np.stack([synthetic.paint(np.random.default_rng(i))[0].transpose(2, 0, 1) for i in range(images)])
-    bank = MemoryBank(empty_stages("efficientnet-lite0"), **settings)
+def predictions(seconds):
+    """Times the article's detector and a memory bank, both with random weights."""
+    nuts = np.stack([synthetic.paint(np.random.default_rng(i))[0].transpose(2, 0, 1) for i in range(IMAGES)])
+    bank = MemoryBank(empty_stages("efficientnet-lite0"))
     bank.fit(nuts)
     detectors = {"article": AutoencoderDetector(), "memory_bank": bank}
     found = alternate({name: functools.partial(one.predict, nuts) for name, one in detectors.items()}, seconds)
-    rates = {f"{name}_images_per_s": images / taken for name, taken in found.items()}
+    rates = {f"{name}_images_per_s": IMAGES / taken for name, taken in found.items()}
     return rates | {"article_vs_memory_bank": found["memory_bank"] / found["article"]}
 
 
-def loading(photographs, side=1024, distinct=8):
+def loading(distinct=8):
     """Times loading a folder of PNG files, first from the files, then from the cache."""
     with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ):
         os.environ["HAZELNUT_CACHE"] = f"{folder}/cache"  # empty at first, and gone afterwards
         good = Path(folder) / "photographs" / "train" / "good"
         good.mkdir(parents=True)
-        for number in range(photographs):
+        for number in range(PHOTOGRAPHS):
             path = good / f"{number:03}.png"
             if number < distinct:
                 image = Image.fromarray(synthetic.paint(np.random.default_rng(number))[0])
-                image.resize((side, side), Image.Resampling.BICUBIC).save(path)
+                image.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(path)
             else:
                 shutil.copy(good / f"{number % distinct:03}.png", path)
         taken = []

@@ -7,28 +7,30 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from benchmarks.common import Autocast, add_data, load_test_set, numbers, words
+from benchmarks.common import add_data, load_test_set, numbers, words
 from hazelnut_ae import metrics, training
-from hazelnut_ae.augmentation import AUGMENTATIONS, AugmentedSet, FreshSet
-from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.augmentation import AUGMENTATIONS
 from hazelnut_ae.detection import AutoencoderDetector
 from hazelnut_ae.engine.device import best_precision
+from hazelnut_ae.engine.trainer import Trainer, settings_of
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.figures import BLUE, VERMILION, blank
-from hazelnut_ae.presets import PRESETS, steps_per_epoch
+from hazelnut_ae.presets import PRESETS
 
 OUT = "time_to_quality.csv"
 QUICK = PRESETS["quick"]
 RECIPES = {
     "quick": QUICK,
-    "five fixed copies": replace(QUICK, fresh=False, copies=5),  # as the article makes them; the rest is quick's
+    "five fixed copies": replace(
+        QUICK, augment_online=False, copies=5
+    ),  # as the article makes them; the rest is quick's
     "before": replace(  # what quick was before: 2000 fixed copies, a constant rate
         QUICK,
         batch_size=32,
         steps=1800,
         learning_rate=1e-3,
         one_cycle=False,
-        fresh=False,
+        augment_online=False,
         augmentations=AUGMENTATIONS,
     ),
 }
@@ -81,45 +83,24 @@ def time_to_quality(data, names=tuple(RECIPES), seeds=(0, 1, 2), looks=6, augmen
 
 
 def one_run(data, preset, seed, looks):
-    """Returns the rows of one run, which sees the same batches at the same learning rates as `hazelnut-ae train`."""
+    """Returns the rows of one run, trained exactly as `hazelnut-ae train` would."""
     train_rows, held_out_rows = training.split_good(len(data.train), seed)
     held_out = torch.from_numpy(data.train.images[held_out_rows])
-    preset = replace(preset, copies=preset.copies_for(len(train_rows)))
-    images = preset.copies * len(train_rows)
-    steps = preset.epochs_for(images) * steps_per_epoch(images, preset.batch_size)
-    torch.manual_seed(seed)
-    model = Autoencoder(preset.latent_dim)
-    network = Autocast(model) if best_precision("cpu") == "bfloat16" else model
-    optimizer = torch.optim.Adam(model.parameters(), preset.learning_rate, fused=True)
-    seconds, rows, start = 0.0, [], time.perf_counter()
-    augmented = (FreshSet if preset.fresh else AugmentedSet)(
-        data.train.images, preset.copies, seed, preset.augmentations, train_rows
-    )
-    losses = training.train(network, optimizer, batches(augmented, preset, seed, steps, optimizer))
+    settings = settings_of(preset, len(train_rows), precision=best_precision("cpu"))
+    trainer = Trainer(data, None, settings | {"seed": seed}, "cpu")
+    losses = training.train(trainer.network, trainer.optimizer, trainer.batches())
+    steps, seconds, rows, start = trainer.steps, 0.0, [], time.perf_counter()
     for step, loss in enumerate(tqdm(losses, total=steps, disable=None, leave=False), start=1):
         if step * looks % steps >= looks:
             continue
         seconds += time.perf_counter() - start
-        maps = AutoencoderDetector(model).anomaly_maps(data.test.images)  # float32 [N, 256, 256]
+        maps = AutoencoderDetector(trainer.model).anomaly_maps(data.test.images)  # float32 [N, 256, 256]
         pixels = metrics.PixelMetrics().update(maps, data.test.masks).compute()
-        unseen = training.loss_on(model, held_out)
+        unseen = training.loss_on(trainer.model, held_out)
         row = {"step": step, "seconds": seconds, "loss": loss.item(), "held_out_loss": unseen}
         rows.append(row | {"pixel_auroc": pixels["auroc"], "f1_max": pixels["f1_max"]})
         start = time.perf_counter()
     return rows
-
-
-def batches(augmented, preset, seed, steps, optimizer):
-    """Yields the batch of each step, uint8 [B, 3, 256, 256], and sets the learning rate of that step."""
-    per_epoch = steps_per_epoch(len(augmented), preset.batch_size)
-    for step in range(steps):
-        epoch, position = divmod(step, per_epoch)
-        if position == 0:
-            order = training.epoch_order(len(augmented), seed, epoch)
-        if preset.one_cycle:
-            for group in optimizer.param_groups:
-                group["lr"] = training.one_cycle(step, steps, preset.learning_rate)
-        yield augmented.batch(order[position * preset.batch_size :][: preset.batch_size], step)
 
 
 def drawn(table, measures=("pixel_auroc", "f1_max"), over="seconds", caption=""):

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from benchmarks.common import add_data, load_test_set
 from hazelnut_ae import metrics
 from hazelnut_ae.augmentation import SHORT
-from hazelnut_ae.baselines import MeanImage
+from hazelnut_ae.baselines import MeanImageDetector
 from hazelnut_ae.comparison.compare import CODE, short_name
 from hazelnut_ae.comparison.systems import SYSTEMS, options_of
 from hazelnut_ae.engine.checkpoints import Checkpoint, read_tensors, write_tensors
@@ -88,7 +88,7 @@ def variants(data, folder, names=None, seed=0, setting="quick"):
             raise DataError(f"there is no variant {name!r}; choose from {'; '.join(VARIANTS)}.")
     train_rows, _ = split_good(len(data.train), seed)
     good = data.train.images[train_rows]
-    mean_image = MeanImage()
+    mean_image = MeanImageDetector()
     mean_image.fit(good)
     rows = [measured("mean image, no learning", mean_image.anomaly_maps(data.test.images), data.test)]
     for name in names or VARIANTS:
