@@ -12,9 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import growth, label_free, ladder, latent, numbers, painted, peer, speed, time_to_quality, variants
-from hazelnut_ae.engine import runs
 from hazelnut_ae.errors import DataError, Interrupted
-from hazelnut_ae.io.files import atomic_path, print_anywhere
+from hazelnut_ae.io.files import atomic_path, print_anywhere, write_json
 
 # Each module has a docstring, whose first line is the help, `add_options(command)` and `run(options)`. OUT names the
 # file that takes the result: a DataFrame as CSV, anything else as JSON.
@@ -58,7 +57,7 @@ def main(arguments=None):
                 found.to_csv(temporary, index=False, float_format="%.6g")
             print(found.to_string(index=False, float_format="{:.4g}".format))
         elif found is not None:
-            runs.write_json(Path(options.out), found)
+            write_json(Path(options.out), found)
             print(f"Written: {options.out}")
     except (DataError, Interrupted) as error:
         print(f"benchmarks: {error}", file=sys.stderr)

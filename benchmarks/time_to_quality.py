@@ -21,9 +21,7 @@ OUT = "time_to_quality.csv"
 QUICK = PRESETS["quick"]
 RECIPES = {
     "quick": QUICK,
-    "five fixed copies": replace(
-        QUICK, augment_online=False, copies=5
-    ),  # as the article makes them; the rest is quick's
+    "five fixed copies": replace(QUICK, augment_online=False, copies=5),  # as the article makes them
     "before": replace(  # what quick was before: 2000 fixed copies, a constant rate
         QUICK,
         batch_size=32,

@@ -14,7 +14,7 @@ from hazelnut_ae.errors import DataError, Interrupted
 from hazelnut_ae.io.files import print_anywhere
 from hazelnut_ae.presets import PRESETS, find_preset
 
-DETECTORS = ("article", "features")  # the names of `engine.kinds`, which takes the seconds that torch does
+DETECTORS = ("article", "features")  # the names of `engine.detectors`, which takes the seconds that torch does
 DETECTOR_HELP = "article: its autoencoder (default); features: a bank of what a pretrained network sees, in a minute"
 KINDS_HELP = "of rotation,flip,noise,shift, those that suit the images; upright keeps an orientation that all share"
 
@@ -179,12 +179,12 @@ def advise(arguments):
 
 def train(arguments):
     from hazelnut_ae import dataset
-    from hazelnut_ae.engine.detectors import KINDS
+    from hazelnut_ae.engine import detectors
 
-    kind = KINDS[arguments.detector]
+    detector = detectors.DETECTORS[arguments.detector]
     options = {name: getattr(arguments, name) for name in ("epochs", "latent", "augment")}
     options = {name: value for name, value in options.items() if value is not None}
-    if options and not kind.learns_in_steps:
+    if options and not detector.learns_in_steps:
         parser().error(f"--{next(iter(options))} is nothing to a detector that learns in one go, {arguments.detector}")
     preset = find_preset(arguments.preset)
     if "augment" in options:
@@ -192,7 +192,7 @@ def train(arguments):
     if "latent" in options:
         options["latent_dim"] = options.pop("latent")
     options |= {"seed": arguments.seed, "device": arguments.device, "resume": arguments.resume}
-    run = kind.train_run(dataset.load(arguments.folder), arguments.run, preset, **options)
+    run = detector.train_run(dataset.load(arguments.folder), arguments.run, preset, **options)
     if run is not None:
         loss = f", loss {run.history[-1][2]:.4f}" if run.history else ""
         print(f"{arguments.run}: {run.caption}{loss}.")
@@ -200,8 +200,9 @@ def train(arguments):
 
 def evaluate(arguments):
     from hazelnut_ae import dataset, results
-    from hazelnut_ae.engine import run_data, runs
+    from hazelnut_ae.engine import run_data
     from hazelnut_ae.inference import evaluate as evaluation
+    from hazelnut_ae.io.files import write_json
 
     data = dataset.load(arguments.folder)
     result = evaluation.evaluate(data, run_data.run_for(data, arguments.run))
@@ -209,7 +210,7 @@ def evaluate(arguments):
     images, everything = result["images"], result["pixels"]
     print(f"Pixel AUROC {show(everything['auroc'])}, image AUROC {show(images['auroc'])}.")
     if arguments.json:
-        runs.write_json(arguments.json, result)
+        write_json(arguments.json, result)
 
 
 def terminal_table(frame):
@@ -263,14 +264,15 @@ def export(arguments):
 
 def compare(arguments):
     from hazelnut_ae import comparison, dataset
-    from hazelnut_ae.engine import run_data, runs
+    from hazelnut_ae.engine import run_data
+    from hazelnut_ae.io.files import write_json
 
     data = dataset.load(arguments.folder)
     options = {"systems": arguments.systems, "setting": arguments.setting, "augment": arguments.augment}
     measured = comparison.compare(data, arguments.run, **options)
     print(comparison.systems_table(measured).to_string(index=False))
     if arguments.json:
-        runs.write_json(arguments.json, measured)
+        write_json(arguments.json, measured)
     run = comparison.run_of(arguments.run, required=False)
     caption = run_data.caption(data, run) if run else ""
     for path in comparison.write_figures(data, arguments.run, caption=caption, **options):

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from hazelnut_ae.augmentation import SHORT, random_batch
 from hazelnut_ae.detection import Detector, prediction_from_maps
-from hazelnut_ae.engine.device import faster_arithmetic
+from hazelnut_ae.engine.device import autocast
 
 SIZE = 128
 
@@ -115,7 +115,7 @@ class AnoGAN(Detector):
         for step in bar:
             real = random_batch(images, self.batch_size, self.augment, self.seed, step) * 2 - 1  # [B, 3, 128, 128]
             real = real.to(self.device, memory_format=torch.channels_last)
-            with faster_arithmetic(self.device):
+            with autocast(self.device):
                 fake = self.generator(self.noise(self.batch_size, self.seed * 1_000_003 + step))  # [B, 3, 128, 128]
                 says_real, says_fake = self.discriminator(real), self.discriminator(fake.detach())  # [B], [B]
             loss_d = real_or_not(says_real.float(), ones) + real_or_not(says_fake.float(), zeros)
@@ -124,7 +124,7 @@ class AnoGAN(Detector):
             improve_d.step()
 
             self.discriminator.requires_grad_(False)  # it only passes the gradient on to the generator
-            with faster_arithmetic(self.device):
+            with autocast(self.device):
                 says_fake = self.discriminator(fake)  # [B]
             loss_g = real_or_not(says_fake.float(), ones)
             improve_g.zero_grad()
@@ -155,12 +155,10 @@ class AnoGAN(Detector):
         z = self.noise(len(x), -1_000_003 - self.seed).requires_grad_()
         improve_z = torch.optim.Adam([z], lr=0.02)
         course = []
-        with faster_arithmetic(self.device), torch.no_grad():
+        with autocast(self.device), torch.no_grad():
             wanted = self.discriminator.features(x).float()  # [N, C, 4, 4]
         for _ in tqdm(range(self.search_steps), desc="AnoGAN: latent search", disable=None):
-            with faster_arithmetic(
-                self.device
-            ):  # anew in each step: autocast would go on using its copy of the first z
+            with autocast(self.device):  # anew in each step: autocast would go on using its copy of the first z
                 found = self.generator(z)  # [N, 3, 128, 128]
                 features_found = self.discriminator.features(found)  # [N, C, 4, 4]
             residual = (found.float() - x).abs().mean(dim=(1, 2, 3))  # [N]

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from hazelnut_ae.augmentation import SHORT, random_batch
 from hazelnut_ae.detection import Detector, prediction_from_maps
-from hazelnut_ae.engine.device import best_precision, faster
+from hazelnut_ae.engine.device import best_precision, prepare_network
 from hazelnut_ae.training import to_float, train
 
 # (channels, kernel, stride); padding 1. The first row is the one added for 256 pixels.
@@ -141,11 +141,10 @@ class BergmannAutoencoder(Detector):
         optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate, fused=True)
         parts = {"network": self.network, "optimizer": optimizer}
         first = self.checkpoint.resume(**parts) if self.checkpoint else 0
-        precision = best_precision(self.device)
-        network, prepare = faster(self.network, self.loss_of, self.device, precision)
+        network = prepare_network(self.network, self.device, best_precision(self.device))
         bar = tqdm(initial=first, total=self.steps, desc=self.name, disable=None)
         options = (self.batch_size, self.augment, self.seed)
-        batches = (prepare(random_batch(images, *options, step)) for step in range(first, self.steps))
+        batches = (random_batch(images, *options, step).to(self.device) for step in range(first, self.steps))
         for step, loss in enumerate(train(network, optimizer, batches, self.loss_of), start=first):
             bar.update()
             if step % 20 == 0:

@@ -16,8 +16,9 @@ from filelock import FileLock
 from hazelnut_ae import results
 from hazelnut_ae.augmentation import KINDS, SHORT
 from hazelnut_ae.comparison.systems import EVERY, SYSTEMS, new_detector, options_of
-from hazelnut_ae.engine import memory, run_data, runs
+from hazelnut_ae.engine import run_data, runs
 from hazelnut_ae.engine.checkpoints import Checkpoint, digest_of, read_tensors, write_tensors
+from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.training import split_good
 
@@ -106,7 +107,7 @@ def evaluate(dataset, found):
 def article(dataset, run):
     """The run's own maps, and what they took."""
     detector = run.detector
-    memory.forget_largest_memory()
+    reset_peak_memory()
     started = time.monotonic()
     on_test = detector.predict(dataset.test.images)
     predict_s = time.monotonic() - started
@@ -124,7 +125,7 @@ def article(dataset, run):
         "augment": ", ".join(run.config.get("augmentations", ())),
         "fit_s": None,
         "predict_s": predict_s,
-        "peak_gb": memory.memory_gb(),
+        "peak_gb": peak_memory_gb(),
     }
 
 
@@ -154,12 +155,11 @@ def _fit(dataset, path, name, setting, augment, seed, device):
     tensors, facts = read_tensors(path, key)
     if tensors is None:
         train_rows, _ = split_good(len(dataset.train), seed)
-        memory.forget_largest_memory()
+        reset_peak_memory()
         started = time.monotonic()
-        with memory.kept():
-            detector.fit(dataset.train.images[train_rows])
+        detector.fit(dataset.train.images[train_rows])
         facts = {"fit_s": checkpoint.seconds if checkpoint else time.monotonic() - started}
-        facts["peak_gb"] = memory.memory_gb()
+        facts["peak_gb"] = peak_memory_gb()
         tensors = detector.state()
         write_tensors(path, tensors, key, facts)
         if checkpoint:
@@ -192,18 +192,17 @@ def predict(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=
     maps, maps_facts = read_tensors(path, key)
     if maps is None:
         _, held_out_rows = split_good(len(dataset.train), seed)
-        memory.forget_largest_memory()
+        reset_peak_memory()
         started = time.monotonic()
-        with memory.kept():
-            found = detector.predict(dataset.test.images)
-            maps = {"maps": found.anomaly_maps, "scores": found.image_scores}
-            maps_facts = {"predict_s": time.monotonic() - started}
-            good = dataset.train.images[held_out_rows]
-            found = detector.predict(good)
-            maps |= {"held_out_maps": found.anomaly_maps, "held_out_scores": found.image_scores}
-            maps_facts["tau_label_free"] = detector.label_free_tau(good, found.anomaly_maps)
+        found = detector.predict(dataset.test.images)
+        maps = {"maps": found.anomaly_maps, "scores": found.image_scores}
+        maps_facts = {"predict_s": time.monotonic() - started}
+        good = dataset.train.images[held_out_rows]
+        found = detector.predict(good)
+        maps |= {"held_out_maps": found.anomaly_maps, "held_out_scores": found.image_scores}
+        maps_facts["tau_label_free"] = detector.label_free_tau(good, found.anomaly_maps)
         maps = {part: torch.from_numpy(one) for part, one in maps.items()}
-        peaks = [peak for peak in (facts.get("peak_gb"), memory.memory_gb()) if peak is not None]
+        peaks = [peak for peak in (facts.get("peak_gb"), peak_memory_gb()) if peak is not None]
         maps_facts["peak_gb"] = max(peaks, default=None)
         write_tensors(path, maps, key, maps_facts)
     about = {"system": detector.name, "printed_tau": detector.printed_tau}

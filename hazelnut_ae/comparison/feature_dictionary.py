@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from hazelnut_ae.backbones import imagenet_backbone
 from hazelnut_ae.detection import Detector, prediction_from_maps
-from hazelnut_ae.engine.device import faster_arithmetic
+from hazelnut_ae.engine.device import autocast
 
 PATCH, STRIDE = 16, 4
 
@@ -69,7 +69,7 @@ class FeatureDictionary(Detector):
             x = (batch.float() / 255).to(self.device)
             x = F.interpolate(x, size=(self.patch_size, self.patch_size), mode="bilinear")  # [B, 3, S, S]
             x = self.backbone.normalize(x).to(memory_format=torch.channels_last)
-            with faster_arithmetic(self.device):
+            with autocast(self.device):
                 features.append(F.normalize(self.backbone.features(x).float(), p=1, dim=1).cpu())  # [B, dim]
         return torch.cat(features)
 

@@ -2,10 +2,11 @@
 
 from hazelnut_ae import results, shipped
 from hazelnut_ae.detection import reconstruct, residual
-from hazelnut_ae.engine import calibration, runs
+from hazelnut_ae.engine import calibration
 from hazelnut_ae.engine.run_data import both_synthetic, caption, held_out, note_other_data
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.inference import article_figures
+from hazelnut_ae.io.files import write_json
 
 
 def evaluate(dataset, run):
@@ -34,7 +35,7 @@ def evaluate(dataset, run):
         held_out_scores=on_good.image_scores,
     )
     if same and shipped.FOLDER not in run.folder.parents:
-        runs.write_json(run.folder / "results.json", result)
+        write_json(run.folder / "results.json", result)
         calibration.write(run.folder, detector, on_good.anomaly_maps, tau, on_good.image_scores)
     return result
 

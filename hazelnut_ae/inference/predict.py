@@ -13,7 +13,6 @@ import numpy as np
 from tqdm import tqdm
 
 from hazelnut_ae.detection import predicted_pixels
-from hazelnut_ae.engine import memory
 from hazelnut_ae.engine.checkpoints import digest_of
 from hazelnut_ae.engine.distributed import stop_signals
 from hazelnut_ae.errors import DataError, Interrupted
@@ -91,7 +90,7 @@ def score_missing(detector, paths, journal, pictures):
     unreadable, missing = {}, {path for path in paths if path not in journal.done}
     left = [group for group in groups(paths) if not missing.isdisjoint(group)]
     bar = tqdm(total=len(paths), initial=len(paths) - len(missing), unit="image", desc="predicting", disable=None)
-    with memory.release_memory(32), ThreadPoolExecutor() as pool, stop_signals() as stop, bar:
+    with ThreadPoolExecutor() as pool, stop_signals() as stop, bar:
         for group, found in read_ahead(pool, left):
             if stop.wanted:
                 done = f"{len(journal.done)} of {len(paths)} images"

@@ -1,6 +1,7 @@
 """What all that touches the disk shares: two exceptions with a sentence for the user, and writing atomically."""
 
 import contextlib
+import json
 import os
 import pickle
 import shutil
@@ -53,6 +54,23 @@ def atomic_path(path):
     finally:
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def write_json(path, content):
+    """Writes JSON atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path, remedy):
+    """Reads a JSON object. Raises DataError, which ends with the remedy, if the file is missing or damaged."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it holds no settings")
+        return content
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} cannot be read ({error}); {remedy}") from error
 
 
 def replace(source, target):

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from hazelnut_ae.engine import memory
 from hazelnut_ae.errors import DataError
 
 MAX_PIXELS = 100_000_000  # a photograph beyond this is refused from its header, before it fills the memory
@@ -61,7 +60,7 @@ def opened(path):
 
 def decoded(read, entries, name):
     """Yields `read(entry)` of every entry in order, decoded by a few threads, with a progress bar."""
-    with memory.release_memory(), ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool:
         bar = tqdm(total=len(entries), desc=f"reading {name}", unit="image", disable=None, leave=False)
         with bar:
             for start in range(0, len(entries), 64):  # a window of 64, so that decoded images never pile up

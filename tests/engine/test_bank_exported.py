@@ -7,11 +7,10 @@ from scipy.ndimage import gaussian_filter
 
 from hazelnut_ae import backbones, cli
 from hazelnut_ae.engine import bank_trainer
-from hazelnut_ae.engine.blur import GaussianBlur
 from hazelnut_ae.engine.calibration import calibrate
 from hazelnut_ae.inference import export
 from hazelnut_ae.inference.loaded import LoadedDetector
-from hazelnut_ae.patchcore import MemoryBank
+from hazelnut_ae.patchcore import GaussianSmoothing, MemoryBank
 from hazelnut_ae.presets import PRESETS
 
 pytest.importorskip("onnx")
@@ -35,10 +34,10 @@ def loaded(bank, painted):
 
 
 @pytest.mark.parametrize("sigma", [0, 0.3, 1, 2, 4.4, 30])
-def test_the_blur_is_that_of_scipy(sigma):
+def test_the_smoothing_is_that_of_scipy(sigma):
     maps = torch.rand(2, 1, 40, 50) * 9
     expected = [gaussian_filter(one.numpy(), sigma, mode="nearest") for one in maps[:, 0]]
-    np.testing.assert_allclose(GaussianBlur(sigma)(maps)[:, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(GaussianSmoothing(sigma)(maps)[:, 0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 
 from hazelnut_ae import patchcore, training
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.engine.device import best_precision, faster, find_device
+from hazelnut_ae.engine.device import best_precision, find_device, prepare_network
 from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.thresholds import FALSE_ALARM_RATE
 
@@ -58,9 +58,9 @@ def article_seconds(count):
     device = find_device()
     with torch.random.fork_rng(devices=()):
         model = Autoencoder()
-    network, prepare = faster(model, training.l2_loss, device, best_precision(device))
+    network = prepare_network(model, device, best_precision(device))
     optimizer = torch.optim.Adam(model.parameters(), PRESET.learning_rate)
-    batch = prepare(torch.zeros(PRESET.batch_size, 3, 256, 256, dtype=torch.uint8))
+    batch = torch.zeros(PRESET.batch_size, 3, 256, 256, dtype=torch.uint8, device=device)
     course = training.train(network, optimizer, itertools.repeat(batch))
     next(course).item()  # the first one is slower
     step = fastest(lambda: next(course).item())  # which waits for a GPU
@@ -75,15 +75,15 @@ def bank_seconds(count):
     bank = patchcore.MemoryBank(device=find_device())
     x = torch.zeros(1, 3, 256, 256, device=bank.device)
     looked_at = min(count - held_out(count), patchcore.IMAGES)
-    mapped = held_out(count) + looked_at // patchcore.ASIDE
+    mapped = held_out(count) + looked_at // patchcore.CALIBRATION_EVERY
     seconds = 0.0
     for one in (bank.banks.fine, bank.banks.coarse):
         some = torch.rand(bank.candidates, one.mean.numel(), device=bank.device)
-        one.kept = some[: bank.size]
+        one.coreset = some[: bank.size]
         look = fastest(lambda one=one: one.patches(bank.network, x)[0, 0, 0].item())
-        choose = fastest(lambda some=some: patchcore.coreset(some, TRIED), 2) * bank.size / TRIED
+        choose = fastest(lambda some=some: patchcore.greedy_coreset(some, TRIED), 2) * bank.size / TRIED
         to_map = fastest(lambda one=one: one(bank.network, x)[0, 0, 0, 0].item(), 2)
-        seconds += look * (looked_at - looked_at // patchcore.ASIDE) + choose + to_map * mapped
+        seconds += look * (looked_at - looked_at // patchcore.CALIBRATION_EVERY) + choose + to_map * mapped
     return seconds
 
 
