@@ -14,7 +14,7 @@ Which module holds the code of which notebook:
     09 comparison systems            comparison
     10 beyond                        patchcore, backbones, baselines, synthetic_anomalies
 
-Beside the lessons: presets (every number of a run), figures (the article's pictures), cli and options (the command line),
+Beside the lessons: presets (every number of a run), figures and charts (pictures), cli and options (the command line),
 errors (problems told in one sentence).
 
 The other folders, each importing only from those below it:
