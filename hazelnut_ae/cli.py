@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import hazelnut_ae
-from hazelnut_ae.course.grading.arguments import add_grade, grade_all
+from hazelnut_ae.course.grade import add_grade, grade_all
 from hazelnut_ae.engine.arguments import augmentations, natural, number, positive, words
 from hazelnut_ae.errors import DataError, Interrupted
 from hazelnut_ae.io.files import print_anywhere
