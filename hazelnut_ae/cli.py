@@ -24,13 +24,14 @@ from hazelnut_ae.options import (
     RUN_OR_SHIPPED,
     SEED,
     TAU,
+    above_zero,
     augmentations,
     command,
     option,
     positive,
     words,
 )
-from hazelnut_ae.presets import find_preset
+from hazelnut_ae.presets import PRESETS, find_preset
 
 
 def main(arguments=None):
@@ -280,6 +281,30 @@ def tutorial(arguments):
     names = ("preset", "data", "out", "figures", "solutions", "only")
     for path in execute(run_folder=arguments.run, **{name: getattr(arguments, name) for name in names}):
         print(path)
+
+
+@command(
+    "run the checks of the course over notebooks that students handed in",
+    option("places", metavar="NOTEBOOK", nargs="+", type=Path, help="notebooks, or folders of notebooks"),
+    option("--csv", type=Path, metavar="FILE", help="write the table to this file, too, for a spreadsheet"),
+    option("--preset", default="tiny", choices=list(PRESETS), help="of the images (default: tiny)"),
+    option("--seconds", type=above_zero, default=60, help="time limit for one cell (default: 60)"),
+    option("--total", type=above_zero, default=300, help="time limit for one notebook, in seconds (default: 300)"),
+    option("--memory", type=above_zero, default=2, help="limit in GB, beyond what the set-up takes (default: 2)"),
+    option("--lessons", type=Path, metavar="DIR", help="the project's own notebooks (default: found)"),
+    option("--docker", metavar="IMAGE", help="isolate in containers of this image instead of bubblewrap"),
+    option("--trust", action="store_true", help="do not isolate: the notebooks may do whatever you may"),
+)
+def grade(arguments):
+    from hazelnut_ae.course import grade as grading
+
+    if arguments.docker and arguments.trust:
+        parser().error("--docker isolates and --trust does not; give one of the two")
+    names = ("preset", "seconds", "total", "memory", "lessons", "docker", "trust")
+    rows = grading.grade(arguments.places, **{name: getattr(arguments, name) for name in names})
+    print(grading.table(rows))
+    if arguments.csv:
+        grading.write_csv(arguments.csv, rows)
 
 
 @command(
