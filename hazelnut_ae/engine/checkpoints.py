@@ -47,7 +47,7 @@ def previous(path):
 
 
 def save(path, state):
-    """Writes a nested dict of tensors and plain values; keeps the checkpoint before. Raises DataError on a full disk."""
+    """Writes a nested dict of tensors and plain values; keeps the one before. Raises DataError on a full disk."""
     try:
         with atomic_path(path) as temporary:
             try:
