@@ -12,7 +12,7 @@ from torchvision.transforms.v2 import functional as F
 from tqdm import tqdm
 
 from hazelnut_ae import metrics, training
-from hazelnut_ae.augmentation import AugmentedSet, FreshSet
+from hazelnut_ae.augmentation import AugmentedCopies, OnlineAugmentation
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.detection import reconstruct, residual
 from hazelnut_ae.engine import runs
@@ -27,7 +27,7 @@ CORNER = 40  # pixels, the side of the squares in which the corners are measured
 TURNED = ("rotation", "flip")
 
 
-class BlackCornerSet(FreshSet):
+class BlackCornerSet(OnlineAugmentation):
     """Fresh copies, turned as torchvision's default does it: what comes in at the corners is black."""
 
     def batch(self, indices, step):
@@ -43,12 +43,12 @@ class BlackCornerSet(FreshSet):
 
 
 VARIANTS = {  # name: (the set of images, its copies, what is done to them, what is added to the seed)
-    "no copies": (AugmentedSet, 1, (), 0),
-    "five fixed copies": (AugmentedSet, 5, TURNED, 0),
-    "fresh, flipped only": (FreshSet, 20, ("flip",), 0),
-    "fresh, turned": (FreshSet, 20, TURNED, 0),
+    "no copies": (AugmentedCopies, 1, (), 0),
+    "five fixed copies": (AugmentedCopies, 5, TURNED, 0),
+    "fresh, flipped only": (OnlineAugmentation, 20, ("flip",), 0),
+    "fresh, turned": (OnlineAugmentation, 20, TURNED, 0),
     "fresh, turned, black corners": (BlackCornerSet, 20, TURNED, 0),
-    "fresh, turned, another seed": (FreshSet, 20, TURNED, 1),
+    "fresh, turned, another seed": (OnlineAugmentation, 20, TURNED, 1),
 }
 
 

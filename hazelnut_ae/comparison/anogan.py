@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from hazelnut_ae.augmentation import SHORT, random_batch
+from hazelnut_ae.augmentation import AUGMENTATION_PRESETS, random_batch
 from hazelnut_ae.detection import Detector, prediction_from_maps
 from hazelnut_ae.engine.device import faster_arithmetic
 
@@ -75,7 +75,7 @@ class AnoGAN(Detector):
         width=64,
         search_steps=300,
         latent_dim=64,
-        augment=SHORT["turn"],
+        augment=AUGMENTATION_PRESETS["turn"],
         seed=0,
         device="cpu",
         checkpoint=None,

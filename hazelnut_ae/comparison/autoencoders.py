@@ -25,7 +25,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from torchvision.transforms.functional import rgb_to_grayscale
 from tqdm import tqdm
 
-from hazelnut_ae.augmentation import SHORT, random_batch
+from hazelnut_ae.augmentation import AUGMENTATION_PRESETS, random_batch
 from hazelnut_ae.detection import Detector, prediction_from_maps
 from hazelnut_ae.engine.device import best_precision, faster
 from hazelnut_ae.training import to_float, train
@@ -105,7 +105,7 @@ class BergmannAutoencoder(Detector):
         batch_size=128,
         learning_rate=2e-4,
         latent_dim=500,
-        augment=SHORT["turn"],
+        augment=AUGMENTATION_PRESETS["turn"],
         grey=None,
         seed=0,
         device="cpu",

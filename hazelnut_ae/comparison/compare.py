@@ -14,7 +14,7 @@ import torch
 from filelock import FileLock
 
 from hazelnut_ae import results
-from hazelnut_ae.augmentation import KINDS, SHORT
+from hazelnut_ae.augmentation import ALL_AUGMENTATIONS, AUGMENTATION_PRESETS
 from hazelnut_ae.comparison.systems import EVERY, SYSTEMS, new_detector, options_of
 from hazelnut_ae.engine import memory, run_data, runs
 from hazelnut_ae.engine.checkpoints import Checkpoint, digest_of, read_tensors, write_tensors
@@ -32,7 +32,7 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment=None, se
 
     If the run was trained on this dataset, and with this seed, all of them learn from the images that it learned from,
     and the same held-out good images set their label-free τ.
-    setting: "quick" or "paper"; augment: some of `augmentation.KINDS`, by default rotation, flip and shift, or shift
+    setting: "quick" or "paper"; augment: some of `augmentation.ALL_AUGMENTATIONS`, by default rotation, flip and shift, or shift
     alone beside a run that was trained without rotation; seed: else the run's.
     Returns one dict per system, as `results.evaluate` makes it, with "setting", "augment", "fit_s" (None for the
     article, whose training was another command), "predict_s" (seconds for the test images) and "peak_gb" (the
@@ -74,14 +74,16 @@ def as_the_run(run, augment=None, seed=None):
     config = run.config if run is not None else {}
     turned = "rotation" in config.get("augmentations", ["rotation"])
     if augment is None:
-        augment = SHORT["turn"] if turned else SHORT["upright"]
+        augment = AUGMENTATION_PRESETS["turn"] if turned else AUGMENTATION_PRESETS["upright"]
     return {"augment": tuple(augment), "seed": config.get("seed", 0) if seed is None else seed}
 
 
 def check_kinds(kinds):
     """Raises: DataError for a kind of augmentation that does not exist."""
-    if unknown := set(kinds) - set(KINDS):
-        raise DataError(f"there is no augmentation {', '.join(sorted(unknown))}; choose from {', '.join(KINDS)}.")
+    if unknown := set(kinds) - set(ALL_AUGMENTATIONS):
+        raise DataError(
+            f"there is no augmentation {', '.join(sorted(unknown))}; choose from {', '.join(ALL_AUGMENTATIONS)}."
+        )
 
 
 def run_of(run_folder, required=True):
@@ -128,7 +130,7 @@ def article(dataset, run):
     }
 
 
-def fit(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, device="cpu"):
+def fit(dataset, folder, name, setting="quick", augment=AUGMENTATION_PRESETS["turn"], seed=0, device="cpu"):
     """One system fitted to the dataset's good images less the held-out ones: (detector, {"fit_s": …, "augment": …}).
 
     Taken from `folder` where it is there, gone on with where it is half there, else fitted and put there, by one
@@ -170,7 +172,7 @@ def _fit(dataset, path, name, setting, augment, seed, device):
 
 def short_name(kinds):
     """One word for these kinds of augmentation, as it stands in file names: "turn", "upright", "none" or a+b."""
-    return next((word for word, meaning in SHORT.items() if set(meaning) == set(kinds)), "+".join(kinds))
+    return next((word for word, meaning in AUGMENTATION_PRESETS.items() if set(meaning) == set(kinds)), "+".join(kinds))
 
 
 def file_of(folder, name, setting, augment, seed):
@@ -178,7 +180,7 @@ def file_of(folder, name, setting, augment, seed):
     return Path(folder) / f"{name}-{setting}-{short_name(augment)}-{seed}.safetensors"
 
 
-def predict(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, device="cpu"):
+def predict(dataset, folder, name, setting="quick", augment=AUGMENTATION_PRESETS["turn"], seed=0, device="cpu"):
     """One system's "maps" of the test images and "held_out_maps", float32 [N, H, W], the images' "scores" and
     "held_out_scores", float64 [N], with `fit`'s facts and its own.
 

@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from hazelnut_ae import metrics, training
-from hazelnut_ae.augmentation import AugmentedSet, FreshSet
+from hazelnut_ae.augmentation import AugmentedCopies, OnlineAugmentation
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.detection import AutoencoderDetector
 from hazelnut_ae.engine import calibration, checkpoints, compiling, memory, runs
@@ -70,7 +70,7 @@ def train_run(
     network = DistributedDataParallel(network) if world > 1 else network
     batches, loss_function = (), training.l2_loss
     if first < steps:  # else the run is finished, and no image is needed any more
-        kind = FreshSet if preset.fresh else AugmentedSet
+        kind = OnlineAugmentation if preset.augment_online else AugmentedCopies
         augmented = kind(dataset.train.images, preset.copies, seed, preset.augmentations, train_rows).to(device)
         if config["compiled"] is None:
             some = augmented.batch(torch.zeros(preset.batch_size, dtype=int), 0)
@@ -123,7 +123,7 @@ def settings_of(preset, latent_dim, epochs, precision):
         "batch_size": preset.batch_size,
         "learning_rate": preset.learning_rate,
         "one_cycle": preset.one_cycle,
-        "fresh": preset.fresh,
+        "fresh": preset.augment_online,
         "epochs": epochs,
         "precision": precision,
         "compiled": None,

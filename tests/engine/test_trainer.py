@@ -108,7 +108,7 @@ def test_sigterm_saves_and_resume_gives_the_same_weights(painted, tmp_path, tiny
     assert run.history == tiny_run.history
 
 
-FRESH = dataclasses.replace(TINY, name="fresh", fresh=True, one_cycle=True, epochs=3)
+FRESH = dataclasses.replace(TINY, name="fresh", augment_online=True, one_cycle=True, epochs=3)
 
 
 def test_a_fresh_run_on_a_cycle_resumes_with_the_same_weights(painted, tmp_path, monkeypatch):
@@ -160,7 +160,7 @@ def test_a_run_of_before_loads_and_resumes(painted, tiny_run, tmp_path):
 
 def test_resume_of_a_finished_run_changes_nothing_and_augments_nothing(painted, tiny_run, monkeypatch):
     before = weights(tiny_run.folder)
-    monkeypatch.setattr(trainer, "AugmentedSet", lambda *_: pytest.fail("augmented for nothing"))
+    monkeypatch.setattr(trainer, "AugmentedCopies", lambda *_: pytest.fail("augmented for nothing"))
     run = train_run(painted, tiny_run.folder, TINY, resume=True)
     assert same(weights(run.folder), before)
 
