@@ -13,7 +13,7 @@ from hazelnut_ae.comparison.autoencoders import BergmannAutoencoder
 from hazelnut_ae.comparison.compare import as_the_run
 from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.dataset import load
-from hazelnut_ae.detection import maps_and_scores
+from hazelnut_ae.detection import Prediction, maps_and_scores, prediction_from_maps
 from hazelnut_ae.engine import memory, run_data, runs, trainer
 from hazelnut_ae.figures import BLUE, GREEN, VERMILION, blank
 from hazelnut_ae.patchcore import MemoryBank
@@ -40,14 +40,11 @@ def ladder(dataset, run_folder, rungs=None):
         maps[name] = found
         result = results.evaluate(
             name,
-            found["test"],
+            prediction(found["test"], found.get("scores")),
             dataset.test,
-            found["good"],
-            False,
-            dataset.name,
+            prediction(found["good"], found.get("good_scores")),
             tau_label_free=found.get("tau"),
-            scores=found.get("scores"),
-            held_out_scores=found.get("good_scores"),
+            data=dataset.name,
         )
         result |= {key: found.get(key) for key in ("fit_s", "image_s")} | {"peak_gb": memory.memory_gb()}
         if before:
@@ -152,6 +149,11 @@ def told(dataset, left_out=None):
     return of(detector, dataset, kept_aside(dataset)) | {"fit_s": seconds}
 
 
+def prediction(maps, scores=None):
+    """A Prediction of these maps; without scores of the images, those of `prediction_from_maps`."""
+    return prediction_from_maps(maps) if scores is None else Prediction(maps, scores)
+
+
 RUNGS = {
     "mean image": lambda dataset, *_: fitted(baselines.MeanImage(), dataset),
     "PCA": lambda dataset, *_: fitted(baselines.PCADetector(), dataset),
@@ -171,7 +173,9 @@ def left_out(dataset):
     rows = []
     for kind in (None, *KINDS):
         found = told(dataset, kind)
-        blocks = results.evaluate("U-Net", found["test"], dataset.test, found["good"], False)["defects"]
+        blocks = results.evaluate("U-Net", prediction(found["test"]), dataset.test, prediction(found["good"]))[
+            "defects"
+        ]
         for defect in KINDS if kind is None else (kind,):
             if defect in blocks:
                 block = {key: blocks[defect][key] for key in ("f1_max", "pixel_auroc")}

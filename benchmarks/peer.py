@@ -13,7 +13,7 @@ from torch import nn
 
 from hazelnut_ae import results
 from hazelnut_ae.backbones import imagenet_stages
-from hazelnut_ae.detection import maps_and_scores
+from hazelnut_ae.detection import Prediction, maps_and_scores
 from hazelnut_ae.engine import memory
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.patchcore import COARSE, MemoryBank
@@ -87,7 +87,7 @@ def beside_peer(dataset, detectors=None):
             fitted = time.perf_counter()
             maps, scores = maps_and_scores(detector, dataset.test.images)
             seconds = {"fit_s": fitted - started, "image_s": (time.perf_counter() - fitted) / len(dataset.test)}
-        found = results.evaluate(detector.name, maps, dataset.test, None, False, dataset.name, scores=scores)
+        found = results.evaluate(detector.name, Prediction(maps, scores), dataset.test, data=dataset.name)
         rows.append(
             {"data": dataset.name, "system": detector.name}
             | {"pixel_auroc": found["pixels"]["auroc"], "pro": found["pixels"]["pro"]}

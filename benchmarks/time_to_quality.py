@@ -21,7 +21,7 @@ from hazelnut_ae.presets import PRESETS, steps_per_epoch
 QUICK = PRESETS["quick"]
 RECIPES = {
     "quick": QUICK,
-    "five fixed copies": replace(QUICK, augment_online=False, copies=5),  # as the article makes them; all else is quick's
+    "five fixed copies": replace(QUICK, augment_online=False, copies=5),  # as in the article; the rest is quick's
     # what quick was before: 2000 fixed copies, a constant rate
     "before": replace(
         QUICK,

@@ -16,6 +16,7 @@ from filelock import FileLock
 from hazelnut_ae import results
 from hazelnut_ae.augmentation import ALL_AUGMENTATIONS, AUGMENTATION_PRESETS
 from hazelnut_ae.comparison.systems import EVERY, SYSTEMS, new_detector, options_of
+from hazelnut_ae.detection import Prediction
 from hazelnut_ae.engine import memory, run_data, runs
 from hazelnut_ae.engine.checkpoints import Checkpoint, digest_of, read_tensors, write_tensors
 from hazelnut_ae.errors import DataError
@@ -32,8 +33,8 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment=None, se
 
     If the run was trained on this dataset, and with this seed, all of them learn from the images that it learned from,
     and the same held-out good images set their label-free τ.
-    setting: "quick" or "paper"; augment: some of `augmentation.ALL_AUGMENTATIONS`, by default rotation, flip and shift, or shift
-    alone beside a run that was trained without rotation; seed: else the run's.
+    setting: "quick" or "paper"; augment: some of `augmentation.ALL_AUGMENTATIONS`, by default rotation, flip and
+    shift, or shift alone beside a run that was trained without rotation; seed: else the run's.
     Returns one dict per system, as `results.evaluate` makes it, with "setting", "augment", "fit_s" (None for the
     article, whose training was another command), "predict_s" (seconds for the test images) and "peak_gb" (the
     process's largest memory while it fitted and predicted, for the article while it predicted; None where the
@@ -95,12 +96,12 @@ def evaluate(dataset, found):
     """The result of `results.evaluate` on what `predict` or `article` found, with what was run and what it took."""
     result = results.evaluate(
         found["system"],
-        found["maps"],
+        Prediction(found["maps"], found["scores"]),
         dataset.test,
-        found["held_out_maps"],
+        Prediction(found["held_out_maps"], found["held_out_scores"]),
         found.get("printed_tau"),
+        found["tau_label_free"],
         dataset.name,
-        **{key: found[key] for key in ("tau_label_free", "scores", "held_out_scores")},
     )
     return result | {key: found.get(key) for key in ("setting", "augment", "fit_s", "predict_s", "peak_gb")}
 
