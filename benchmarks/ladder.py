@@ -17,6 +17,7 @@ from hazelnut_ae.comparison.autoencoders import BergmannAutoencoder
 from hazelnut_ae.comparison.compare import as_the_run
 from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.dataset import load
+from hazelnut_ae.detection import Prediction, prediction_from_maps
 from hazelnut_ae.engine import run_data, runs, trainer
 from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.figures import BLUE, GREEN, VERMILION, blank
@@ -58,14 +59,11 @@ def ladder(data, run_folder):
         one = found[name] = rung(data, article, found)
         result = results.evaluate(
             name,
-            one["test"],
+            prediction(one["test"], one.get("scores")),
             data.test,
-            one["good"],
-            None,
-            data.name,
+            prediction(one["good"], one.get("good_scores")),
             tau_label_free=one.get("tau"),
-            scores=one.get("scores"),
-            held_out_scores=one.get("good_scores"),
+            data=data.name,
         )
         result |= {key: one.get(key) for key in ("fit_s", "image_s")} | {"peak_gb": peak_memory_gb()}
         if before:
@@ -161,6 +159,11 @@ def joined(data, article, found):
     }
 
 
+def prediction(maps, scores=None):
+    """Returns a Prediction of these maps, with the images' scores where a detector has its own."""
+    return prediction_from_maps(maps) if scores is None else Prediction(maps, scores)
+
+
 @functools.cache
 def trained_unet(left_out=None):
     """Returns a U-Net trained on painted nuts with all kinds of defects, or all but one, and the seconds it took.
@@ -212,7 +215,7 @@ def left_out(data):
     rows = []
     for kind in (None, *KINDS):
         found = unet_maps(data, kind)
-        blocks = results.evaluate("U-Net", found["test"], data.test, found["good"])["defects"]
+        blocks = results.evaluate("U-Net", prediction(found["test"]), data.test, prediction(found["good"]))["defects"]
         for defect in KINDS if kind is None else (kind,):
             if defect in blocks:
                 block = {key: blocks[defect][key] for key in ("f1_max", "pixel_auroc")}

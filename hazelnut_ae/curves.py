@@ -1,38 +1,110 @@
-"""AUROC, average precision, F1-max and PRO from histograms of scores, in one pass and in memory that does not grow.
+"""Curves over all thresholds τ (notebook 7): ROC, precision–recall, F1 and PRO, and the numbers that they give.
 
-Every curve here needs only to know how many good and how many defective pixels score above each threshold. So instead
-of keeping and sorting all the pixels, we count those of each image into bins (`image_histogram`). The curves of a test
-set are made from the sum of its images' histograms, and so are those of each draw of the bootstrap.
+First the curves as they are defined, on sorted scores; read these. Behind them the same numbers from histograms, for
+whole test sets and for the bootstrap: they need neither sorting nor all pixels in memory, and tests hold them against
+the sorted ones and against scikit-learn. A larger score means more anomalous.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
+from scipy import integrate, ndimage
 
 from hazelnut_ae.errors import DataError
 
-# A bin is what the first 19 bits of a float32 can tell apart: sign, exponent and 10 bits of mantissa. That is 1024 bins
-# from 0.1 to 0.2 and as many from 100 to 200, so maps of any range fit and a threshold is right to 0.1 %.
-DROPPED_BITS = 13
-BINS = 2 ** (32 - DROPPED_BITS)
 PRO_LIMIT = 0.3  # false-positive rate; Bergmann et al., Uninformed Students, CVPR 2020
 
 
-def score_bins(maps):
-    """Bins float32 scores: an int32 in [0, BINS) each, in the order of the scores.
+def counts_above(scores, truth, weights=None):
+    """Counts what scores at least τ, for every τ that occurs, from the largest τ down.
 
-    Read as integers, positive floats keep their order and negative ones reverse it; the XOR turns those around.
+    Args:
+        scores: float, shape (n,).
+        truth: bool, shape (n,), True for defective pixels (or images).
+        weights: what a defective one counts, shape (n,); None for 1.
+
+    Returns:
+        (thresholds, true_positives, false_positives), each of shape (different scores,).
+    """
+    order = np.argsort(scores)[::-1]  # largest score first
+    scores, truth = np.asarray(scores)[order], np.asarray(truth, bool)[order]
+    weights = truth if weights is None else truth * np.asarray(weights)[order]
+    last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)  # the last one of each run of equal scores
+    return scores[last], np.cumsum(weights)[last], np.cumsum(~truth)[last]
+
+
+def roc_curve(scores, truth):
+    """Returns (false-positive rates, true-positive rates) from (0, 0) to (1, 1), each [different scores + 1]."""
+    _, true, false = counts_above(scores, truth)
+    return np.append(0, false / false[-1]), np.append(0, true / true[-1])
+
+
+def sorted_auroc(scores, truth):
+    """Returns the area under the ROC curve, by trapezoids."""
+    return integrate.trapezoid(*roc_curve(scores, truth)[::-1])
+
+
+def precision_recall_curve(scores, truth):
+    """Returns (thresholds, precisions, recalls), each [different scores], from the largest threshold down."""
+    thresholds, true, false = counts_above(scores, truth)
+    return thresholds, true / (true + false), true / true[-1]
+
+
+def sorted_average_precision(scores, truth):
+    """Returns the sum of (recall step) · (precision there), without interpolation."""
+    _, precision, recall = precision_recall_curve(scores, truth)
+    return np.sum(np.diff(recall, prepend=0) * precision)
+
+
+def sorted_f1_max(scores, truth):
+    """Returns the largest F1 over all thresholds, and its threshold, for `score >= threshold`: (f1, threshold)."""
+    thresholds, true, false = counts_above(scores, truth)
+    f1 = 2 * true / (true + false + true[-1])
+    return f1.max(), thresholds[np.argmax(f1)]
+
+
+def sorted_pro(maps, masks, limit=PRO_LIMIT):
+    """Returns PRO: the area under (false-positive rate, mean share found of each region), up to `limit`, over `limit`.
+
+    maps: float, shape (N, H, W); masks: bool of the same shape.
+    """
+    weights, regions = region_weights(masks)  # a defective pixel counts 1 / size of its region
+    _, overlap, false = counts_above(maps.ravel(), masks.ravel(), weights.ravel())
+    rate, overlap = np.append(0, false / false[-1]), np.append(0, overlap / regions)
+    # where the curve is vertical at the limit, `interp` must not take the upper end: that step lies beyond the area
+    inside = rate < limit
+    last = np.searchsorted(rate, limit)
+    end = np.interp(limit, rate[last - 1 : last + 1], overlap[last - 1 : last + 1])
+    return integrate.trapezoid(np.append(overlap[inside], end), np.append(rate[inside], limit)) / limit
+
+
+# The same from histograms.
+
+# A bin holds the float32 scores that agree in their first 19 bits: sign, exponent and 10 bits of mantissa. That makes
+# 1024 bins from 0.1 to 0.2 and as many from 100 to 200, so maps of any range fit and a threshold is right to 0.1 %.
+DROPPED_BITS = 13
+BINS = 2 ** (32 - DROPPED_BITS)
+
+
+def score_bins(maps):
+    """Returns the bin of each float32 score, int32 in [0, BINS); a larger score is never in a lower bin.
+
+    The bits of a positive float, read as an integer, have the order of the floats. Those of negative floats have the
+    reverse order, so all their bits but the sign are inverted.
     """
     bits = (np.asarray(maps, np.float32) + np.float32(0)).view(np.int32)  # + 0 makes -0.0 and 0.0 one score
-    ordered = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
-    return (ordered >> DROPPED_BITS) + BINS // 2
+    return (_in_order(bits) >> DROPPED_BITS) + BINS // 2
+
+
+def _in_order(bits):
+    """Inverts all bits but the sign where the sign is set, int32; done twice, it gives the bits back."""
+    return np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits)
 
 
 def tau_below(index):
-    """The largest τ for which `score > τ` takes in all of bin `index` (and nothing of the bin below)."""
-    ordered = np.array([(int(index) - BINS // 2) << DROPPED_BITS], np.int32)  # the lowest score of the bin
-    (edge,) = (ordered ^ ((ordered >> 31) & np.int32(0x7FFFFFFF))).view(np.float32)
+    """Returns the largest τ for which `score > τ` includes the whole bin `index` and nothing of the bin below."""
+    lowest = np.array([(int(index) - BINS // 2) << DROPPED_BITS], np.int32)  # the lowest score of the bin
+    (edge,) = _in_order(lowest).view(np.float32)
     return float(np.nextafter(edge, np.float32(-np.inf)))
 
 
@@ -59,16 +131,16 @@ def finite(maps):
 
 
 def label_regions(masks):
-    """Numbers the defective regions (pixels that touch, corners included) of bool [N, H, W]: (int [N, H, W], count)."""
+    """Numbers the defective regions of masks bool [N, H, W] (corners touch): (labels int [N, H, W], count)."""
     touching = np.zeros((3, 3, 3), bool)
     touching[1] = True  # neighbours within an image, never across images
     return ndimage.label(masks, touching)
 
 
 def region_weights(masks):
-    """Gives each defective pixel 1 / (size of its region): ([N, H, W] float64, number of regions).
+    """Gives each defective pixel 1 / (size of its region): (float64 [N, H, W], number of regions).
 
-    Summed over the pixels above τ these are the regions' overlaps, so PRO too becomes a histogram.
+    Their sum over the pixels above τ is the sum of the shares found of each region.
     """
     labels, count = label_regions(masks)
     sizes = np.bincount(labels.ravel(), minlength=count + 1).astype(float)
@@ -76,36 +148,37 @@ def region_weights(masks):
     return (1 / sizes)[labels], count
 
 
-# The curves. `negatives`, `positives` and `regions` are histograms [..., K] over bins of ascending score; leading axes
-# are independent data sets (the bootstrap brings 1000 of them at once). Undefined is nan.
+# `negatives`, `positives` and `regions` are histograms [..., K] over bins of ascending score: good pixels, defective
+# pixels, and defective pixels that each count 1 / size of their region. Leading axes are independent data sets (the
+# bootstrap has 1000 of them). What is undefined is nan.
 
 
 def above(histogram):
-    """How much scores at or above each bin: the cumulative sum from the right."""
+    """Returns how much scores at or above each bin: the cumulative sum from the right."""
     return np.cumsum(histogram[..., ::-1], axis=-1)[..., ::-1]
 
 
 def divide(a, b):
-    """a / b, and nan where b is 0."""
+    """Returns a / b, nan where b is 0."""
     a, b = np.broadcast_arrays(np.asarray(a, float), np.asarray(b, float))
     return np.divide(a, b, out=np.full(a.shape, np.nan), where=b != 0)
 
 
 def auroc(negatives, positives):
-    """The chance that a defective pixel scores above a good one, ties counting half (Mann and Whitney 1947)."""
+    """Returns the probability that a defective pixel scores above a good one; ties count half (Mann and Whitney 1947)."""
     below = np.cumsum(negatives, axis=-1) - negatives / 2
     return divide((positives * below).sum(-1), negatives.sum(-1) * positives.sum(-1))
 
 
 def average_precision(negatives, positives):
-    """Σ (recall step) · (precision there), without interpolation."""
+    """Returns the sum of (recall step) · (precision there), without interpolation."""
     true, false = above(positives), above(negatives)
     precision = true / np.maximum(true + false, 1e-12)
     return divide((positives * precision).sum(-1), positives.sum(-1))
 
 
 def f1_max(negatives, positives):
-    """The largest F1 over all thresholds, and the bin whose lower edge is that threshold: (f1, index)."""
+    """Returns the largest F1 over all thresholds, and the bin whose lower edge is that threshold: (f1, index)."""
     true, false = above(positives), above(negatives)
     f1 = divide(2 * true, true + false + positives.sum(-1, keepdims=True))
     f1 = np.where(positives.sum(-1, keepdims=True) > 0, f1, np.nan)
@@ -114,7 +187,7 @@ def f1_max(negatives, positives):
 
 
 def pro(negatives, regions, count, limit=PRO_LIMIT):
-    """Per-region overlap: area under the regions' mean overlap against false-positive rate, normalised by `limit`."""
+    """Returns PRO as `sorted_pro` does; count: number of regions, shape of the leading axes."""
     start = np.zeros((*negatives.shape[:-1], 1))  # the curve begins at (0, 0): τ above every score
     fpr = np.concatenate([start, divide(above(negatives), negatives.sum(-1, keepdims=True))[..., ::-1]], -1)
     overlap = np.concatenate([start, divide(above(regions), np.asarray(count)[..., None])[..., ::-1]], -1)
@@ -125,9 +198,9 @@ def pro(negatives, regions, count, limit=PRO_LIMIT):
 
 
 class ImageHistogram(NamedTuple):
-    """One image's scores, counted: of its K used bins, by ascending score, and its number of defective regions."""
+    """The histogram of one image: its K used bins by ascending score, and its number of defective regions."""
 
-    bins: np.ndarray  # int32 [K], numbers of bins
+    bins: np.ndarray  # int32 [K], bin numbers
     negatives: np.ndarray  # int32 [K], good pixels in each
     positives: np.ndarray  # int32 [K], defective pixels
     regions: np.ndarray  # float64 [K], defective pixels, each weighing 1 / size of its region
@@ -135,7 +208,7 @@ class ImageHistogram(NamedTuple):
 
 
 def image_histogram(one, mask):
-    """Counts one map float32 [H, W] (larger = more anomalous) with its mask bool [H, W]."""
+    """Returns the `ImageHistogram` of one map float32 [H, W] with its mask bool [H, W]."""
     bins = score_bins(one).ravel()  # [H·W]
     low = int(bins.min())
     counts = np.bincount(bins - low)
@@ -153,7 +226,7 @@ def image_histogram(one, mask):
 
 
 def image_histograms(maps, masks):
-    """The `ImageHistogram` of each map of float32 [N, H, W] with its mask of bool [N, H, W].
+    """Returns the `ImageHistogram` of each map of float32 [N, H, W] with its mask of bool [N, H, W].
 
     Raises: ValueError if the shapes differ; DataError if a score is NaN or infinite.
     """
@@ -162,13 +235,13 @@ def image_histograms(maps, masks):
 
 
 class PixelMetrics:
-    """Pixel metrics of any number of maps: `update(maps, masks)` as they come, `compute()` at any time.
+    """Pixel metrics of any number of maps: call `update(maps, masks)` for each part, then `compute()`.
 
-    Its size (12 MB) does not depend on the number of images. `a + b` is what one object would hold after seeing both.
+    It takes 12 MB for any number of images. `a + b` holds the counts of both.
     """
 
     def __init__(self, images=()):
-        """images: `ImageHistogram`s to begin with."""
+        """images: `ImageHistogram`s to start with."""
         self.negatives = np.zeros(BINS, np.int64)  # good pixels per bin of score
         self.positives = np.zeros(BINS, np.int64)  # defective pixels
         self.regions = np.zeros(BINS)  # defective pixels, each weighing 1 / size of its region
@@ -177,7 +250,7 @@ class PixelMetrics:
             self.add(image)
 
     def update(self, maps, masks):
-        """Counts float32 [N, H, W] maps (larger = more anomalous) with their bool [N, H, W] masks.
+        """Adds maps float32 [N, H, W] with their masks bool [N, H, W]; returns itself.
 
         Raises: ValueError if the shapes differ; DataError if a score is NaN or infinite.
         """
@@ -186,7 +259,7 @@ class PixelMetrics:
         return self
 
     def add(self, image):
-        """Counts one image by its `ImageHistogram`."""
+        """Adds one image, given as its `ImageHistogram`."""
         self.negatives[image.bins] += image.negatives
         self.positives[image.bins] += image.positives
         self.regions[image.bins] += image.regions
@@ -199,14 +272,14 @@ class PixelMetrics:
         return total
 
     def histograms(self):
-        """The bins that hold a pixel: (their numbers, negatives, positives, regions), by ascending score."""
+        """Returns the bins that hold a pixel: (bin numbers, negatives, positives, regions), by ascending score."""
         used = np.flatnonzero(self.negatives + self.positives)
         return used, self.negatives[used], self.positives[used], self.regions[used]
 
     def compute(self):
-        """Returns auroc, average_precision, f1_max, tau (of F1-max, for `score > tau`), pro.
+        """Returns {"auroc", "average_precision", "f1_max", "tau" (of F1-max, for `score > tau`), "pro"}.
 
-        nan where the data cannot say: all of them without a defective pixel; auroc and pro without a good one.
+        nan for what the data cannot give: everything without a defective pixel; auroc and pro without a good one.
         """
         used, negatives, positives, regions = self.histograms()
         if not positives.any():

@@ -1,4 +1,4 @@
-"""Measures a detector's maps on a test set, and lays the measured numbers beside the published ones."""
+"""The results table (notebook 8): measures a detector on a test set and puts the published numbers beside it."""
 
 import math
 
@@ -8,111 +8,95 @@ import pandas as pd
 from hazelnut_ae import bootstrap, curves, metrics, published, thresholds
 from hazelnut_ae.metrics import PixelMetrics
 
+LABEL_FREE = {f"{name}_label_free": name for name in ("precision", "recall", "f1")}
 
-def evaluate(
-    detector_name, maps, test, held_out_maps, printed_tau=None, data="", seed=0, tau_label_free=None, scores=None,
-    held_out_scores=None,
-):  # fmt: skip
-    """Every number of one detector on one test set.
 
-    maps: float32 [N, H, W] of the test images; test: their ImageSet; held_out_maps: float32 [M, H, W] of good images
-    that training never saw, for the thresholds (None if there are none); printed_tau: the article's τ by defect (`Detector.printed_tau`); where it is None, or gives None,
-    "tau" is the label-free one; tau_label_free: that one, else chosen by
-    `thresholds.tau_label_free`; scores, held_out_scores: of the images, [N] and [M], where the detector has its own
-    (`Detector.predict`), else `metrics.image_scores` of the maps.
-    A defect's numbers are of that defect's images alone, as in the article; "pixels" and "images" are of all images.
+def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, tau_label_free=None, data="", seed=0):
+    """Measures one detector on one test set.
+
+    A defect's numbers count that defect's images alone, as in the article; "pixels" and "images" count all images.
     "intervals" hold 95 % bootstrap intervals over images, [low, high].
-    Returns a dict that JSON can hold, None for what the data cannot give.
-    Raises: ValueError if shapes differ; DataError if a map holds NaN.
+
+    Args:
+        detector_name: the system's name in the result.
+        predicted: the Prediction of the N test images: `anomaly_maps` float32 [N, H, W], `image_scores` [N].
+        test: their ImageSet.
+        held_out: the Prediction of M good images that training never saw, for the thresholds; None without any.
+        printed_tau: function that gives the article's τ of a defect, or None where it does not apply
+            (`Detector.printed_tau`). Without it "tau" is the label-free τ.
+        tau_label_free: the label-free τ; None to choose it by `thresholds.tau_label_free`.
+        data: the name of the data in the result.
+        seed: seed of the bootstrap.
+
+    Returns:
+        A dict that JSON can store (`evaluate --json`); None for what the data cannot give.
+
+    Raises:
+        ValueError: shapes differ.
+        DataError: a map holds NaN.
     """
-    maps = np.asarray(maps, np.float32)
+    maps = np.asarray(predicted.anomaly_maps, np.float32)
     masks, defects = np.asarray(test.masks, bool), np.asarray(test.defects)
-    has_held_out = held_out_maps is not None and len(held_out_maps) > 0
-    tau_free = tau_label_free
-    if tau_free is None and has_held_out:
-        tau_free = thresholds.tau_label_free(held_out_maps)
+    held_out = held_out if held_out is not None and len(held_out.anomaly_maps) else None
+    if tau_label_free is None and held_out is not None:
+        tau_label_free = thresholds.tau_label_free(held_out.anomaly_maps)
 
     images = curves.image_histograms(maps, masks)
-    by_kind = {
+    pixels_of = {
         str(name): PixelMetrics(images[i] for i in np.flatnonzero(defects == name)) for name in sorted(set(defects))
     }
-    everything = sum(by_kind.values(), PixelMetrics())
+    everything = sum(pixels_of.values(), PixelMetrics())
     weights = bootstrap.draw_weights(defects, seed=seed)
     coarse = bootstrap.CoarseHistograms(images, everything)
-    scores = metrics.image_scores(maps) if scores is None else scores
-    if has_held_out and held_out_scores is None:
-        held_out_scores = metrics.image_scores(held_out_maps)
 
-    blocks, has_printed_tau = {}, bool(printed_tau and printed_tau("good") is not None)
-    for name in sorted(set(by_kind) - {"good"}):
-        chosen = defects == name
+    def block(chosen, pixels, tau):
+        found = maps[chosen], masks[chosen], weights[:, chosen]
+        return _pixel_block(*found, pixels.compute(), coarse.intervals(weights, chosen), tau, tau_label_free)
+
+    blocks, printed = {}, bool(printed_tau and printed_tau("good") is not None)
+    for name in sorted(set(pixels_of) - {"good"}):
         tau = printed_tau(name) if printed_tau else None
-        has_printed_tau, tau = tau is not None, tau_free if tau is None else tau
-        blocks[name] = _pixel_block(
-            maps[chosen], masks[chosen], by_kind[name], tau, tau_free, weights[:, chosen],
-            coarse.intervals(weights, chosen),
-        )  # fmt: skip
-    pixels = _pixel_block(
-        maps, masks, everything, None if has_printed_tau else tau_free, tau_free, weights,
-        coarse.intervals(weights, np.ones(len(maps), bool)),
-    )  # fmt: skip
-    pixels["auroc"] = pixels.pop("pixel_auroc")
-    pixels["intervals"]["auroc"] = pixels["intervals"].pop("pixel_auroc")
-    return _plain(
-        {
-            "data": data,
-            "system": detector_name,
-            "image_size": maps.shape[-1],
-            "defects": blocks,
-            "pixels": pixels,
-            "images": _image_block(scores, defects != "good", held_out_scores if has_held_out else None, weights),
-        }
-    )
+        printed, tau = tau is not None, tau_label_free if tau is None else tau
+        blocks[name] = block(defects == name, pixels_of[name], tau)
+    pixels = block(np.ones(len(maps), bool), everything, None if printed else tau_label_free)
+    for of in (pixels, pixels["intervals"]):
+        of["auroc"] = of.pop("pixel_auroc")
+    result = {"data": data, "system": detector_name, "image_size": maps.shape[-1], "defects": blocks, "pixels": pixels}
+    good_scores = None if held_out is None else held_out.image_scores
+    return _plain(result | {"images": _image_block(predicted.image_scores, defects != "good", good_scores, weights)})
 
 
-def _pixel_block(maps, masks, curves, tau, tau_free, weights, intervals):
-    best = curves.compute()
-    block = {
+def _pixel_block(maps, masks, weights, best, intervals, tau, tau_label_free):
+    """The numbers of some images' pixels; best: what `PixelMetrics.compute` gives; tau: the τ of "f1", or None."""
+    found = {name: intervals[name] for name in ("f1_max", "average_precision", "pro")}
+    found["pixel_auroc"] = intervals["auroc"]
+    at_tau, at_free = dict.fromkeys(("precision", "recall", "f1", "accuracy")), dict.fromkeys(LABEL_FREE)
+    if tau is not None:
+        c = metrics.pixel_confusion(maps, masks, tau)
+        at_tau = {name: getattr(metrics, name)(c) for name in at_tau}
+        found["f1"] = bootstrap.f1_interval(maps > np.float32(tau), masks, weights)
+    if tau_label_free is not None:
+        c = metrics.pixel_confusion(maps, masks, tau_label_free)
+        at_free = {name: getattr(metrics, measure)(c) for name, measure in LABEL_FREE.items()}
+        found["f1_label_free"] = bootstrap.f1_interval(maps > np.float32(tau_label_free), masks, weights)
+    return {
         "images": len(maps),
         "tau": tau,
-        "precision": None,
-        "recall": None,
-        "f1": None,
-        "accuracy": None,
-        "tau_label_free": tau_free,
-        "precision_label_free": None,
-        "recall_label_free": None,
-        "f1_label_free": None,
+        **at_tau,
+        "tau_label_free": tau_label_free,
+        **at_free,
         "tau_f1_max": best["tau"],
         "f1_max": best["f1_max"],
         "pixel_auroc": best["auroc"],
         "average_precision": best["average_precision"],
         "pro": best["pro"],
         "f1_all_defective": metrics.f1(metrics.confusion(np.ones_like(masks), masks)),
+        "intervals": found,
     }
-    found = {name: intervals[name] for name in ("f1_max", "average_precision", "pro")}
-    found["pixel_auroc"] = intervals["auroc"]
-    if tau is not None:
-        c = metrics.pixel_confusion(maps, masks, tau)
-        block |= {
-            "precision": metrics.precision(c),
-            "recall": metrics.recall(c),
-            "f1": metrics.f1(c),
-            "accuracy": metrics.accuracy(c),
-        }
-        found["f1"] = bootstrap.f1_interval(maps > np.float32(tau), masks, weights)
-    if tau_free is not None:
-        c = metrics.pixel_confusion(maps, masks, tau_free)
-        block |= {
-            "precision_label_free": metrics.precision(c),
-            "recall_label_free": metrics.recall(c),
-            "f1_label_free": metrics.f1(c),
-        }
-        found["f1_label_free"] = bootstrap.f1_interval(maps > np.float32(tau_free), masks, weights)
-    return block | {"intervals": found}
 
 
 def _image_block(scores, is_defective, held_out_scores, weights):
+    """The numbers of whole images; held_out_scores: of good images, for the threshold, or None."""
     everything_defective = metrics.confusion(np.ones_like(is_defective), is_defective)
     block = {
         "images": len(scores),
@@ -137,7 +121,7 @@ def _image_block(scores, is_defective, held_out_scores, weights):
 
 
 def _plain(value):
-    """nan becomes None, as JSON has no nan; NumPy's numbers become Python's."""
+    """Turns nan into None, because JSON has no nan, and NumPy numbers into Python numbers."""
     if isinstance(value, dict):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -164,12 +148,16 @@ COLUMNS = {  # column of the table -> key in a defect's block, in "pixels", in "
 
 
 def results_table(measured, category="hazelnut"):
-    """The results table as a pandas DataFrame of numbers, NaN where a number does not exist.
+    """Builds the results table.
 
-    measured: a result of `evaluate`, or a list of them. category: whose published rows to put below
-    ("hazelnut", "transistor"), None for none. The column "counts" says of each row whether it counts pixels or images.
-    "overlap" is the published mean overlap of predicted and true regions at a label-free τ, which is not measured here.
-    Beside each measured number X there are "X low" and "X high", its 95 % interval over images.
+    Args:
+        measured: a result of `evaluate`, or a list of them.
+        category: whose published rows to add below ("hazelnut", "transistor"); None for none.
+
+    Returns:
+        A DataFrame of numbers, NaN where a number does not exist. The column "counts" says whether a row counts pixels
+        or images. Beside each measured column X there are "X low" and "X high", its 95 % interval over images.
+        "overlap" is published only: the mean overlap of predicted and true regions at a label-free τ.
     """
     measured = [measured] if isinstance(measured, dict) else list(measured)
     rows = []
@@ -199,7 +187,7 @@ def _row(system, defect, counts, block, which):
 
 
 def _baseline_rows(result):
-    """Calling every pixel, or every image, defective: what any number above has to beat."""
+    """The rows of calling every pixel, or every image, defective, which any detector has to beat."""
     rows = []
     base = {"system": "call everything defective", "source": "follows from the counts"}
     for name, block in [*result["defects"].items(), ("all", result["pixels"])]:
@@ -252,7 +240,7 @@ def _published_rows(category):
 
 
 def pretty(frame):
-    """The table as text to read: two digits, "0.35 [0.28, 0.41]", and blanks."""
+    """Returns the table as text: two digits, "0.35 [0.28, 0.41]", blank where there is no number."""
     frame = frame.dropna(axis=1, how="all")
     text = {}
     for column in frame:

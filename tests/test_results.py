@@ -8,7 +8,9 @@ import pytest
 from sklearn import metrics as sk
 
 from hazelnut_ae import results
+from hazelnut_ae.detection import prediction_from_maps
 from hazelnut_ae.errors import DataError
+from hazelnut_ae.thresholds import printed_tau
 
 DEFECT_KEYS = {
     "images", "tau", "precision", "recall", "f1", "accuracy", "tau_label_free", "f1_label_free", "f1_max",
@@ -29,9 +31,14 @@ def made_up(good=6, crack=5, hole=4, seed=0):
     return maps, SimpleNamespace(masks=masks, defects=defects, images=None, paths=None), held_out
 
 
+def evaluate(maps, test, held_out=None, printed=printed_tau, **options):
+    good = None if held_out is None else prediction_from_maps(held_out)
+    return results.evaluate("article", prediction_from_maps(maps), test, good, printed, **options)
+
+
 @pytest.fixture(scope="module")
 def measured():
-    return results.evaluate("article", *made_up(), tau_printed=True, data="made up")
+    return evaluate(*made_up(), data="made up")
 
 
 def test_the_contract_of_the_json(measured):
@@ -74,25 +81,25 @@ def test_every_f1_and_auroc_has_its_interval(measured):
 
 
 def test_the_same_maps_give_the_same_result(measured):
-    assert results.evaluate("article", *made_up(), tau_printed=True, data="made up") == measured
+    assert evaluate(*made_up(), data="made up") == measured
 
 
 def test_without_a_printed_tau_the_label_free_one_is_used():
-    block = results.evaluate("peer", *made_up(), tau_printed=False)["defects"]["crack"]
+    block = evaluate(*made_up(), printed=None)["defects"]["crack"]
     assert block["tau"] == block["tau_label_free"]
     assert block["f1"] == block["f1_label_free"]
 
 
 def test_what_the_data_cannot_give_is_null():
     maps, test, held_out = made_up(good=0)
-    found = results.evaluate("article", maps, test, held_out, True)
+    found = evaluate(maps, test, held_out)
     assert found["images"]["auroc"] is None
     assert found["images"]["tnr"] is None
     assert found["images"]["tpr"] is not None
     assert found["pixels"]["auroc"] is not None
 
     maps, test, held_out = made_up(crack=0, hole=0)
-    found = results.evaluate("article", maps, test, held_out, True)
+    found = evaluate(maps, test, held_out)
     assert found["defects"] == {}
     for name in ("auroc", "average_precision", "f1_max", "pro", "f1_label_free"):
         assert found["pixels"][name] is None, name
@@ -100,19 +107,19 @@ def test_what_the_data_cannot_give_is_null():
 
     maps, test, _ = made_up()
     for nothing in (None, np.zeros((0, 64, 64), np.float32)):
-        found = results.evaluate("article", maps, test, nothing, True)
+        found = evaluate(maps, test, nothing)
         assert found["defects"]["crack"]["tau_label_free"] is None
         assert found["defects"]["crack"]["f1_label_free"] is None
         assert found["images"]["tau"] is found["images"]["tnr"] is None
         assert found["defects"]["crack"]["f1"] is not None
 
     maps, test, held_out = made_up(good=1, crack=1, hole=0)
-    block = results.evaluate("article", maps, test, held_out, True)["defects"]["crack"]
+    block = evaluate(maps, test, held_out)["defects"]["crack"]
     assert block["f1"] is not None
     assert block["intervals"]["f1"] is None  # one image says nothing of others
     for table in (
         results.results_table(found),
-        results.results_table(results.evaluate("a", *made_up(good=0), tau_printed=True)),
+        results.results_table(evaluate(*made_up(good=0))),
     ):
         assert "nan" not in results.pretty(table).to_string()
         assert "None" not in results.pretty(table).to_string()
@@ -120,7 +127,7 @@ def test_what_the_data_cannot_give_is_null():
 
 def test_no_images_at_all_is_no_crash():
     maps, test, held_out = made_up(0, 0, 0)
-    found = results.evaluate("article", maps, test, held_out, True)
+    found = evaluate(maps, test, held_out)
     assert found["pixels"]["f1_max"] is None
     assert found["images"]["auroc"] is None
     assert len(results.pretty(results.results_table(found)))
@@ -131,7 +138,7 @@ def test_nan_is_an_error(where):
     maps, test, held_out = made_up()
     (maps if where == "test" else held_out)[1, 3, 3] = np.nan
     with pytest.raises(DataError, match="NaN"):
-        results.evaluate("article", maps, test, held_out, True)
+        evaluate(maps, test, held_out)
 
 
 # The table

@@ -28,10 +28,8 @@ def evaluate(dataset: Dataset, run: runs.Run) -> dict:
     good = held_out(dataset, run)
     on_good, on_test = detector.predict(good), detector.predict(dataset.test.images)
     tau = detector.label_free_tau(good, on_good.anomaly_maps) if len(good) else None
-    scores = {"scores": on_test.image_scores, "held_out_scores": on_good.image_scores}
-    maps = on_test.anomaly_maps, dataset.test, on_good.anomaly_maps
     result = results.evaluate(
-        detector.name, *maps, detector.printed_tau, data=dataset.name, tau_label_free=tau, **scores
+        detector.name, on_test, dataset.test, on_good, detector.printed_tau, tau_label_free=tau, data=dataset.name
     )
     if same and shipped.FOLDER not in run.folder.parents:
         write_json(run.folder / "results.json", result)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 KILLS = 20
 LONG = dataclasses.replace(
-    PRESETS["tiny"], epochs=60, batch_size=2, evaluate_every=20, fresh=True, one_cycle=True
+    PRESETS["tiny"], epochs=60, batch_size=2, evaluate_every=20, augment_online=True, one_cycle=True
 )  # with all that could go wrong: batches made in another thread, each by its own seed, at a rate of its own
 
 

@@ -36,7 +36,7 @@ if __name__ == "__main__":
     systems = "ae-l2,dictionary"
     if sys.argv[2] == "large":  # sets that stay on the disk, mapped
         cache.HOLD_IN_MEMORY = 0
-        augmentation.MEMORY_BUDGET = 0
+        augmentation.MEMORY_BUDGET = 0  # no copies are stored
         systems = "dictionary"
     trainer.CHECKPOINT_SECONDS = 0
     place = Path(sys.argv[1])
