@@ -117,49 +117,49 @@ def softened(dataset, article, maps):
     model, good = article.model, run_data.held_out(dataset, article)
 
     def soft(images):
-        return baselines.blurred(baselines.shift_tolerant(images, detection.reconstruct(model, images)))
+        return baselines.gaussian_smooth(baselines.shift_tolerant(images, detection.reconstruct(model, images)))
 
     return {"test": soft(dataset.test.images), "good": soft(good)}
 
 
 def joined(dataset, article, maps):
-    """The memory bank's map and the article's, as `baselines.together` joins them."""
+    """The memory bank's map and the article's, as `baselines.combine_maps` joins them."""
     d, r = maps["memory bank"], maps["the article"]
     good_r = article.detector.anomaly_maps(kept_aside(dataset))  # of the same images as d["good"]
     return {
-        "test": baselines.together(d["test"], r["test"], d["good"], good_r),
-        "good": baselines.together(d["good"], good_r, d["good"], good_r),
+        "test": baselines.combine_maps(d["test"], r["test"], d["good"], good_r),
+        "good": baselines.combine_maps(d["good"], good_r, d["good"], good_r),
     }
 
 
 @functools.cache
-def taught(left_out=None):
+def trained_unet(left_out=None):
     """A U-Net that learnt from painted nuts with all kinds of defects, or with all but one, and the seconds it took.
 
     Whatever it is tested on it is the same one, so a process that asks again need not wait again.
     """
     images, masks = painted_defects([kind for kind in KINDS if kind != left_out])
-    detector = baselines.UNetDetector()
+    detector = baselines.UNetSegmenter()
     with memory.kept():
         started = time.perf_counter()
         detector.fit(images, masks)
         return detector, time.perf_counter() - started
 
 
-def told(dataset, left_out=None):
+def unet_maps(dataset, left_out=None):
     """What that U-Net finds in images that it never learnt from."""
-    detector, seconds = taught(left_out)
+    detector, seconds = trained_unet(left_out)
     return of(detector, dataset, kept_aside(dataset)) | {"fit_s": seconds}
 
 
 RUNGS = {
-    "mean image": lambda dataset, *_: fitted(baselines.MeanImage(), dataset),
+    "mean image": lambda dataset, *_: fitted(baselines.MeanImageDetector(), dataset),
     "PCA": lambda dataset, *_: fitted(baselines.PCADetector(), dataset),
     "the article, fixed copies": fixed_copies,
     "the article": lambda dataset, article, _: of(article.detector, dataset, run_data.held_out(dataset, article)),
     "its map, softened": softened,
     "AE(SSIM)": structural,
-    "U-Net on painted defects": lambda dataset, *_: told(dataset),
+    "U-Net on painted defects": lambda dataset, *_: unet_maps(dataset),
     "memory bank": lambda dataset, *_: fitted(MemoryBank(), dataset),
     "both together": joined,
 }
@@ -170,7 +170,7 @@ def left_out(dataset):
     painted and by one that saw all others: a list of dicts with "defect", "seen", "f1_max" and "pixel_auroc"."""
     rows = []
     for kind in (None, *KINDS):
-        found = told(dataset, kind)
+        found = unet_maps(dataset, kind)
         blocks = results.evaluate("U-Net", found["test"], dataset.test, found["good"], False)["defects"]
         for defect in KINDS if kind is None else (kind,):
             if defect in blocks:

@@ -14,11 +14,12 @@ from torch.nn import functional as F
 
 from hazelnut_ae import metrics
 from hazelnut_ae.augmentation import SHORT
-from hazelnut_ae.comparison.compare import CODE, short_name
+from hazelnut_ae.baselines import MeanImageDetector
+from hazelnut_ae.comparison.compare import VERSION, short_name
 from hazelnut_ae.comparison.systems import SYSTEMS, options_of
 from hazelnut_ae.engine.checkpoints import Checkpoint, read_tensors, write_tensors
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.training import split_good
+from hazelnut_ae.training import split_good, to_float
 
 SMOOTHING = 4  # pixels, of the Gaussian in the column pixel_auroc_smoothed; PaDiM and PatchCore use the same
 
@@ -44,18 +45,6 @@ VARIANTS = {
 }
 
 
-class MeanImage:
-    """The baseline that learns least, as a `Detector`: the distance of each pixel to the mean good image."""
-
-    def fit(self, good):
-        self.mean = torch.from_numpy(np.ascontiguousarray(good)).float().mean(dim=0) / 255  # [3, H, W]
-
-    def anomaly_maps(self, images):
-        """The root of the mean squared difference of the channels, float32 [N, H, W] in [0, 1]."""
-        x = torch.from_numpy(np.ascontiguousarray(images)).float() / 255  # [N, 3, H, W]
-        return (x - self.mean).square().mean(dim=1).sqrt().numpy()  # [N, H, W]
-
-
 def coarser(images, size):
     """uint8 [N, 3, H, W] -> the same shape with no more detail than `size` pixels a side hold."""
     if size >= images.shape[-1]:
@@ -79,20 +68,22 @@ def variants(data, folder, names=None, seed=0, setting="quick"):
         raise DataError(f"{data.name} has no test images; put some into test/good and test/<defect> to compare on.")
     train_rows, _ = split_good(len(data.train), seed)
     good, test = data.train.images[train_rows], data.test
-    mean_image = MeanImage()
+    mean_image = MeanImageDetector()
     mean_image.fit(good)
-    rows = [measured("mean image, no learning", mean_image.anomaly_maps(test.images), test)]
+    difference = to_float(test.images) - mean_image.mean  # [N, 3, H, W]
+    distance = difference.square().mean(dim=1).sqrt().numpy()  # root mean square of the channels, as AE(L2)'s maps
+    rows = [measured("mean image, no learning", distance, test)]
     for name in names or VARIANTS:
         system, changes, size = VARIANTS[name]
         options = dict(augment=SHORT["upright"], seed=seed) | options_of(system, setting) | changes
         path = folder / (name.replace(", ", "_").replace(" ", "-") + ".safetensors")
         named = options | {"augment": short_name(options["augment"])}
-        key = f"{CODE} {data.fingerprint} {system} {sorted(named.items())} {size}"
+        key = f"{VERSION} {data.fingerprint} {system} {sorted(named.items())} {size}"
         maps = read_tensors(path, key)[0]
         if maps is None:
             checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), key)
-            detector = SYSTEMS[system].detector(**options, checkpoint=checkpoint)
-            detector.fit(coarser(good, size))
+            detector = SYSTEMS[system].detector(**options)
+            detector.fit(coarser(good, size), checkpoint)
             maps = {"maps": torch.from_numpy(detector.anomaly_maps(coarser(test.images, size)))}
             write_tensors(path, maps, key, {"fit_s": checkpoint.seconds})
             checkpoint.remove()

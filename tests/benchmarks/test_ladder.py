@@ -21,11 +21,11 @@ def small(monkeypatch):
     network = functools.partial(backbones.empty_stages, "efficientnet-lite0")
     monkeypatch.setattr(ladder, "MemoryBank", lambda: MemoryBank(network(), **SMALL))
     monkeypatch.setattr(ladder, "PAINTED", 1)
-    monkeypatch.setattr(baselines.UNetDetector, "__init__", functools.partialmethod(two_steps))
-    for kept in (ladder.painted_nuts, ladder.taught):
+    monkeypatch.setattr(baselines.UNetSegmenter, "__init__", functools.partialmethod(two_steps))
+    for kept in (ladder.painted_nuts, ladder.trained_unet):
         kept.cache_clear()
     yield
-    for kept in (ladder.painted_nuts, ladder.taught):
+    for kept in (ladder.painted_nuts, ladder.trained_unet):
         kept.cache_clear()
 
 
@@ -54,7 +54,7 @@ def test_every_rung_is_measured_beside_the_one_before(small, painted_folder, tin
 def test_the_time_to_fit_is_without_the_time_to_predict(painted, monkeypatch):
     clock = iter([0.0, 1.0, 5.0, 9.0])  # begins, is fitted; predicts from, to
     monkeypatch.setattr(ladder.time, "perf_counter", lambda: next(clock))
-    found = ladder.fitted(baselines.MeanImage(), painted)
+    found = ladder.fitted(baselines.MeanImageDetector(), painted)
     assert found["fit_s"] == 1
     assert found["image_s"] == pytest.approx(4 / len(painted.test))
     assert np.isfinite(found["good"]).all()
