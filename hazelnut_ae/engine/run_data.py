@@ -32,7 +32,7 @@ def run_for(dataset, folder: str | Path | None = None) -> runs.Run:
 
 
 def both_synthetic(dataset, run):
-    """Whether run and Dataset are synthetic hazelnuts: the same ones from the first on, but perhaps not equally many."""
+    """Whether run and Dataset are synthetic hazelnuts: the same from the first on, perhaps not equally many."""
     return run.config["data_name"].startswith("synthetic") and dataset.license.startswith("synthetic")
 
 
