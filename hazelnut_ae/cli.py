@@ -177,7 +177,7 @@ def check(arguments):
 
 
 def advise(arguments):
-    from hazelnut_ae.inference.advise.advise import advise as look
+    from hazelnut_ae.inference.advice import advise as look
 
     print("\n".join(look(arguments.folder).lines()))
 
