@@ -62,6 +62,8 @@ def make_config(detector, preset, dataset, seed, settings):
 
     detector: a name in `DETECTORS`; settings: a dict of what else decides the weights of this detector.
     """
+    versions = {"hazelnut_ae": hazelnut_ae.__version__, "torch": str(torch.__version__)}
+    versions["python"] = platform.python_version()
     return {
         "format": FORMAT,
         "detector": detector,
@@ -70,11 +72,7 @@ def make_config(detector, preset, dataset, seed, settings):
         "data": dataset.fingerprint,
         "seed": seed,
         **settings,
-        "versions": {
-            "hazelnut_ae": hazelnut_ae.__version__,
-            "torch": str(torch.__version__),
-            "python": platform.python_version(),
-        },
+        "versions": versions,
     }
 
 

@@ -38,9 +38,7 @@ def train_run(
     resume: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> runs.Run | None:
-    """Trains the article's network and writes a run folder.
-
-    The same arguments on the same machine give the same weights.
+    """Trains the article's network and writes a run folder; the same arguments give the same weights on a machine.
 
     Args:
         dataset: its good training images are used; a tenth of them is held out to choose thresholds.
@@ -53,8 +51,7 @@ def train_run(
         resume: go on with the run in the folder, if there is one.
         checkpoint_seconds: time between two checkpoints.
 
-    Returns:
-        The run; None in all processes but the first.
+    Returns: the run; None in all processes but the first.
 
     Raises:
         DataError: the folder holds another run or a damaged one, the disk is full, or there are too few images.
@@ -214,15 +211,9 @@ class Trainer:
     def save(self):
         """Writes the checkpoint and the files that people read."""
         progress = self.progress
-        state = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "config": self.config,
-            "losses": torch.tensor(progress.losses),
-            "held_out": torch.tensor(progress.held_out),
-            "f1": progress.f1,
-        }
-        checkpoints.save(self.folder / "checkpoint.pt", state)
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "config": self.config}
+        state |= {"losses": torch.tensor(progress.losses), "held_out": torch.tensor(progress.held_out)}
+        checkpoints.save(self.folder / "checkpoint.pt", state | {"f1": progress.f1})
         runs.write_run(self.folder, progress, self.steps_per_epoch, self.model)
 
 
