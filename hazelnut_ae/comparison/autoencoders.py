@@ -25,7 +25,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from torchvision.transforms.functional import rgb_to_grayscale
 from tqdm import tqdm
 
-from hazelnut_ae.augmentation import SHORT, random_batch
+from hazelnut_ae.augmentation import AUGMENTATION_PRESETS, random_batch
 from hazelnut_ae.detection import Detector, batches, prediction_from_maps
 from hazelnut_ae.engine.device import autocast
 from hazelnut_ae.training import train
@@ -104,7 +104,7 @@ class BergmannAutoencoder(Detector):
         batch_size=128,
         learning_rate=2e-4,
         latent_dim=500,
-        augment=SHORT["turn"],
+        augment=AUGMENTATION_PRESETS["turn"],
         grey=None,
         seed=0,
         device="cpu",
@@ -113,7 +113,7 @@ class BergmannAutoencoder(Detector):
         Args:
             loss: "l2" or "ssim".
             steps, batch_size: 15,600 batches of 128 are 200 epochs of about 10,000 augmented images.
-            augment: some of `augmentation.KINDS`.
+            augment: some of `augmentation.ALL_AUGMENTATIONS`.
             grey: whether the network sees grey images; None: only with SSIM.
         """
         if loss not in ("l2", "ssim"):

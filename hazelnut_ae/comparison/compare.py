@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock
 
 from hazelnut_ae import results
-from hazelnut_ae.augmentation import KINDS, SHORT
+from hazelnut_ae.augmentation import ALL_AUGMENTATIONS, AUGMENTATION_PRESETS
 from hazelnut_ae.comparison.systems import ALL_SYSTEMS, SYSTEMS, new_detector, options_of
 from hazelnut_ae.engine import run_data, runs
 from hazelnut_ae.engine.checkpoints import Checkpoint, digest_of, read_tensors, write_tensors
@@ -36,7 +36,7 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment=None, se
         run_folder: the folder of the run; the results are stored in it.
         systems: names of `ALL_SYSTEMS`, and "article" for the run itself; None: the run and the four of the article.
         setting: "paper", "quick" or "tiny".
-        augment: some of `augmentation.KINDS`; None: rotation, flip and shift, or only shift if the run was trained
+        augment: some of `augmentation.ALL_AUGMENTATIONS`; None: rotation, flip and shift, or only shift if the run was trained
             without rotation.
         seed: of the fits and the split; None: the run's.
         device: a torch device.
@@ -76,14 +76,16 @@ def as_the_run(run, augment=None, seed=None):
     config = run.config if run is not None else {}
     turned = "rotation" in config.get("augmentations", ["rotation"])
     if augment is None:
-        augment = SHORT["turn"] if turned else SHORT["upright"]
+        augment = AUGMENTATION_PRESETS["turn"] if turned else AUGMENTATION_PRESETS["upright"]
     return {"augment": tuple(augment), "seed": config.get("seed", 0) if seed is None else seed}
 
 
 def check_augmentations(augment):
     """Raises DataError for an unknown augmentation."""
-    if unknown := set(augment) - set(KINDS):
-        raise DataError(f"there is no augmentation {', '.join(sorted(unknown))}; choose from {', '.join(KINDS)}.")
+    if unknown := set(augment) - set(ALL_AUGMENTATIONS):
+        raise DataError(
+            f"there is no augmentation {', '.join(sorted(unknown))}; choose from {', '.join(ALL_AUGMENTATIONS)}."
+        )
 
 
 def run_of(run_folder, required=True):
@@ -120,7 +122,7 @@ def maps_of(detector, dataset, good):
     return arrays, {"tau_label_free": tau, "predict_s": seconds, "peak_gb": peak_memory_gb()}
 
 
-def fit(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, device="cpu"):
+def fit(dataset, folder, name, setting="quick", augment=AUGMENTATION_PRESETS["turn"], seed=0, device="cpu"):
     """Fits a system to the good images that are not held out, or loads it from `folder`; arguments as for `compare`.
 
     Only one process fits: another one that wants the same system waits and loads it.
@@ -153,7 +155,9 @@ def fit(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, d
 
 def short_name(augment):
     """Returns one word for these augmentations, for file names: "turn", "upright", "none" or a+b."""
-    return next((word for word, meaning in SHORT.items() if set(meaning) == set(augment)), "+".join(augment))
+    return next(
+        (word for word, meaning in AUGMENTATION_PRESETS.items() if set(meaning) == set(augment)), "+".join(augment)
+    )
 
 
 def file_of(folder, name, setting, augment, seed):
@@ -161,7 +165,7 @@ def file_of(folder, name, setting, augment, seed):
     return Path(folder) / f"{name}-{setting}-{short_name(augment)}-{seed}.safetensors"
 
 
-def predict(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, device="cpu"):
+def predict(dataset, folder, name, setting="quick", augment=AUGMENTATION_PRESETS["turn"], seed=0, device="cpu"):
     """Computes a system's maps and scores, or loads them from `folder`; arguments as for `fit`.
 
     Returns:

@@ -14,7 +14,7 @@ from torch import nn
 
 from benchmarks import variants
 from hazelnut_ae import backbones, comparison
-from hazelnut_ae.augmentation import KINDS, SHORT, augment_batch, random_batch
+from hazelnut_ae.augmentation import ALL_AUGMENTATIONS, AUGMENTATION_PRESETS, augment_batch, random_batch
 from hazelnut_ae.comparison import SETTINGS, SYSTEMS, new_detector
 from hazelnut_ae.comparison.anogan import AnoGAN, Discriminator, Generator
 from hazelnut_ae.comparison.autoencoders import BergmannAutoencoder, BergmannNetwork, ssim_map
@@ -74,9 +74,9 @@ def test_bergmann_network_has_the_printed_shapes():
 
 def test_orientation_follows_the_run():
     upright = Run(None, {"augmentations": ["noise"], "seed": 3})
-    assert as_the_run(upright) == {"augment": SHORT["upright"], "seed": 3}
-    assert as_the_run(upright, SHORT["turn"], 0) == {"augment": SHORT["turn"], "seed": 0}
-    assert as_the_run(None) == {"augment": SHORT["turn"], "seed": 0}
+    assert as_the_run(upright) == {"augment": AUGMENTATION_PRESETS["upright"], "seed": 3}
+    assert as_the_run(upright, AUGMENTATION_PRESETS["turn"], 0) == {"augment": AUGMENTATION_PRESETS["turn"], "seed": 0}
+    assert as_the_run(None) == {"augment": AUGMENTATION_PRESETS["turn"], "seed": 0}
 
 
 def test_dcgan_shapes():
@@ -106,28 +106,28 @@ def test_augmentations():
     image = torch.zeros(4, 1, 64, 64)
     image[:, :, 20:44, 10:50] = 1
     generator = torch.Generator().manual_seed(0)
-    for kinds in [*SHORT.values(), *[(kind,) for kind in KINDS]]:
+    for kinds in [*AUGMENTATION_PRESETS.values(), *[(name,) for name in ALL_AUGMENTATIONS]]:
         moved = augment_batch(image, kinds, generator)
         assert moved.shape == image.shape
         assert 0 <= moved.min()
         assert moved.max() <= 1 + 1e-6
-    assert torch.equal(augment_batch(image, SHORT["none"], generator), image)
-    upright = augment_batch(image, SHORT["upright"], generator)
+    assert torch.equal(augment_batch(image, AUGMENTATION_PRESETS["none"], generator), image)
+    upright = augment_batch(image, AUGMENTATION_PRESETS["upright"], generator)
     for one in upright:  # the same rectangle, moved by at most 4 % of 64 pixels, by whole pixels
         rows, columns = (one[0] > 0.5).any(dim=1).nonzero(), (one[0] > 0.5).any(dim=0).nonzero()
         assert (len(rows), len(columns)) == (24, 40)
         assert abs(int(rows[0]) - 20) <= 3
         assert abs(int(columns[0]) - 10) <= 3
         np.testing.assert_allclose(np.unique(one.round(decimals=3)), [0, 1], atol=1e-3)
-    turned = augment_batch(image, SHORT["turn"], generator)
+    turned = augment_batch(image, AUGMENTATION_PRESETS["turn"], generator)
     assert (turned - image).abs().mean(dim=(1, 2, 3)).min() > 0.01
 
 
 def test_a_batch_depends_on_seed_and_step_only():
     images = torch.from_numpy(squares(6)[0])
-    first = random_batch(images, 3, SHORT["turn"], seed=1, step=5)
-    assert torch.equal(first, random_batch(images, 3, SHORT["turn"], seed=1, step=5))
-    assert not torch.equal(first, random_batch(images, 3, SHORT["turn"], seed=1, step=6))
+    first = random_batch(images, 3, AUGMENTATION_PRESETS["turn"], seed=1, step=5)
+    assert torch.equal(first, random_batch(images, 3, AUGMENTATION_PRESETS["turn"], seed=1, step=5))
+    assert not torch.equal(first, random_batch(images, 3, AUGMENTATION_PRESETS["turn"], seed=1, step=6))
     assert first.dtype == torch.float32
     assert first.max() <= 1
 
@@ -275,7 +275,7 @@ def test_compare_measures_caches_and_draws(dataset, tmp_path, monkeypatch):
     systems = ["ae-l2", "ae-ssim", "anogan"]
     if backbones_available():
         systems.append("dictionary")
-    first = comparison.compare(dataset, tmp_path, systems, setting="tiny", augment=SHORT["upright"])
+    first = comparison.compare(dataset, tmp_path, systems, setting="tiny", augment=AUGMENTATION_PRESETS["upright"])
     assert [one["system"][:6] for one in first] == ["AE(L2)", "AE(SSI", "AnoGAN", "CNN fe"][: len(systems)]
     for one in first:
         assert 0 <= one["pixels"]["auroc"] <= 1
@@ -286,23 +286,30 @@ def test_compare_measures_caches_and_draws(dataset, tmp_path, monkeypatch):
     for system in (BergmannAutoencoder, AnoGAN, FeatureDictionary):
         monkeypatch.setattr(system, "fit", lambda self, good: pytest.fail("fitted again"))
         monkeypatch.setattr(system, "anomaly_maps", lambda self, images: pytest.fail("predicted again"))
-    assert comparison.compare(dataset, tmp_path, systems, setting="tiny", augment=SHORT["upright"]) == first
+    assert (
+        comparison.compare(dataset, tmp_path, systems, setting="tiny", augment=AUGMENTATION_PRESETS["upright"]) == first
+    )
     table = comparison.systems_table(first)
     assert list(table["system"]) == [one["system"] for one in first]
-    paths = comparison.write_figures(dataset, tmp_path, systems, setting="tiny", augment=SHORT["upright"], seed=0)
+    paths = comparison.write_figures(
+        dataset, tmp_path, systems, setting="tiny", augment=AUGMENTATION_PRESETS["upright"], seed=0
+    )
     assert {path.name for path in paths} == {"comparison_maps.png", "comparison_samples.png"}
     assert Image.open(paths[0]).width > 160 * (2 + len(systems))
     monkeypatch.undo()
     # another setting has its own place: it does not cost the first its fit
     comparison.compare(dataset, tmp_path, ["ae-l2"], setting="tiny", augment=())
     monkeypatch.setattr(BergmannAutoencoder, "fit", lambda self, good: pytest.fail("fitted again"))
-    assert comparison.compare(dataset, tmp_path, ["ae-l2"], setting="tiny", augment=SHORT["upright"]) == first[:1]
+    assert (
+        comparison.compare(dataset, tmp_path, ["ae-l2"], setting="tiny", augment=AUGMENTATION_PRESETS["upright"])
+        == first[:1]
+    )
     monkeypatch.undo()
     # other data are another fit
     fits = []
     monkeypatch.setattr(BergmannAutoencoder, "fit", lambda self, good: fits.append(len(good)))
     other = Dataset(dataset.train, dataset.test, "discs", "discs-2", "")
-    comparison.compare(other, tmp_path, ["ae-l2"], setting="tiny", augment=SHORT["upright"])
+    comparison.compare(other, tmp_path, ["ae-l2"], setting="tiny", augment=AUGMENTATION_PRESETS["upright"])
     assert fits == [6]
 
 
@@ -360,7 +367,7 @@ def test_every_variant_can_be_built():
 def test_a_second_process_waits_for_the_first_and_takes_what_it_fitted(dataset, tmp_path, monkeypatch):
     fits = []
     monkeypatch.setattr(SYSTEMS["ae-l2"].detector, "fit", lambda self, good: fits.append(1))
-    path = file_of(tmp_path, "ae-l2", "tiny", SHORT["turn"], 0)
+    path = file_of(tmp_path, "ae-l2", "tiny", AUGMENTATION_PRESETS["turn"], 0)
     with ThreadPoolExecutor() as pool:
         with FileLock(path.with_suffix(".lock")):
             both = [pool.submit(predict, dataset, tmp_path, "ae-l2", "tiny") for _ in range(2)]
