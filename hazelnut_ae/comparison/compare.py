@@ -36,8 +36,8 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment=None, se
         run_folder: the folder of the run; the results are stored in it.
         systems: names of `ALL_SYSTEMS`, and "article" for the run itself; None: the run and the four of the article.
         setting: "paper", "quick" or "tiny".
-        augment: some of `augmentation.ALL_AUGMENTATIONS`; None: rotation, flip and shift, or only shift if the run was trained
-            without rotation.
+        augment: some of `augmentation.ALL_AUGMENTATIONS`; None: rotation, flip and shift, or only shift if the run was
+            trained without rotation.
         seed: of the fits and the split; None: the run's.
         device: a torch device.
 
