@@ -16,7 +16,7 @@ from benchmarks.common import add_data, load_test_set
 from hazelnut_ae import metrics
 from hazelnut_ae.augmentation import AUGMENTATION_PRESETS
 from hazelnut_ae.baselines import MeanImageDetector
-from hazelnut_ae.comparison.compare import CODE, short_name
+from hazelnut_ae.comparison.compare import VERSION, short_name
 from hazelnut_ae.comparison.systems import SYSTEMS, options_of
 from hazelnut_ae.engine.checkpoints import Checkpoint, read_tensors, write_tensors
 from hazelnut_ae.errors import DataError
@@ -102,7 +102,7 @@ def maps_of(name, good, data, folder, seed, setting):
     options = dict(augment=AUGMENTATION_PRESETS["upright"], seed=seed) | options_of(system, setting) | changes
     path = folder / (name.replace(", ", "_").replace(" ", "-") + ".safetensors")
     named = options | {"augment": short_name(options["augment"])}
-    key = f"{CODE} {data.fingerprint} {system} {sorted(named.items())} {size}"
+    key = f"{VERSION} {data.fingerprint} {system} {sorted(named.items())} {size}"
     maps = read_tensors(path, key)[0]
     if maps is None:
         checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), key)

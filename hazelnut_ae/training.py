@@ -1,6 +1,6 @@
 """Training (notebook 5): the L2 loss, and one loop that everything here learns with.
 
-What a long run needs around the loop (resuming, checkpoints, several processes, speed) is in `engine.long_run`.
+What a long run needs around the loop (resuming, checkpoints, several processes) is in `engine.trainer`.
 """
 
 import math

@@ -31,6 +31,7 @@ from hazelnut_ae.dataset import Dataset
 from hazelnut_ae.download import unpack
 from hazelnut_ae.engine import checkpoints, runs, trainer
 from hazelnut_ae.errors import DataError
+from hazelnut_ae.io.files import write_json
 from hazelnut_ae.presets import PRESETS
 
 pytestmark = pytest.mark.slow
@@ -292,13 +293,13 @@ def small_run(tmp_path_factory):
     optimizer.step()
     data = Dataset(None, None, "set", "0" * 64, "")
     config = runs.make_config(
-        "article", PRESETS["tiny"], data, 0, trainer.settings_of(PRESETS["tiny"], 2, 2, "float32")
+        "article", PRESETS["tiny"], data, 0, trainer.settings_of(PRESETS["tiny"], images=8, epochs=2, latent_dim=2)
     )
     f1 = [(1, {"crack": 0.5, "hole": float("nan")})]
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "config": config}
     checkpoints.save(folder / "checkpoint.pt", state | {"losses": torch.tensor([0.5, 0.25]), "f1": f1})
     runs.write_run(folder, trainer.Progress([0.5, 0.25], [], f1), 1, model)
-    runs.write_json(folder / "config.json", config)
+    write_json(folder / "config.json", config)
     return folder, model, optimizer
 
 

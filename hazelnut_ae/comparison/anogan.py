@@ -70,7 +70,14 @@ class AnoGAN(Detector):
     name = "AnoGAN"
 
     def __init__(
-        self, steps=7_800, batch_size=64, width=64, search_steps=300, augment=AUGMENTATION_PRESETS["turn"], seed=0, device="cpu"
+        self,
+        steps=7_800,
+        batch_size=64,
+        width=64,
+        search_steps=300,
+        augment=AUGMENTATION_PRESETS["turn"],
+        seed=0,
+        device="cpu",
     ):
         self.steps, self.batch_size, self.search_steps = steps, batch_size, search_steps
         self.augment, self.seed, self.device = augment, seed, device

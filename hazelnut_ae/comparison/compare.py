@@ -37,8 +37,8 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment=None, se
         run_folder: the folder of the run; the results are stored in it.
         systems: names of `ALL_SYSTEMS`, and "article" for the run itself; None: the run and the four of the article.
         setting: "paper", "quick" or "tiny".
-        augment: some of `augmentation.ALL_AUGMENTATIONS`; None: rotation, flip and shift, or only shift if the run was trained
-            without rotation.
+        augment: some of `augmentation.ALL_AUGMENTATIONS`; None: rotation, flip and shift, or only shift if the run was
+            trained without rotation.
         seed: of the fits and the split; None: the run's.
         device: a torch device.
 
@@ -84,7 +84,9 @@ def as_the_run(run, augment=None, seed=None):
 def check_augmentations(augment):
     """Raises DataError for an unknown augmentation."""
     if unknown := set(augment) - set(ALL_AUGMENTATIONS):
-        raise DataError(f"there is no augmentation {', '.join(sorted(unknown))}; choose from {', '.join(ALL_AUGMENTATIONS)}.")
+        raise DataError(
+            f"there is no augmentation {', '.join(sorted(unknown))}; choose from {', '.join(ALL_AUGMENTATIONS)}."
+        )
 
 
 def run_of(run_folder, required=True):
@@ -155,7 +157,9 @@ def fit(dataset, folder, name, setting="quick", augment=AUGMENTATION_PRESETS["tu
 
 def short_name(augment):
     """Returns one word for these augmentations, for file names: "turn", "upright", "none" or a+b."""
-    return next((word for word, meaning in AUGMENTATION_PRESETS.items() if set(meaning) == set(augment)), "+".join(augment))
+    return next(
+        (word for word, meaning in AUGMENTATION_PRESETS.items() if set(meaning) == set(augment)), "+".join(augment)
+    )
 
 
 def file_of(folder, name, setting, augment, seed):

@@ -21,7 +21,6 @@ from hazelnut_ae.comparison.autoencoders import BergmannAutoencoder, BergmannNet
 from hazelnut_ae.comparison.compare import as_the_run, file_of, predict
 from hazelnut_ae.comparison.feature_dictionary import FeatureDictionary, patches_of, spread
 from hazelnut_ae.dataset import Dataset, ImageSet
-from hazelnut_ae.engine import folding
 from hazelnut_ae.engine.checkpoints import Checkpoint, previous
 from hazelnut_ae.engine.runs import Run
 from hazelnut_ae.errors import DataError
@@ -74,14 +73,6 @@ def test_bergmann_network_has_the_printed_shapes():
     mirrored = [m.out_channels for m in network.decoder if isinstance(m, nn.ConvTranspose2d)]
     assert mirrored == [32, 64, 128, 64, 64, 32, 32, 32, 32, 1]
     assert isinstance(network.decoder[-1], nn.Sigmoid)
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_folded_network_is_the_network(channels):
-    network = BergmannNetwork(channels, latent_dim=16).double()
-    x = torch.rand(2, channels, 256, 256, dtype=torch.float64)
-    folded = folding.forward(network, folding.fold(x))
-    torch.testing.assert_close(folded, folding.fold(network(x)), rtol=1e-10, atol=1e-12)
 
 
 def test_orientation_follows_the_run():
