@@ -35,7 +35,7 @@ from benchmarks import (
 from hazelnut_ae import dataset
 from hazelnut_ae.engine import runs
 from hazelnut_ae.errors import DataError, Interrupted
-from hazelnut_ae.io.files import atomic_path, print_anywhere
+from hazelnut_ae.io.files import atomic_path, print_anywhere, write_json
 
 
 def numbers(text):
@@ -134,7 +134,7 @@ def main(arguments=None):
 def ladder_to_json(chosen):
     data = dataset.load(chosen.data)
     found = ladder.left_out(data) if chosen.left_out else ladder.ladder(data, chosen.run)
-    runs.write_json(Path(chosen.out), found)
+    write_json(Path(chosen.out), found)
     print(chosen.out)
     return 0
 

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from benchmarks import bench_metrics
 from benchmarks.profile import step_shares
 from hazelnut_ae import dataset, synthetic, training
-from hazelnut_ae.augmentation import AugmentedSet, augment
+from hazelnut_ae.augmentation import AugmentedCopies, augment
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.engine import compiling, memory
 from hazelnut_ae.engine.device import best_precision, faster
@@ -201,7 +201,7 @@ def epoch(photographs, our_step, seconds, batches=4):
     paths = sorted((photographs / "train" / "good").iterdir())[: len(images)]
     plain = Autoencoder()
     adam = torch.optim.Adam(plain.parameters(), 1e-3)
-    augmented = AugmentedSet(images, 5)
+    augmented = AugmentedCopies(images, 5)
 
     def ours():
         order = torch.randperm(len(augmented))

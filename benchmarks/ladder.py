@@ -94,7 +94,7 @@ def fixed_copies(dataset, article, maps):
     so many steps, their rates, the kinds of augmentation."""
     preset = replace(
         PRESETS[article.config["preset"]],
-        fresh=False,
+        augment_online=False,
         copies=5,
         augmentations=tuple(article.config["augmentations"]),
         evaluate_every=10**6,  # small sets have short epochs, and the time is measured

@@ -15,7 +15,7 @@ def precisions(data, steps=300, seed=0, every=50):
 
     Returns a DataFrame with a row per `every` steps: step, and the median loss of those steps, "float32", "bfloat16".
     """
-    augmented = augmentation.AugmentedSet(data.train.images, copies=5, seed=seed)
+    augmented = augmentation.AugmentedCopies(data.train.images, copies=5, seed=seed)
     epochs = -(-steps * BATCH // len(augmented)) + 1
     order = torch.cat([training.epoch_order(len(augmented), seed, epoch) for epoch in range(epochs)])
     losses = {}

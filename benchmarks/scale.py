@@ -42,7 +42,7 @@ def one_epoch(size, copies=5, distinct=16):
         for row in range(len(photographs)):
             photographs[row] = nuts[row % distinct]
         start = time.perf_counter()
-        augmented = augmentation.AugmentedSet(photographs, copies)
+        augmented = augmentation.AugmentedCopies(photographs, copies)
         prepared = time.perf_counter()
         model = Autoencoder().to(memory_format=torch.channels_last)
         order = training.epoch_order(len(augmented), 0, 0)
@@ -60,7 +60,7 @@ def one_epoch(size, copies=5, distinct=16):
 
 
 def steps_on(model, augmented, order, precision=None):
-    """Trains as a run does, one step for each 32 images of an AugmentedSet in this order; yields the losses."""
+    """Trains as a run does, one step for each 32 images of an AugmentedCopies in this order; yields the losses."""
     network, prepare = faster(model, training.l2_loss, "cpu", precision or best_precision("cpu"))
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
     rows = (order[i : i + BATCH] for i in range(0, len(order) - BATCH + 1, BATCH))

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pandas as pd
 import torch
+from hazelnut_ae.engine.ahead import ahead
 from tqdm import tqdm
 
 from hazelnut_ae import metrics, training
-from hazelnut_ae.augmentation import AUGMENTATIONS, AugmentedSet, FreshSet
+from hazelnut_ae.augmentation import AUGMENTATIONS, AugmentedCopies, OnlineAugmentation
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.detection import AutoencoderDetector
 from hazelnut_ae.engine import compiling, memory, trainer
-from hazelnut_ae.engine.ahead import ahead
 from hazelnut_ae.engine.device import best_precision, faster
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.figures import BLUE, VERMILION, blank
@@ -21,7 +21,7 @@ from hazelnut_ae.presets import PRESETS, steps_per_epoch
 QUICK = PRESETS["quick"]
 RECIPES = {
     "quick": QUICK,
-    "five fixed copies": replace(QUICK, fresh=False, copies=5),  # as the article makes them; all else is quick's
+    "five fixed copies": replace(QUICK, augment_online=False, copies=5),  # as the article makes them; all else is quick's
     # what quick was before: 2000 fixed copies, a constant rate
     "before": replace(
         QUICK,
@@ -29,7 +29,7 @@ RECIPES = {
         steps=1800,
         learning_rate=1e-3,
         one_cycle=False,
-        fresh=False,
+        augment_online=False,
         augmentations=AUGMENTATIONS,
     ),
 }
@@ -73,7 +73,7 @@ def course(data, preset, seed, looks):
     precision = best_precision("cpu")
     network, prepare = faster(model, training.l2_loss, "cpu", precision)
     seconds, rows, started = 0.0, [], time.perf_counter()
-    kind = FreshSet if preset.fresh else AugmentedSet
+    kind = OnlineAugmentation if preset.augment_online else AugmentedCopies
     augmented = kind(data.train.images, preset.copies, seed, preset.augmentations, train_rows)
     batches = trainer.own_batches(augmented, preset.batch_size, seed, range(steps), per_epoch, 0, 1)
     batches = trainer.at_their_rates(ahead(map(prepare, batches)), optimizer, preset, range(steps), steps)

@@ -11,10 +11,11 @@ import hazelnut_ae
 from hazelnut_ae.course.grading.arguments import add_grade, grade_all
 from hazelnut_ae.engine.arguments import augmentations, natural, number, positive, words
 from hazelnut_ae.errors import DataError, Interrupted
+from hazelnut_ae.io import cache
 from hazelnut_ae.io.files import print_anywhere
 from hazelnut_ae.presets import PRESETS, find_preset
 
-DETECTORS = ("article", "features")  # the names of `engine.kinds`, which takes the seconds that torch does
+DETECTORS = ("article", "features")  # the names of `engine.detectors`, which takes the seconds that torch does
 DETECTOR_HELP = "article: its autoencoder (default); features: a bank of what a pretrained network sees, in a minute"
 KINDS_HELP = "of rotation,flip,noise,shift, those that suit the images; upright keeps an orientation that all share"
 
@@ -73,6 +74,8 @@ def parser():
     c.add_argument("--sha256", help="of the archive, instead of the known one")
     c.add_argument("--archive", type=Path, metavar="FILE", help="an archive you already have")
     c.add_argument("--accept-license", action="store_true", help="accept the data's licence without being asked")
+
+    cache.add_arguments(command("cache", cache.run, "list what is kept in the cache folder, or clear it"))
 
     c = command("check", check, "count the images of a data folder, list every problem found and advise")
     c.add_argument("folder", metavar="DIR", type=Path)
@@ -174,19 +177,19 @@ def check(arguments):
 
 
 def advise(arguments):
-    from hazelnut_ae.inference.advise.advise import advise as look
+    from hazelnut_ae.inference.advice import advise as look
 
     print("\n".join(look(arguments.folder).lines()))
 
 
 def train(arguments):
     from hazelnut_ae import dataset
-    from hazelnut_ae.engine.detectors import KINDS
+    from hazelnut_ae.engine import detectors
 
-    kind = KINDS[arguments.detector]
+    detector = detectors.DETECTORS[arguments.detector]
     options = {name: getattr(arguments, name) for name in ("epochs", "latent", "augment")}
     options = {name: value for name, value in options.items() if value is not None}
-    if options and not kind.learns_in_steps:
+    if options and not detector.learns_in_steps:
         parser().error(f"--{next(iter(options))} is nothing to a detector that learns in one go, {arguments.detector}")
     preset = find_preset(arguments.preset)
     if "augment" in options:
@@ -194,7 +197,7 @@ def train(arguments):
     if "latent" in options:
         options["latent_dim"] = options.pop("latent")
     options |= {"seed": arguments.seed, "device": arguments.device, "resume": arguments.resume}
-    run = kind.train_run(dataset.load(arguments.folder), arguments.run, preset, **options)
+    run = detector.train_run(dataset.load(arguments.folder), arguments.run, preset, **options)
     if run is not None:
         loss = f", loss {run.history[-1][2]:.4f}" if run.history else ""
         print(f"{arguments.run}: {run.caption}{loss}.")
@@ -202,8 +205,9 @@ def train(arguments):
 
 def evaluate(arguments):
     from hazelnut_ae import dataset, results
-    from hazelnut_ae.engine import run_data, runs
+    from hazelnut_ae.engine import run_data
     from hazelnut_ae.inference import evaluate as evaluation
+    from hazelnut_ae.io.files import write_json
 
     data = dataset.load(arguments.folder)
     result = evaluation.evaluate(data, run_data.run_for(data, arguments.run))
@@ -211,7 +215,7 @@ def evaluate(arguments):
     images, everything = result["images"], result["pixels"]
     print(f"Pixel AUROC {show(everything['auroc'])}, image AUROC {show(images['auroc'])}.")
     if arguments.json:
-        runs.write_json(arguments.json, result)
+        write_json(arguments.json, result)
 
 
 def terminal_table(frame):
@@ -265,14 +269,15 @@ def export(arguments):
 
 def compare(arguments):
     from hazelnut_ae import comparison, dataset
-    from hazelnut_ae.engine import run_data, runs
+    from hazelnut_ae.engine import run_data
+    from hazelnut_ae.io.files import write_json
 
     data = dataset.load(arguments.folder)
     options = {"systems": arguments.systems, "setting": arguments.setting, "augment": arguments.augment}
     measured = comparison.compare(data, arguments.run, **options)
     print(comparison.systems_table(measured).to_string(index=False))
     if arguments.json:
-        runs.write_json(arguments.json, measured)
+        write_json(arguments.json, measured)
     run = comparison.run_of(arguments.run, required=False)
     caption = run_data.caption(data, run) if run else ""
     for path in comparison.write_figures(data, arguments.run, caption=caption, **options):
@@ -289,11 +294,11 @@ def tutorial(arguments):
 
 def bench(arguments):
     from benchmarks import bench as speeds
-    from hazelnut_ae.engine import runs
+    from hazelnut_ae.io.files import write_json
 
     result = speeds.measure()
     for name, value in result.items():
         text = f"{value:.3f}" if isinstance(value, float) else "not on this machine" if value is None else value
         print(f"{name:32} {text}")
     if arguments.json:
-        runs.write_json(arguments.json, result)
+        write_json(arguments.json, result)

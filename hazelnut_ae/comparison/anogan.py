@@ -17,9 +17,10 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from hazelnut_ae.augmentation import SHORT, random_batch
+from hazelnut_ae.augmentation import random_batch
+from hazelnut_ae.comparison.autoencoders import ROTATE_FLIP_SHIFT
 from hazelnut_ae.detection import Detector, prediction_from_maps
-from hazelnut_ae.engine.device import faster_arithmetic
+from hazelnut_ae.engine.device import autocast
 
 SIZE, LATENT_DIM = 128, 64
 LAMBDA = 0.1  # the share of the feature loss in the latent search
@@ -70,7 +71,7 @@ class AnoGAN(Detector):
     name = "AnoGAN"
 
     def __init__(
-        self, steps=7_800, batch_size=64, width=64, search_steps=300, augment=SHORT["turn"], seed=0, device="cpu"
+        self, steps=7_800, batch_size=64, width=64, search_steps=300, augment=ROTATE_FLIP_SHIFT, seed=0, device="cpu"
     ):
         self.steps, self.batch_size, self.search_steps = steps, batch_size, search_steps
         self.augment, self.seed, self.device = augment, seed, device
@@ -106,7 +107,7 @@ class AnoGAN(Detector):
         for step in bar:
             real = random_batch(images, self.batch_size, self.augment, self.seed, step) * 2 - 1  # [B, 3, 128, 128]
             real = real.to(self.device, memory_format=torch.channels_last)
-            with faster_arithmetic(self.device):
+            with autocast(self.device):
                 fake = self.generator(self.noise(self.batch_size, self.seed * 1_000_003 + step))  # [B, 3, 128, 128]
                 says_real, says_fake = self.discriminator(real), self.discriminator(fake.detach())  # [B], [B]
             loss_d = cross_entropy(says_real, 1) + cross_entropy(says_fake, 0)
@@ -115,7 +116,7 @@ class AnoGAN(Detector):
             optimizer_d.step()
 
             self.discriminator.requires_grad_(False)  # it only passes the gradient on to the generator
-            with faster_arithmetic(self.device):
+            with autocast(self.device):
                 says_fake = self.discriminator(fake)  # [B]
             loss_g = cross_entropy(says_fake, 1)
             optimizer_g.zero_grad()
@@ -144,10 +145,10 @@ class AnoGAN(Detector):
         z = self.noise(len(x), -1_000_003 - self.seed).requires_grad_()
         optimizer = torch.optim.Adam([z], lr=0.02)
         losses = []
-        with faster_arithmetic(self.device), torch.no_grad():
+        with autocast(self.device), torch.no_grad():
             wanted = self.discriminator.features(x).float()  # [N, C, 4, 4]
         for _ in tqdm(range(self.search_steps), desc="AnoGAN: latent search", disable=None):
-            with faster_arithmetic(self.device):  # anew in each step: autocast would reuse its copy of the first z
+            with autocast(self.device):  # anew in each step: autocast would reuse its copy of the first z
                 found = self.generator(z)  # [N, 3, 128, 128]
                 features = self.discriminator.features(found)  # [N, C, 4, 4]
             residual_loss = (found.float() - x).abs().mean(dim=(1, 2, 3))  # [N]

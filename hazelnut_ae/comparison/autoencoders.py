@@ -25,11 +25,12 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from torchvision.transforms.functional import rgb_to_grayscale
 from tqdm import tqdm
 
-from hazelnut_ae.augmentation import SHORT, random_batch
+from hazelnut_ae.augmentation import AUGMENTATION_PRESETS, random_batch
 from hazelnut_ae.detection import Detector, batches, prediction_from_maps
-from hazelnut_ae.engine.device import faster_arithmetic
+from hazelnut_ae.engine.device import autocast
 from hazelnut_ae.training import train
 
+ROTATE_FLIP_SHIFT = AUGMENTATION_PRESETS["turn"]
 # (channels, kernel, stride); padding 1. The first row is the one added for 256 pixels.
 ENCODER = [
     (32, 4, 2),  # 256 -> 128
@@ -104,7 +105,7 @@ class BergmannAutoencoder(Detector):
         batch_size=128,
         learning_rate=2e-4,
         latent_dim=500,
-        augment=SHORT["turn"],
+        augment=ROTATE_FLIP_SHIFT,
         grey=None,
         seed=0,
         device="cpu",
@@ -113,7 +114,7 @@ class BergmannAutoencoder(Detector):
         Args:
             loss: "l2" or "ssim".
             steps, batch_size: 15,600 batches of 128 are 200 epochs of about 10,000 augmented images.
-            augment: some of `augmentation.KINDS`.
+            augment: some of `augmentation.ALL_AUGMENTATIONS`.
             grey: whether the network sees grey images; None: only with SSIM.
         """
         if loss not in ("l2", "ssim"):
@@ -133,7 +134,7 @@ class BergmannAutoencoder(Detector):
 
     def loss_of(self, network, x):
         """Returns the loss of images float32 [B, C, 256, 256] in [0, 1]."""
-        with faster_arithmetic(self.device):
+        with autocast(self.device):
             reconstruction = network(x)  # [B, C, 256, 256]
         reconstruction = reconstruction.float()
         return F.mse_loss(reconstruction, x) if self.loss == "l2" else 1 - ssim_map(reconstruction, x).mean()

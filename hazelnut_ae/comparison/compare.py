@@ -13,10 +13,12 @@ import torch
 from filelock import FileLock
 
 from hazelnut_ae import results
-from hazelnut_ae.augmentation import KINDS, SHORT
+from hazelnut_ae.augmentation import ALL_AUGMENTATIONS, AUGMENTATION_PRESETS
+from hazelnut_ae.comparison.autoencoders import ROTATE_FLIP_SHIFT
 from hazelnut_ae.comparison.systems import ALL_SYSTEMS, SYSTEMS, new_detector, options_of
-from hazelnut_ae.engine import memory, run_data, runs
+from hazelnut_ae.engine import run_data, runs
 from hazelnut_ae.engine.checkpoints import Checkpoint, digest_of, read_tensors, write_tensors
+from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.training import split_good
 
@@ -35,8 +37,8 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment=None, se
         run_folder: the folder of the run; the results are stored in it.
         systems: names of `ALL_SYSTEMS`, and "article" for the run itself; None: the run and the four of the article.
         setting: "paper", "quick" or "tiny".
-        augment: some of `augmentation.KINDS`; None: rotation, flip and shift, or only shift if the run was trained
-            without rotation.
+        augment: some of `augmentation.ALL_AUGMENTATIONS`; None: rotation, flip and shift, or only shift if the run was
+            trained without rotation.
         seed: of the fits and the split; None: the run's.
         device: a torch device.
 
@@ -75,14 +77,15 @@ def as_the_run(run, augment=None, seed=None):
     config = run.config if run is not None else {}
     turned = "rotation" in config.get("augmentations", ["rotation"])
     if augment is None:
-        augment = SHORT["turn"] if turned else SHORT["upright"]
+        augment = AUGMENTATION_PRESETS["turn" if turned else "upright"]
     return {"augment": tuple(augment), "seed": config.get("seed", 0) if seed is None else seed}
 
 
 def check_augmentations(augment):
     """Raises DataError for an unknown augmentation."""
-    if unknown := set(augment) - set(KINDS):
-        raise DataError(f"there is no augmentation {', '.join(sorted(unknown))}; choose from {', '.join(KINDS)}.")
+    if unknown := set(augment) - set(ALL_AUGMENTATIONS):
+        names = ", ".join(ALL_AUGMENTATIONS)
+        raise DataError(f"there is no augmentation {', '.join(sorted(unknown))}; choose from {names}.")
 
 
 def run_of(run_folder, required=True):
@@ -108,7 +111,7 @@ def article(dataset, run):
 
 def maps_of(detector, dataset, good):
     """Returns a detector's arrays and facts for the test images and held-out good images: ({name: array}, {…})."""
-    memory.forget_largest_memory()
+    reset_peak_memory()
     started = time.monotonic()
     on_test = detector.predict(dataset.test.images)
     seconds = time.monotonic() - started
@@ -116,10 +119,10 @@ def maps_of(detector, dataset, good):
     tau = detector.label_free_tau(good, on_good.anomaly_maps)
     arrays = {"maps": on_test.anomaly_maps, "scores": on_test.image_scores}
     arrays |= {"held_out_maps": on_good.anomaly_maps, "held_out_scores": on_good.image_scores}
-    return arrays, {"tau_label_free": tau, "predict_s": seconds, "peak_gb": memory.memory_gb()}
+    return arrays, {"tau_label_free": tau, "predict_s": seconds, "peak_gb": peak_memory_gb()}
 
 
-def fit(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, device="cpu"):
+def fit(dataset, folder, name, setting="quick", augment=ROTATE_FLIP_SHIFT, seed=0, device="cpu"):
     """Fits a system to the good images that are not held out, or loads it from `folder`; arguments as for `compare`.
 
     Only one process fits: another one that wants the same system waits and loads it.
@@ -140,9 +143,9 @@ def fit(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, d
         if tensors is None:
             checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), json.dumps(key, sort_keys=True))
             good = dataset.train.images[split_good(len(dataset.train), seed)[0]]
-            memory.forget_largest_memory()
+            reset_peak_memory()
             detector.fit(good, *([checkpoint] if ALL_SYSTEMS[name].trained else []))
-            facts = {"fit_s": checkpoint.seconds, "peak_gb": memory.memory_gb()}
+            facts = {"fit_s": checkpoint.seconds, "peak_gb": peak_memory_gb()}
             tensors = detector.state()
             write_tensors(path, tensors, named, facts)
             checkpoint.remove()
@@ -152,7 +155,8 @@ def fit(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, d
 
 def short_name(augment):
     """Returns one word for these augmentations, for file names: "turn", "upright", "none" or a+b."""
-    return next((word for word, meaning in SHORT.items() if set(meaning) == set(augment)), "+".join(augment))
+    words = {frozenset(names): word for word, names in AUGMENTATION_PRESETS.items()}
+    return words.get(frozenset(augment), "+".join(augment))
 
 
 def file_of(folder, name, setting, augment, seed):
@@ -160,7 +164,7 @@ def file_of(folder, name, setting, augment, seed):
     return Path(folder) / f"{name}-{setting}-{short_name(augment)}-{seed}.safetensors"
 
 
-def predict(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, device="cpu"):
+def predict(dataset, folder, name, setting="quick", augment=ROTATE_FLIP_SHIFT, seed=0, device="cpu"):
     """Computes a system's maps and scores, or loads them from `folder`; arguments as for `fit`.
 
     Returns:

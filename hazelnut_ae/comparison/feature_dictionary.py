@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from hazelnut_ae.backbones import imagenet_trunk
 from hazelnut_ae.detection import Detector, prediction_from_maps
-from hazelnut_ae.engine.device import faster_arithmetic
+from hazelnut_ae.engine.device import autocast
 
 PATCH, STRIDE = 16, 4
 CENTRES, VARIANCE = 10, 0.95
@@ -64,7 +64,7 @@ class FeatureDictionary(Detector):
         for batch in patches.split(BATCH):
             x = (batch.float() / 255).to(self.device)
             x = F.interpolate(x, size=(self.patch_size, self.patch_size), mode="bilinear")  # [B, 3, S, S]
-            with faster_arithmetic(self.device):
+            with autocast(self.device):
                 pooled = self.trunk(x.to(memory_format=torch.channels_last))[0].mean(dim=(2, 3))  # [B, D]
             features.append(F.normalize(pooled.float(), p=1, dim=1).cpu())
         return torch.cat(features)

@@ -16,9 +16,8 @@ from pathlib import Path
 
 from hazelnut_ae.course import lesson
 from hazelnut_ae.course.execute import notebooks_folder
-from hazelnut_ae.engine import runs
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.io.files import atomic_path, print_anywhere
+from hazelnut_ae.io.files import atomic_path, print_anywhere, write_json
 from hazelnut_ae.presets import PRESETS
 
 FILES = Path(__file__).parent / "classroom_files"  # install.py, lab.py, their starters, README.txt
@@ -57,7 +56,7 @@ def build(out, pip_options=(), zipped=True, say=print):
     text = (FILES / "README.txt").read_text(encoding="utf-8")
     words = description | {"python": ".".join(map(str, description["python"]))}
     (out / "README.txt").write_text(text.format(**words), encoding="utf-8", newline="\r\n")  # for every editor
-    runs.write_json(out / "classroom.json", description)
+    write_json(out / "classroom.json", description)
     say(f"{out}: {description['megabytes']} MB for {words['system']} {words['machine']}, Python {words['python']}.")
     return out, zip_folder(out, say) if zipped else None
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from hazelnut_ae import dataset, synthetic
 from hazelnut_ae.course.execute import execute, notebooks_folder
-from hazelnut_ae.engine import runs, trainer
+from hazelnut_ae.engine import trainer
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.inference import evaluate as evaluation
+from hazelnut_ae.io.files import read_json, write_json
 from hazelnut_ae.presets import find_preset
 
 LATER = "09"  # from here on more detectors are fitted, which takes longer: they stay for `make lab`
@@ -70,7 +71,7 @@ def lessons(folder, images, place, preset, say):
         return executed
     say(f"Executing {len(books)} notebooks into {out}.")
     written = execute(preset, folder, out, place, only=[path.name[:2] for path in books])
-    runs.write_json(receipt, wanted)
+    write_json(receipt, wanted)
     say(f"The notebooks, executed: {out}.")
     return written
 
@@ -78,7 +79,7 @@ def lessons(folder, images, place, preset, say):
 def known(receipt):
     """What was executed into a folder, by its receipt; None without a readable one."""
     try:
-        return runs.read_json(receipt, "")
+        return read_json(receipt, "")
     except DataError:
         return None
 

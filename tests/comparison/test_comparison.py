@@ -9,12 +9,11 @@ from filelock import FileLock
 from PIL import Image
 from skimage import data
 from skimage.metrics import structural_similarity
-from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from benchmarks import variants
 from hazelnut_ae import backbones, comparison
-from hazelnut_ae.augmentation import KINDS, SHORT, augment_batch, random_batch
+from hazelnut_ae.augmentation import AUGMENTATION_PRESETS
 from hazelnut_ae.comparison import SETTING_NAMES, SYSTEMS, new_detector
 from hazelnut_ae.comparison.anogan import AnoGAN, Discriminator, Generator
 from hazelnut_ae.comparison.autoencoders import BergmannAutoencoder, BergmannNetwork, ssim_map
@@ -24,10 +23,10 @@ from hazelnut_ae.dataset import Dataset, ImageSet
 from hazelnut_ae.engine.checkpoints import Checkpoint, previous
 from hazelnut_ae.engine.runs import Run
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.training import split_good
 
 pytestmark = pytest.mark.slow
-TINY = dict(setting="tiny", augment=SHORT["upright"])
+TURN, UPRIGHT = AUGMENTATION_PRESETS["turn"], AUGMENTATION_PRESETS["upright"]
+TINY = dict(setting="tiny", augment=UPRIGHT)
 
 
 def squares(number, seed=0, defective=False, noise=6):
@@ -90,27 +89,6 @@ def test_ssim_map_is_scikit_images():
         torch.from_numpy(np.stack(pair))[None] for pair in ((x, y), (y, y))
     ]  # [1, 2, H, W]: channels are averaged
     torch.testing.assert_close(ssim_map(*colour)[0], ours.mean(dim=0))
-
-
-def test_augmentations_move_what_they_say():
-    image = torch.zeros(4, 1, 64, 64)
-    image[:, :, 20:44, 10:50] = 1
-    generator = torch.Generator().manual_seed(0)
-    for augment in [*SHORT.values(), *[(one,) for one in KINDS]]:
-        moved = augment_batch(image, augment, generator)
-        assert moved.shape == image.shape
-        assert 0 <= moved.min() <= moved.max() <= 1 + 1e-6
-    assert torch.equal(augment_batch(image, SHORT["none"], generator), image)
-    for one in augment_batch(image, SHORT["upright"], generator):  # moved by at most 4 % of 64 pixels, by whole pixels
-        rows, columns = (one[0] > 0.5).any(dim=1).nonzero(), (one[0] > 0.5).any(dim=0).nonzero()
-        assert (len(rows), len(columns)) == (24, 40)
-        assert max(abs(int(rows[0]) - 20), abs(int(columns[0]) - 10)) <= 3
-    turned = augment_batch(image, SHORT["turn"], generator)
-    assert (turned - image).abs().mean(dim=(1, 2, 3)).min() > 0.01
-    images = torch.from_numpy(squares(6)[0])
-    first, again, other = (random_batch(images, 3, SHORT["turn"], seed=1, step=step) for step in (5, 5, 6))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
 
 
 @pytest.mark.parametrize("loss", ["l2", "ssim"])
@@ -264,7 +242,7 @@ def test_compare_measures_stores_and_draws(dataset, tmp_path, monkeypatch):
 def test_a_second_process_waits_for_the_first_and_loads_its_fit(dataset, tmp_path, monkeypatch):
     fits = []
     monkeypatch.setattr(BergmannAutoencoder, "fit", lambda *_: fits.append(1))
-    path = file_of(tmp_path, "ae-l2", "tiny", SHORT["turn"], 0)
+    path = file_of(tmp_path, "ae-l2", "tiny", TURN, 0)
     with ThreadPoolExecutor() as pool:
         with FileLock(path.with_suffix(".lock")):
             both = [pool.submit(predict, dataset, tmp_path, "ae-l2", "tiny") for _ in range(2)]
@@ -291,9 +269,9 @@ def test_wrong_names_are_refused_in_one_sentence(dataset, tmp_path):
 
 def test_augmentation_and_seed_follow_the_run():
     upright = Run(None, {"augmentations": ["noise"], "seed": 3})
-    assert as_the_run(upright) == {"augment": SHORT["upright"], "seed": 3}
-    assert as_the_run(upright, SHORT["turn"], 0) == {"augment": SHORT["turn"], "seed": 0}
-    assert as_the_run(None) == {"augment": SHORT["turn"], "seed": 0}
+    assert as_the_run(upright) == {"augment": UPRIGHT, "seed": 3}
+    assert as_the_run(upright, TURN, 0) == {"augment": TURN, "seed": 0}
+    assert as_the_run(None) == {"augment": TURN, "seed": 0}
 
 
 def test_every_system_and_variant_can_be_built():
@@ -302,19 +280,3 @@ def test_every_system_and_variant_can_be_built():
             assert all(new_detector(name, setting).name for setting in SETTING_NAMES)
     for system, changes, _ in variants.VARIANTS.values():
         assert SYSTEMS[system].detector(**SYSTEMS[system].tiny | changes).name
-
-
-def test_variants_change_one_thing_and_keep_their_maps(dataset, tmp_path, monkeypatch):
-    names = ["AE(L2), grey", "AE(L2), detail of 128 pixels", "AE(SSIM), any rotation"]
-    table = variants.variants(dataset, tmp_path, names, setting="tiny")
-    assert table["variant"].tolist() == ["mean image, no learning", *names]
-    assert table.drop(columns="variant").notna().all().all()
-    # the mean image's number, counted by another hand
-    good = dataset.train.images[split_good(len(dataset.train), 0)[0]] / 255
-    far = np.sqrt(((dataset.test.images / 255 - good.mean(axis=0)) ** 2).mean(axis=1))
-    expected = roc_auc_score(dataset.test.masks.ravel(), far.ravel())
-    assert table["pixel_auroc"][0] == pytest.approx(expected, abs=1e-3)
-    monkeypatch.setattr(BergmannAutoencoder, "fit", lambda *_: pytest.fail("fitted again"))
-    assert variants.variants(dataset, tmp_path, names, setting="tiny").equals(table)
-    with pytest.raises(DataError, match="no variant"):
-        variants.variants(dataset, tmp_path, ["AE(L3)"])
