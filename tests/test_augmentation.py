@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hazelnut_ae import augmentation
-from hazelnut_ae.augmentation import AugmentedCopies, OnlineAugmentation, augment, augment_batch, rotate
+from hazelnut_ae.augmentation import AugmentedCopies, OnlineAugmentation, augment, augment_batch, random_batch, rotate
 
 
 def picture(seed=0, low=60, high=200):
@@ -105,3 +105,16 @@ def test_a_batch_is_resampled_as_by_affine_grid(augmentations, monkeypatch):
     theirs = augment_batch(images, augmentations, torch.Generator().manual_seed(1))
     assert (ours - theirs).abs().max() < 1e-4
     assert (ours - images).abs().max() > 0.01
+
+
+def test_a_shift_moves_by_whole_pixels_and_a_batch_depends_on_seed_and_step():
+    images = torch.zeros(4, 3, 64, 64, dtype=torch.uint8)
+    images[:, :, 20:44, 10:50] = 255
+    for one in random_batch(images, 4, ("shift",), seed=1, step=5):  # by at most 4 % of 64 pixels
+        rows, columns = (one[0] > 0.5).any(dim=1).nonzero(), (one[0] > 0.5).any(dim=0).nonzero()
+        assert (len(rows), len(columns)) == (24, 40)
+        assert max(abs(int(rows[0]) - 20), abs(int(columns[0]) - 10)) <= 3
+    first, again, other = (random_batch(images, 3, ("rotation",), seed=1, step=step) for step in (5, 5, 6))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(random_batch(images, 3, (), seed=1, step=5), images[:3].float() / 255)

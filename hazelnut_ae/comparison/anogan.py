@@ -17,7 +17,8 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from hazelnut_ae.augmentation import AUGMENTATION_PRESETS, random_batch
+from hazelnut_ae.augmentation import random_batch
+from hazelnut_ae.comparison.autoencoders import ROTATE_FLIP_SHIFT
 from hazelnut_ae.detection import Detector, prediction_from_maps
 from hazelnut_ae.engine.device import autocast
 
@@ -70,14 +71,7 @@ class AnoGAN(Detector):
     name = "AnoGAN"
 
     def __init__(
-        self,
-        steps=7_800,
-        batch_size=64,
-        width=64,
-        search_steps=300,
-        augment=AUGMENTATION_PRESETS["turn"],
-        seed=0,
-        device="cpu",
+        self, steps=7_800, batch_size=64, width=64, search_steps=300, augment=ROTATE_FLIP_SHIFT, seed=0, device="cpu"
     ):
         self.steps, self.batch_size, self.search_steps = steps, batch_size, search_steps
         self.augment, self.seed, self.device = augment, seed, device

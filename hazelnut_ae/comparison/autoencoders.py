@@ -30,6 +30,7 @@ from hazelnut_ae.detection import Detector, batches, prediction_from_maps
 from hazelnut_ae.engine.device import autocast
 from hazelnut_ae.training import train
 
+ROTATE_FLIP_SHIFT = AUGMENTATION_PRESETS["turn"]
 # (channels, kernel, stride); padding 1. The first row is the one added for 256 pixels.
 ENCODER = [
     (32, 4, 2),  # 256 -> 128
@@ -104,7 +105,7 @@ class BergmannAutoencoder(Detector):
         batch_size=128,
         learning_rate=2e-4,
         latent_dim=500,
-        augment=AUGMENTATION_PRESETS["turn"],
+        augment=ROTATE_FLIP_SHIFT,
         grey=None,
         seed=0,
         device="cpu",

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from hazelnut_ae import results
 from hazelnut_ae.augmentation import ALL_AUGMENTATIONS, AUGMENTATION_PRESETS
+from hazelnut_ae.comparison.autoencoders import ROTATE_FLIP_SHIFT
 from hazelnut_ae.comparison.systems import ALL_SYSTEMS, SYSTEMS, new_detector, options_of
 from hazelnut_ae.detection import Prediction
 from hazelnut_ae.engine import run_data, runs
@@ -77,16 +78,15 @@ def as_the_run(run, augment=None, seed=None):
     config = run.config if run is not None else {}
     turned = "rotation" in config.get("augmentations", ["rotation"])
     if augment is None:
-        augment = AUGMENTATION_PRESETS["turn"] if turned else AUGMENTATION_PRESETS["upright"]
+        augment = AUGMENTATION_PRESETS["turn" if turned else "upright"]
     return {"augment": tuple(augment), "seed": config.get("seed", 0) if seed is None else seed}
 
 
 def check_augmentations(augment):
     """Raises DataError for an unknown augmentation."""
     if unknown := set(augment) - set(ALL_AUGMENTATIONS):
-        raise DataError(
-            f"there is no augmentation {', '.join(sorted(unknown))}; choose from {', '.join(ALL_AUGMENTATIONS)}."
-        )
+        names = ", ".join(ALL_AUGMENTATIONS)
+        raise DataError(f"there is no augmentation {', '.join(sorted(unknown))}; choose from {names}.")
 
 
 def run_of(run_folder, required=True):
@@ -124,7 +124,7 @@ def maps_of(detector, dataset, good):
     return arrays, {"tau_label_free": tau, "predict_s": seconds, "peak_gb": peak_memory_gb()}
 
 
-def fit(dataset, folder, name, setting="quick", augment=AUGMENTATION_PRESETS["turn"], seed=0, device="cpu"):
+def fit(dataset, folder, name, setting="quick", augment=ROTATE_FLIP_SHIFT, seed=0, device="cpu"):
     """Fits a system to the good images that are not held out, or loads it from `folder`; arguments as for `compare`.
 
     Only one process fits: another one that wants the same system waits and loads it.
@@ -157,9 +157,8 @@ def fit(dataset, folder, name, setting="quick", augment=AUGMENTATION_PRESETS["tu
 
 def short_name(augment):
     """Returns one word for these augmentations, for file names: "turn", "upright", "none" or a+b."""
-    return next(
-        (word for word, meaning in AUGMENTATION_PRESETS.items() if set(meaning) == set(augment)), "+".join(augment)
-    )
+    words = {frozenset(names): word for word, names in AUGMENTATION_PRESETS.items()}
+    return words.get(frozenset(augment), "+".join(augment))
 
 
 def file_of(folder, name, setting, augment, seed):
@@ -167,7 +166,7 @@ def file_of(folder, name, setting, augment, seed):
     return Path(folder) / f"{name}-{setting}-{short_name(augment)}-{seed}.safetensors"
 
 
-def predict(dataset, folder, name, setting="quick", augment=AUGMENTATION_PRESETS["turn"], seed=0, device="cpu"):
+def predict(dataset, folder, name, setting="quick", augment=ROTATE_FLIP_SHIFT, seed=0, device="cpu"):
     """Computes a system's maps and scores, or loads them from `folder`; arguments as for `fit`.
 
     Returns:
