@@ -57,9 +57,10 @@ class Journal:
 
     def _is_current(self, entry):
         """Whether the image is the file it was, and its pictures have the sizes that were written."""
-        if not entry.keys() >= KEYS or entry["stamp"] != stamp(entry["file"]):
-            return False
-        return all((stamp(self.folder / name) or [None])[0] == size for name, size in entry["pictures"].values())
+        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):  # a damaged line
+            sizes = [(stamp(self.folder / name) or [None])[0] == size for name, size in entry["pictures"].values()]
+            return entry.keys() >= KEYS and entry["stamp"] == stamp(entry["file"]) and all(sizes)
+        return False
 
     def append(self, entries):
         """Adds entries, and returns when they are on the disk."""

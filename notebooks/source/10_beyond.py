@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from hazelnut_ae.inference.advise.advise import advice
 from IPython.display import display
 from sklearn.neighbors import NearestNeighbors
 
@@ -43,6 +42,7 @@ from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
 from hazelnut_ae.engine import bank_trainer
+from hazelnut_ae.inference.advise.advise import advice
 
 lesson = setup()
 test = lesson.dataset.test
