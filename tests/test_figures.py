@@ -5,20 +5,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from hazelnut_ae import diagrams, figures
-from hazelnut_ae.dataset import ImageSet
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.inference import article_figures
-
-
-def image_set(defects, seed=0):
-    rng = np.random.default_rng(seed)
-    masks = np.zeros((len(defects), 256, 256), bool)
-    for i, name in enumerate(defects):
-        if name != "good":
-            masks[i, 40 : 60 + 4 * i, 100:130] = True
-    images = rng.integers(0, 200, (len(defects), 3, 256, 256), dtype=np.uint8)
-    paths = [f"test/{name}/{i:03d}.png" for i, name in enumerate(defects)]
-    return ImageSet(images=images, masks=masks, defects=list(defects), paths=paths)
 
 
 def test_latent_sizes_draws_each_defect():
@@ -29,51 +16,6 @@ def test_latent_sizes_draws_each_defect():
     left, right = figures.latent_sizes(study, "made up").axes
     assert [line.get_label() for line in right.lines] == ["cut", "hole"]
     np.testing.assert_allclose(left.lines[1].get_ydata(), [0.2, 0.1])
-
-
-def write_all(folder, defects):
-    train, test = image_set(["good"] * 4), image_set(defects, seed=1)
-    maps = np.where(test.masks, 0.5, 0.05).astype(np.float32)
-    history = [(step, 1 + step // 5, 0.1 / step) for step in range(1, 31)]
-    f1 = {name: [(1, 0.1), (2, None), (3, 0.4)] for name in test.defect_names}
-    tau = dict.fromkeys(test.defect_names, 0.2)
-    return article_figures.write_all(
-        folder, train, test, test.images / 255, maps, history, [(5, 0.03)], f1, tau, "made-up noise, for a test"
-    )
-
-
-@pytest.mark.slow
-def test_write_all_writes_the_articles_figures(tmp_path):
-    paths = write_all(tmp_path, ["good", "crack", "cut", "hole", "print", "print"])
-    assert [p.stem for p in paths] == [
-        "figure_00_defects_found",
-        "figure_03_training_images",
-        "figure_04_defects_and_masks",
-        "figure_05_loss",
-        "figure_06_f1_crack_cut",
-        "figure_07_f1_hole_print",
-        "figure_09_print",
-        "figure_10_crack",
-        "figure_11_cut",
-        "figure_12_hole",
-        "figure_13_threshold_image",
-        "figure_14_thresholds",
-    ]
-    assert sorted(tmp_path.iterdir()) == paths  # nothing else, no half-written file
-    for path in paths:
-        with Image.open(path) as picture:
-            picture.load()
-
-
-@pytest.mark.slow
-def test_other_defect_names_get_a_figure_each(tmp_path):
-    names = {p.stem for p in write_all(tmp_path, ["good", "bent_lead", "colour", "misplaced"])}
-    assert {"figure_09_bent_lead", "figure_09_colour", "figure_09_misplaced"} <= names
-    assert {"figure_06_f1_bent_lead_colour", "figure_07_f1_misplaced"} <= names
-
-
-def test_a_set_without_defects_still_has_its_training_figures(tmp_path):
-    assert {p.stem for p in write_all(tmp_path, ["good"])} == {"figure_03_training_images", "figure_05_loss"}
 
 
 def test_panels_show_every_pixel_once(tmp_path):

@@ -1,1 +1,1 @@
-"""New images without masks: which are bad, and where? `load_detector` in Python, `hazelnut-ae predict` for folders."""
+"""What a trained run is used for: `load_detector`, new images, numbers, figures, one ONNX file, advice for a folder."""

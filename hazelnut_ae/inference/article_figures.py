@@ -7,23 +7,16 @@ from hazelnut_ae.engine.run_data import both_synthetic, caption
 
 
 def write_all(out, dataset, run, maps, reconstructions=None, own=None):
-    """Writes the figures as PNG files; a figure that the data cannot give is left out.
+    """Writes the figures of a `Dataset` and a `Run` as PNG files; one that the data cannot give is left out.
 
     Args:
         out: the folder.
-        dataset: the `Dataset`; of each defect the test image of median F1 is shown.
-        run: the `Run`, for its losses, F1 by epoch and caption.
         maps: float32, shape (N, 256, 256), the anomaly maps of the test images.
         reconstructions: float32, shape (N, 3, 256, 256), in [0, 1]; where None, Figures 9–12 show the map instead.
         own: the run's `Calibration`, for a detector whose maps do not fit the article's τ.
-
-    Returns:
-        The paths of the files, sorted.
     """
-    note, f1 = caption(dataset, run), {}
-    if run.config["data"] == dataset.fingerprint or both_synthetic(dataset, run):
-        f1 = run.f1
-    drawn = training_figures(dataset.train.images, run, f1, note)
+    note, fits = caption(dataset, run), run.config["data"] == dataset.fingerprint or both_synthetic(dataset, run)
+    drawn = training_figures(dataset.train.images, run, run.f1 if fits else {}, note)
     drawn |= defect_figures(dataset.test, maps, reconstructions, run.detector, own, note)
     return sorted(figures.save(figure, out, name) for name, figure in drawn.items())
 

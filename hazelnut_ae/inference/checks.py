@@ -26,14 +26,9 @@ def shrink(images):
 
 
 def near_duplicates(train, test):
-    """Finds images that show the same photograph, or nearly, whatever its brightness and contrast.
+    """Finds images uint8 [N, 3, 256, 256] that show the same photograph, or nearly, at any brightness and contrast.
 
-    Args:
-        train: uint8, shape (N, 3, 256, 256).
-        test: uint8, shape (M, 3, 256, 256).
-
-    Returns:
-        Pairs (row of test, row of train), and pairs (row, later row) within train.
+    Returns pairs [row of test, row of train], and pairs [row, later row] within train.
     """
     if len(train) < 3:
         return [], []

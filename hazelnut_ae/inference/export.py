@@ -76,8 +76,7 @@ def export(
         takes: the dtype of its input, "uint8" or "float32".
 
     Raises:
-        DataError: onnx or onnxruntime is not installed, the file has another ending or cannot be written, its results
-            differ from the run's, the detector cannot be exported, or `load_detector` refuses the run.
+        DataError: a package is missing, the run cannot be loaded or exported, the file cannot be written or differs.
     """
     if Path(file).suffix.lower() != ".onnx":
         raise DataError(f"{file} does not end in .onnx; give the file a name such as part.onnx.")

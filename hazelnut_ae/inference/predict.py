@@ -46,7 +46,9 @@ class Outcome:
 def predict(
     inputs: list, run: str | Path, out: str | Path, tau: float | None = None, image_tau=None, pictures: bool = True
 ) -> Outcome:
-    """Scores images and writes predictions.csv, predictions.json, report.html and pictures/.
+    """Scores images and writes predictions.csv, predictions.json, report.html and pictures/ into `out`.
+
+    An image that cannot be read is listed in the `Outcome` and does not stop the others.
 
     Args:
         inputs: image files, folders of them, or patterns.
@@ -54,9 +56,6 @@ def predict(
         out: a new folder, or one that an earlier call with the same settings began.
         tau, image_tau: thresholds instead of the run's own, see `load_detector`.
         pictures: whether to write a heat map and an overlay of each image.
-
-    Returns:
-        The `Outcome`. It lists the images that cannot be read; they do not stop the others.
 
     Raises:
         DataError: an input does not exist, there is no run, or `out` holds something else.
@@ -127,17 +126,9 @@ def entry_of(path, photograph, row, detector, folder):
         )
         write_bytes(folder / file, content)
         files[name] = file, len(content)
-    return {
-        "file": path,
-        "stamp": photograph.stamp,
-        "size": photograph.size,
-        "score": float(score),
-        "share": float(mask.mean()),
-        "regions": count,
-        "boxes": boxes,
-        "pictures": files,
-        "thumbnails": [drawing.thumbnail(drawing.image_of(photograph.shown)), drawing.thumbnail(overlay)],
-    }
+    thumbnails = [drawing.thumbnail(picture) for picture in (drawing.image_of(photograph.shown), overlay)]
+    values = path, photograph.stamp, photograph.size, float(score), float(mask.mean()), count, boxes, files, thumbnails
+    return dict(zip(table.KEYS, values, strict=True))
 
 
 def write_bytes(path, content):

@@ -11,7 +11,7 @@ from hazelnut_ae.inference.inputs import reason, stamp
 from hazelnut_ae.io.files import atomic_path
 
 JOURNAL = "journal.jsonl"
-KEYS = {"file", "stamp", "size", "score", "share", "regions", "boxes", "pictures", "thumbnails"}
+KEYS = ("file", "stamp", "size", "score", "share", "regions", "boxes", "pictures", "thumbnails")  # of a line
 COLUMNS = (
     "file", "decision", "score", "defective_share", "regions", "boxes", "width", "height", "heat_map", "overlay",
     "problem",
@@ -57,9 +57,10 @@ class Journal:
 
     def _is_current(self, entry):
         """Whether the image is the file it was, and its pictures have the sizes that were written."""
-        if not entry.keys() >= KEYS or entry["stamp"] != stamp(entry["file"]):
-            return False
-        return all((stamp(self.folder / name) or [None])[0] == size for name, size in entry["pictures"].values())
+        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):  # a damaged line
+            sizes = [(stamp(self.folder / name) or [None])[0] == size for name, size in entry["pictures"].values()]
+            return entry.keys() >= set(KEYS) and entry["stamp"] == stamp(entry["file"]) and all(sizes)
+        return False
 
     def append(self, entries):
         """Adds entries, and returns when they are on the disk."""
@@ -101,18 +102,9 @@ def parsed(line):
 def row_of(entry, image_tau):
     """What both tables say about an image, from its line in the journal."""
     pictures = {key: name for key, (name, _) in entry["pictures"].items()}
-    return {
-        "file": entry["file"],
-        "decision": "defective" if entry["score"] > image_tau else "good",
-        "score": entry["score"],
-        "defective_share": entry["share"],
-        "regions": entry["regions"],
-        "boxes": entry["boxes"],
-        "width": entry["size"][0],
-        "height": entry["size"][1],
-        "heat_map": pictures.get("heat_map"),
-        "overlay": pictures.get("overlay"),
-    }
+    decision = "defective" if entry["score"] > image_tau else "good"
+    found = entry["file"], decision, entry["score"], entry["share"], entry["regions"], entry["boxes"], *entry["size"]
+    return dict(zip(COLUMNS[:-1], (*found, pictures.get("heat_map"), pictures.get("overlay")), strict=True))
 
 
 def write_csv(path, rows, unreadable):

@@ -116,10 +116,9 @@ def test_a_folder_that_cannot_be_written(redness, tmp_path, monkeypatch):
 
 
 def test_a_full_disk_is_one_sentence(redness, tiny_disk, tmp_path):
-    paths = [spotted(tmp_path / "new" / f"{i}.png", size=(512, 512), spot=(9 * i, 0, 300, 400)) for i in range(40)]
-    rng = np.random.default_rng(0)
+    paths = [str(tmp_path / f"{i}.png") for i in range(3)]
     for path in paths:
-        Image.fromarray(rng.integers(0, 255, (512, 512, 3), dtype=np.uint8)).save(path)
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (512, 512, 3), dtype=np.uint8)).save(path)
     with pytest.raises(DataError, match=r"could not be written \(No space left on device\)"):
         predict_paths(redness, paths, tiny_disk / "out")
 

@@ -1,0 +1,212 @@
+"""What `check` advises: each answer where it is right, and on a set that looks much like it where it would be wrong."""
+
+import io
+import os
+import shlex
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from hazelnut_ae import cli, thresholds, training
+from hazelnut_ae.dataset import ImageSet
+from hazelnut_ae.inference import advice, checks
+from hazelnut_ae.inference.advice import Advice, advise, train_line
+
+DOWN, RIGHT = np.mgrid[:256, :256]
+
+
+def box(left, top, right, bottom):
+    return (RIGHT >= left) & (RIGHT < right) & (DOWN >= top) & (DOWN < bottom)
+
+
+def ring(size):
+    away = np.hypot(RIGHT - 128, DOWN - 128)
+    return (away < size) & (away >= 0.4 * size)
+
+
+BRACKET = box(85, 60, 125, 200) | box(85, 160, 185, 200)  # an L, which no turn makes its mirror image
+PIN = box(48, 118, 208, 138) | box(48, 98, 72, 158)  # a T, which is its own
+
+
+def photographs(part, count=12, degrees=0, wander=2, seed=0):
+    """uint8 [count, 3, 256, 256] of a part, a mask bool [256, 256], on a light ground in light from the left.
+
+    degrees: it is turned by up to so much either way; wander: and moved by so many pixels. Each has its own noise.
+    """
+    rng, found = np.random.default_rng(seed), []
+    image = np.where(part, np.array([70, 100, 150])[:, None, None], 200).astype(np.float32)
+    for _ in range(count):
+        angle, moved = rng.uniform(-degrees, degrees), rng.uniform(-wander, wander, 2)
+        one = ndimage.rotate(image, angle, axes=(1, 2), reshape=False, order=1, mode="nearest")
+        one = ndimage.shift(one, (0, *moved), order=1, mode="nearest")
+        one = one * (1 - 0.2 * (RIGHT - 128) / 256) * rng.uniform(0.98, 1.02) + rng.normal(0, 3, one.shape)
+        found.append(one.clip(0, 255).astype(np.uint8))
+    return np.stack(found)
+
+
+def grain(along, across=2):
+    """uint8 [12, 3, 256, 256] of a surface: blurred noise, longer one way."""
+    waves = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(12, 256, 256)), (0, across, along))
+    return np.repeat((130 + 20 * waves / waves.std())[:, None], 3, axis=1).clip(0, 255).astype(np.uint8)
+
+
+def written(folder, train, **test):
+    """A data folder with these images, uint8 [N, 3, 256, 256]; of defects, with the same square marked in each."""
+    for place, images in {"train/good": train, **{f"test/{name}": some for name, some in test.items()}}.items():
+        for i, image in enumerate(images):
+            path = folder / place / f"{i:02d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.transpose(1, 2, 0)).save(path)
+            if place.startswith("test/") and place != "test/good":
+                path = folder / "ground_truth" / path.parent.name / path.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(255 * box(120, 120, 140, 140).astype(np.uint8)).save(path)
+    return folder
+
+
+def command(capsys, *arguments):
+    status = cli.main([str(argument) for argument in arguments])
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    return status, said.out, said.err
+
+
+@pytest.fixture
+def pretrained(monkeypatch):
+    """Says whether the pretrained network counts as installed: pretrained(True)."""
+    return lambda there: monkeypatch.setattr("importlib.util.find_spec", lambda name: there or None)
+
+
+@pytest.mark.parametrize(
+    ("images", "answer", "handed"),
+    [
+        (photographs(BRACKET), "same", None),
+        (photographs(BRACKET, wander=35), "same", None),
+        (photographs(BRACKET, degrees=8), "same", None),
+        (photographs(BRACKET, degrees=180), "turned", True),
+        (photographs(PIN, degrees=180), "turned", False),
+        (np.concatenate([some := photographs(PIN, 6), some[..., ::-1, ::-1]]), "turned", False),
+        (photographs(ring(80), degrees=180), "round", False),
+        (photographs(ring(60), wander=35), "round", False),
+        (grain(60), "unlike", False),
+        (grain(4, 4), "unlike", False),
+        (np.random.default_rng(0).integers(0, 256, (12, 3, 256, 256), dtype=np.uint8), "unlike", False),
+        (np.full((12, 3, 256, 256), 255, np.uint8), None, False),
+        (photographs(BRACKET, 3), None, False),
+        (np.zeros((0, 3, 256, 256), np.uint8), None, False),
+    ],
+)
+def test_orientation_is_recognized(images, answer, handed):
+    found = checks.orientation(images)
+    assert (found.answer, found.handed if handed is not None else None) == (answer, handed)
+
+
+def test_painted_hazelnuts_are_turned_and_hold_nothing_odd(painted):
+    found = checks.orientation(painted.train.images)
+    assert (found.answer, found.handed) == ("turned", False)
+    assert checks.near_duplicates(painted.train.images, painted.test.images) == ([], [])
+
+
+def test_the_same_photograph_twice_is_found_even_saved_again(painted):
+    train, file = np.array(painted.train.images), io.BytesIO()
+    small = Image.fromarray((train[5] * 0.9).astype(np.uint8).transpose(1, 2, 0)).resize((200, 200))
+    small.save(file, "JPEG", quality=70)
+    again = np.asarray(Image.open(file).resize((256, 256))).transpose(2, 0, 1)
+    test = np.concatenate([painted.test.images[:3], again[None], train[2:3]])
+    assert checks.near_duplicates(train, test) == ([[3, 5], [4, 2]], [])
+    assert checks.near_duplicates(np.concatenate([train, again[None]]), test[:1])[1] == [[5, len(train)]]
+    alike, other = photographs(BRACKET, wander=1), photographs(BRACKET, wander=1, seed=1)
+    assert checks.near_duplicates(alike, other) == ([], [])
+    for few in (alike[:2], np.zeros((5, 3, 256, 256), np.uint8)):
+        assert checks.near_duplicates(few, few) == ([], [])
+
+
+def test_defective_images_with_an_empty_mask_are_found():
+    masks = np.zeros((4, 256, 256), bool)
+    masks[1, 5, 5] = True
+    test = ImageSet(np.zeros((4, 3, 256, 256), np.uint8), masks, ["cut", "cut", "good", "hole"], list("abcd"))
+    assert checks.empty_masks(test) == [0, 3]
+
+
+def test_the_promised_false_alarm_rate_is_kept():
+    """Of good parts whose scores come from any distribution, no more are called defective than was said."""
+    rng = np.random.default_rng(0)
+    for n in (2, 9):
+        scores = rng.lognormal(size=(4000, n + 1))
+        above = [one[-1] > thresholds.tau_images_label_free(one[:-1]) for one in scores]
+        assert np.mean(above) == pytest.approx(advice.false_alarms(n), abs=0.02)
+    assert advice.held_out(30) == len(training.split_good(30, 5)[1])
+    assert "That is enough" in advice.good_words(120)
+    assert "for 10% false alarms take 86 good images" in advice.good_words(30)
+    assert "needs at least 4" in advice.good_words(3)
+
+
+def test_what_test_images_can_measure():
+    assert advice.test_words([]).startswith("none.")
+    assert "cannot measure false alarms" in advice.test_words(["cut"])
+    assert "cannot measure what is found" in advice.test_words(["good"])
+    assert advice.test_words(["good", "cut", "hole"]) == "1 good and 2 defective."
+
+
+def test_check_ends_with_the_advice_and_a_line_that_train_takes(painted_folder, tmp_path, capsys, pretrained):
+    pretrained(True)
+    status, out, _ = command(capsys, "advise", painted_folder)
+    assert status == 0
+    topics = [line.split(":")[0] for line in out.splitlines() if line[0] != " "]
+    first = ["Orientation", "Good images", "Test images", "In train and test", "Twice in train", "Masks", "Detector"]
+    assert topics[:-1] == first
+    program, *arguments = shlex.split(out.splitlines()[-1])
+    taken = cli.parser().parse_args(arguments)
+    assert (program, taken.folder, taken.detector) == ("hazelnut-ae", painted_folder, "features")
+    status, checked, _ = command(capsys, "check", painted_folder)
+    assert status == 0
+    assert checked.endswith("No problem found.\n" + out)
+    folder = written(tmp_path, photographs(PIN, 4), bent=photographs(PIN, 1))
+    (folder / "ground_truth/bent/00.png").unlink()
+    status, out, _ = command(capsys, "check", folder)
+    assert status == 1
+    assert "hazelnut-ae train" not in out
+
+
+@pytest.mark.parametrize(
+    ("options", "augment"), [({}, "noise"), ({"degrees": 180}, "rotation"), ({"degrees": 180, "part": PIN}, None)]
+)
+def test_the_train_line_follows_from_orientation_and_what_is_installed(tmp_path, pretrained, options, augment):
+    folder = written(tmp_path / "parts", photographs(**{"part": BRACKET} | options))
+    for there in (True, False):
+        pretrained(there)
+        found = advise(folder)
+        taken = cli.parser().parse_args(shlex.split(found.train)[1:])
+        assert taken.detector == ("features" if there else "article")
+        assert taken.augment == (None if there or not augment else (augment,))
+        assert ("pip install" in found.sentences["Detector"]) != there
+        assert ("train article, too" in found.sentences["Detector"]) == (there and augment == "noise")
+        assert f"--augment {augment or 'rotation,flip (the default)'}." in found.sentences["Orientation"]
+
+
+def test_an_empty_mask_and_a_duplicate_are_named(tmp_path):
+    train, bad = photographs(PIN, degrees=180), photographs(PIN, 2, degrees=180, seed=1)
+    folder = written(tmp_path, train, good=np.concatenate([bad[:1], train[4:5]]), bent=bad[1:])
+    Image.new("L", (256, 256)).save(folder / "ground_truth/bent/00.png")
+    found = advise(folder).sentences
+    assert found["In train and test"].startswith("test/good/01.png (as train/good/04.png). Remove one of each pair")
+    assert found["Masks"].startswith("empty for test/bent/00.png. Mark the defect in white")
+    assert advice.named(list("abcde")) == "a, b, c and 2 more"
+
+
+def test_few_images_bad_folders_and_odd_names(tmp_path, monkeypatch, capsys):
+    status, out, _ = command(capsys, "advise", written(tmp_path / "few", photographs(PIN, 3)))
+    assert status == 0
+    assert "3, but training needs at least 4" in out
+    assert "Orientation: unknown" in out
+    assert "hazelnut-ae train" not in out
+    assert advise(written(tmp_path / "four", photographs(PIN, 4))).train
+    status, out, err = command(capsys, "advise", tmp_path / "nowhere")
+    assert (status, out, len(err.splitlines())) == (1, "", 1)
+    assert "is not a folder; name one in MVTec layout" in err
+    monkeypatch.setattr(os, "name", "posix")
+    line = shlex.split(train_line("my parts; rm -rf ~", "it's", False, ("noise",)))
+    assert (line[2], line[-2:]) == ("my parts; rm -rf ~", ["--augment", "noise"])
+    assert all(one.isprintable() for one in Advice({"Masks": "a\x1b[31mb\nc"}, "hazelnut-ae train a\nb").lines())
