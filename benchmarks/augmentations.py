@@ -12,13 +12,13 @@ from torchvision.transforms.v2 import functional as F
 from tqdm import tqdm
 
 from hazelnut_ae import metrics, training
-from hazelnut_ae.augmentation import AugmentedSet, FreshSet
+from hazelnut_ae.augmentation import AugmentedCopies, OnlineAugmentation
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.detection import reconstruct, residual
-from hazelnut_ae.engine import runs
-from hazelnut_ae.engine.device import best_precision, faster
+from hazelnut_ae.engine.device import best_precision, prepare_network
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.io import cache
+from hazelnut_ae.io.files import read_json, write_json
 
 CODE = 1  # counts up with each change of what is measured: numbers of an older one are not taken
 BATCH_SIZE = 8
@@ -27,7 +27,7 @@ CORNER = 40  # pixels, the side of the squares in which the corners are measured
 TURNED = ("rotation", "flip")
 
 
-class BlackCornerSet(FreshSet):
+class BlackCornerSet(OnlineAugmentation):
     """Fresh copies, turned as torchvision's default does it: what comes in at the corners is black."""
 
     def batch(self, indices, step):
@@ -43,12 +43,12 @@ class BlackCornerSet(FreshSet):
 
 
 VARIANTS = {  # name: (the set of images, its copies, what is done to them, what is added to the seed)
-    "no copies": (AugmentedSet, 1, (), 0),
-    "five fixed copies": (AugmentedSet, 5, TURNED, 0),
-    "fresh, flipped only": (FreshSet, 20, ("flip",), 0),
-    "fresh, turned": (FreshSet, 20, TURNED, 0),
+    "no copies": (AugmentedCopies, 1, (), 0),
+    "five fixed copies": (AugmentedCopies, 5, TURNED, 0),
+    "fresh, flipped only": (OnlineAugmentation, 20, ("flip",), 0),
+    "fresh, turned": (OnlineAugmentation, 20, TURNED, 0),
     "fresh, turned, black corners": (BlackCornerSet, 20, TURNED, 0),
-    "fresh, turned, another seed": (FreshSet, 20, TURNED, 1),
+    "fresh, turned, another seed": (OnlineAugmentation, 20, TURNED, 1),
 }
 
 
@@ -63,10 +63,10 @@ def augmentations(data, steps=240, seed=0):
     for name in tqdm(VARIANTS, desc="short trainings", unit="training", disable=None):
         path = _kept(data, steps, seed, name)
         try:
-            rows[name] = runs.read_json(path, "")
+            rows[name] = read_json(path, "")
         except DataError:
             rows[name] = _measured(name, data, steps, seed)
-            runs.write_json(path, rows[name])
+            write_json(path, rows[name])
     return pd.DataFrame(rows).T.astype(float)
 
 
@@ -87,14 +87,14 @@ def trained(name, images, rows, steps, seed):
     model = Autoencoder()
     optimizer = torch.optim.Adam(model.parameters())
     precision = best_precision("cpu")
-    network, prepare = faster(model, training.l2_loss, "cpu", precision)
+    network = prepare_network(model, "cpu", precision)
     order = np.random.default_rng(seed)
 
     def batches():
         for step in range(steps):
             for group in optimizer.param_groups:
                 group["lr"] = training.one_cycle(step, steps, LEARNING_RATE)
-            yield prepare(augmented.batch(torch.from_numpy(order.integers(0, len(augmented), BATCH_SIZE)), step))
+            yield augmented.batch(torch.from_numpy(order.integers(0, len(augmented), BATCH_SIZE)), step)
 
     for _ in training.train(network, optimizer, batches()):
         pass

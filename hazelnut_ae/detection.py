@@ -1,7 +1,6 @@
-"""Figure 8 of the article: reconstruct, subtract, take the largest colour difference, compare with τ.
+"""Figure 8 of the article: reconstruct, subtract, take the largest colour difference, compare with τ (notebook 6).
 
-Everything that finds anomalies here is a `Detector`, so that the article's autoencoder and the comparison systems
-can be measured by the same code.
+Everything that finds anomalies here is a `Detector`. So one code measures the article's autoencoder and all others.
 """
 
 from abc import ABC, abstractmethod
@@ -22,7 +21,7 @@ BATCH = 32
 
 @dataclass
 class Prediction:
-    """What a detector says about N images.
+    """The result of a detector for N images.
 
     Attributes:
         anomaly_maps: float32, shape (N, H, W); larger means more anomalous.
@@ -34,13 +33,13 @@ class Prediction:
 
 
 class Detector(ABC):
-    """What learns from good images and then scores every pixel of others.
+    """Learns from good images, then scores every pixel of other images.
 
-    A subclass defines `fit`, `predict`, `state` and `restore`. The other members have defaults that it may replace.
+    A subclass has a `name` and defines `fit`, `predict`, `state` and `restore`. All other members have defaults.
     """
 
     name: str
-    score_description = "the mean of the 100 largest values of its anomaly map"
+    score_description: str = "the mean of the 100 largest values of its anomaly map"
 
     @abstractmethod
     def fit(self, good: np.ndarray) -> None:
@@ -52,18 +51,18 @@ class Detector(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, torch.Tensor]:
-        """Returns everything it has learned, by name, as contiguous tensors for a safetensors file."""
+        """Returns everything it has learned as named, contiguous tensors."""
 
     @abstractmethod
     def restore(self, state: dict[str, torch.Tensor]) -> None:
-        """Takes over what another detector of its kind has learned. Raises RuntimeError if it does not fit."""
+        """Loads what `state` of the same detector class returned. Raises RuntimeError if it does not fit."""
 
     def anomaly_maps(self, images: np.ndarray) -> np.ndarray:
         """Returns only the anomaly maps of `predict`, float32, shape (N, H, W)."""
         return self.predict(images).anomaly_maps
 
     def printed_tau(self, defect: str) -> float | None:
-        """Returns the article's threshold for a kind of defect; None where it does not fit these maps."""
+        """Returns the article's threshold for a defect, or None if its thresholds do not suit these maps."""
         return None
 
     def label_free_tau(self, good: np.ndarray, good_maps: np.ndarray | None = None) -> float:
@@ -71,7 +70,7 @@ class Detector(ABC):
 
         Args:
             good: uint8, shape (N, 3, H, W), N ≥ 1.
-            good_maps: float32, shape (N, H, W), their anomaly maps where they are known already.
+            good_maps: float32, shape (N, H, W), their anomaly maps if already computed.
 
         Raises:
             DataError: a map holds NaN.
@@ -84,14 +83,14 @@ class Detector(ABC):
         It maps float32 (N, 3, H, W) in [0, 1] to maps (N, H, W), or to maps and image scores (N,).
 
         Raises:
-            DataError: this kind of detector cannot be exported.
+            DataError: this detector cannot be exported.
         """
         raise DataError(
             f"A run of {self.name} cannot be exported; choose a run of the article's network or a memory bank."
         )
 
 
-def prediction_from_maps(anomaly_maps):
+def prediction_from_maps(anomaly_maps: np.ndarray) -> Prediction:
     """Returns a Prediction whose image scores are the means of each map's 100 largest values."""
     maps = np.asarray(anomaly_maps, np.float32)  # [N, H, W]
     return Prediction(maps, image_scores(maps))
@@ -99,24 +98,29 @@ def prediction_from_maps(anomaly_maps):
 
 @torch.no_grad()
 def reconstruct(model, images):
-    """What the network makes of uint8 [N, 3, 256, 256]: float32 [N, 3, 256, 256] in [0, 1]."""
+    """Returns a network's reconstructions of images uint8 [N, 3, 256, 256], as float32 in [0, 1]."""
     model.eval()
     device = next(model.parameters()).device
-    outputs = [model(to_float(images[i : i + BATCH]).to(device)).cpu() for i in range(0, len(images), BATCH)]
+    outputs = [model(to_float(batch).to(device)).cpu() for batch in batches(images)]
     return torch.cat(outputs).numpy() if outputs else np.zeros((0, 3, 256, 256), dtype=np.float32)
 
 
 def residual(images, reconstructions):
-    """Figure 8's error: |x - x̂|, the maximum over the three colours. float32 [N, H, W] in [0, 1].
+    """Figure 8's error: |x - x̂|, the maximum over the three colours.
 
-    images: uint8 [N, 3, H, W]; reconstructions: float32 [N, 3, H, W] in [0, 1].
+    Args:
+        images: uint8, shape (N, 3, H, W).
+        reconstructions: float32, shape (N, 3, H, W), in [0, 1].
+
+    Returns:
+        float32, shape (N, H, W), in [0, 1].
     """
     error = np.abs(np.asarray(images, dtype=np.float32) / 255 - reconstructions)  # [N, 3, H, W]
     return error.max(axis=1)  # [N, H, W]
 
 
 class Residual(nn.Module):
-    """The same with its reconstruction, as one network: float32 [N, 3, 256, 256] in [0, 1] to [N, 256, 256]."""
+    """Reconstruction and residual as one network: float32 [N, 3, 256, 256] in [0, 1] to [N, 256, 256]."""
 
     def __init__(self, model):
         super().__init__()
@@ -127,7 +131,7 @@ class Residual(nn.Module):
 
 
 def predicted_pixels(anomaly_maps, tau):
-    """Figure 8's last step: a pixel is defective where its error exceeds τ. bool [N, H, W]."""
+    """Does the last step of Figure 8: a pixel is defective if its error exceeds τ. Returns bool [N, H, W]."""
     return anomaly_maps > tau
 
 
@@ -136,13 +140,13 @@ class AutoencoderDetector(Detector):
 
     name = "article"
 
-    def __init__(self, model=None):
+    def __init__(self, model: nn.Module | None = None):
         self.model = model or Autoencoder()
 
-    def fit(self, good, steps=500, seed=0):
-        """The article's training in its plainest form, on uint8 [N, 3, 256, 256]: L2, Adam, batches of 32.
+    def fit(self, good: np.ndarray, steps: int = 500, seed: int = 0) -> None:
+        """Trains on uint8 [N, 3, 256, 256] in the article's way, in its plainest form: L2, Adam, batches of 32.
 
-        `engine.long_run` runs the same loop with all that a long run needs.
+        `hazelnut-ae train` runs the same loop with augmentation and checkpoints.
         """
         generator = torch.Generator().manual_seed(seed)
         rows = (torch.randint(len(good), (BATCH,), generator=generator).numpy() for _ in range(steps))
@@ -150,25 +154,25 @@ class AutoencoderDetector(Detector):
         for _ in train(self.model, optimizer, (good[chosen] for chosen in rows)):
             pass
 
-    def predict(self, images):
-        """Returns the residual of each image uint8 [N, 3, 256, 256] as maps in [0, 1]."""
+    def predict(self, images: np.ndarray) -> Prediction:
+        """Returns the residuals of images, uint8 [N, 3, 256, 256], as maps in [0, 1]."""
         maps = [residual(batch, reconstruct(self.model, batch)) for batch in batches(images)]
         return prediction_from_maps(np.concatenate(maps) if maps else np.zeros((0, *images.shape[2:])))
 
-    def printed_tau(self, defect):
-        """Returns the article's τ: its maps are residuals in [0, 1]."""
+    def printed_tau(self, defect: str) -> float | None:
+        """Returns the article's τ, because these maps are residuals in [0, 1]."""
         return printed_tau(defect)
 
-    def onnx_module(self):
+    def onnx_module(self) -> nn.Module:
         """Returns the network and its residual as one torch module."""
         return Residual(self.model)
 
-    def state(self):
-        """The network's weights, {name: tensor}."""
+    def state(self) -> dict[str, torch.Tensor]:
+        """Returns the network's weights."""
         return self.model.state_dict()
 
-    def restore(self, state):
-        """Takes over weights; raises RuntimeError if they are another network's."""
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """Loads the network's weights. Raises RuntimeError if they belong to another network."""
         self.model.load_state_dict(state)
 
 

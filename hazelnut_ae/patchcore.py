@@ -1,18 +1,19 @@
-"""Memory banks of pretrained features: is there a patch like this one among the good ones? (beyond the article)
+"""A memory bank of pretrained features: does this patch look like any patch of the good images? (notebook 10)
 
 PatchCore: K. Roth, L. Pemula, J. Zepeda, B. Schölkopf, T. Brox, P. Gehler: Towards Total Recall in Industrial Anomaly
-Detection, CVPR 2022. Nothing is trained. A network that once learnt to tell the thousand classes of ImageNet sees
-edges, grain and colour in its first stages, and parts of things in later ones. What it sees at each place of the good
-images is kept in a bank, thinned out to a coreset, and a place of a new image is as abnormal as it is far from
-everything in the bank.
+Detection, CVPR 2022. Nothing is trained. A network that was trained on ImageNet turns each patch of an image into a
+feature vector. The memory bank holds feature vectors of good images, reduced to a coreset. The anomaly score of a new
+patch is its distance to the nearest vector in the bank.
 
-Two banks look at the same image. The fine one, of images enlarged to 640 pixels and the stages at stride 2, 4, 8 and
-16, finds a scratch; the coarse one, of images of 256 pixels and two stages at stride 8 and 16 with a neighbourhood of
-3×3, as the paper's, finds a part that is missing or lies elsewhere. The map is the larger of both; whether the image
-as a whole is defective, the coarse one says alone. Network (EfficientNet-Lite0), stages, size and neighbourhood of the
-fine bank, and that images are never turned, were chosen by trial on painted hazelnuts and on hazelnut_toy; so was
-WEIGHT, the largest one tried at which the coarse bank costs neither 0.005 of F1-max. That there is a coarse one, and
-that it alone scores images, was decided after five sets had been measured without (`shipped/README.md`).
+From the paper: features of intermediate stages, averaged over their neighbourhood; the greedy coreset, chosen in a
+random projection; the nearest-neighbour distance; bilinear enlargement and Gaussian smoothing of the map.
+
+Ours: a smaller network (EfficientNet-Lite0), each stage scaled to variance 1, and two banks. The fine one sees images
+of 640 pixels through four stages and finds scratches. The coarse one sees 256 pixels through two stages, as the paper
+does, and finds parts that are missing or misplaced. The map is the larger of both; the image score is the coarse one's.
+Network, stages, size and neighbourhood of the fine bank were chosen on painted hazelnuts and on hazelnut_toy, and so
+was COARSE_WEIGHT: the largest value tried that costs at most 0.005 of F1-max. The coarse bank was added after five sets
+had been measured without it (`shipped/README.md`).
 """
 
 import math
@@ -25,146 +26,170 @@ from tqdm import tqdm
 
 from hazelnut_ae.backbones import imagenet_stages
 from hazelnut_ae.detection import Detector, Prediction
-from hazelnut_ae.engine.blur import GaussianBlur
 from hazelnut_ae.synthetic_anomalies import paste_defects, tau_median
 from hazelnut_ae.training import to_float
 
-IMAGES = 400  # looked at by `fit`, at most: more good images make a bank neither larger nor slower
-ASIDE = 10  # each tenth of them goes into no bank, but tells how far good images are from both
-PROJECTED = 32  # numbers that are left of a feature while the coreset is chosen
-GRID = 2  # the stage on whose grid patches lie, that at stride 8: 80×80 of them to an image of 640 pixels
-PART = 256  # patches compared at once: their table of products with a bank of 5,000 takes 5 MB
-FINE, COARSE = (0, 1, 2, 3), (2, 4)  # the stages that each bank keeps
-WEIGHT = 0.6  # of the coarse bank's map beside the fine one's
-PLACES = 10  # of the coarse bank's 32×32: an image's score is the mean of so many largest distances
+IMAGES = 400  # the most good images that `fit` uses: more make the bank neither larger nor slower
+CALIBRATION_EVERY = 10  # every tenth of them is in no bank: it calibrates the scales
+PROJECTED = 32  # dimensions of the random projection in which the coreset is chosen
+GRID = 2  # the stage whose grid the patches have, at stride 8: 80×80 patches of an image of 640 pixels
+CHUNK = 256  # patches compared at a time: 256 × 5,000 products take 5 MB
+FINE, COARSE = (0, 1, 2, 3), (2, 4)  # the stages that each bank uses
+COARSE_WEIGHT = 0.6  # of the coarse map's standard deviation beside that of the fine map
+TOP_K = 10  # the image score is the mean of the 10 largest of 32×32 coarse distances
+SAVED_NAMES = {"fine.coreset": "fine.kept", "coarse.coreset": "coarse.kept", "typical": "usual"}  # in run folders
 
 
 def aggregate_neighbourhood(stages, grid, neighbourhood):
-    """What the stages of a network see, [N, C, H, W] each, on one grid (h, w): patches [N, h·w, C + C' + …].
+    """Averages features over their neighbourhood and brings all stages to one grid (section 3.1 of the paper).
 
-    Each place is the average over its neighbourhood×neighbourhood places (section 3.1): a patch that knows what is
-    around it, and that may lie a little aside. Finer and coarser stages are brought to the same grid.
+    Args:
+        stages: float32, shape (N, C, H, W) each, any sizes.
+        grid: (h, w), the common grid.
+        neighbourhood: odd; each place becomes the mean of neighbourhood × neighbourhood places.
+
+    Returns:
+        Patch features, float32, shape (N, h·w, C + C' + …).
     """
-    half = neighbourhood // 2
-    together = []
-    for seen in stages:
-        seen = F.avg_pool2d(seen, neighbourhood, stride=1, padding=half, count_include_pad=False)  # [N, C, H, W]
-        together.append(F.interpolate(seen, size=grid, mode="bilinear"))  # [N, C, h, w]
-    return torch.cat(together, dim=1).flatten(2).transpose(1, 2)  # [N, h·w, C + C' + …]
+    half, resized = neighbourhood // 2, []
+    for features in stages:  # [N, C, H, W]
+        features = F.avg_pool2d(features, neighbourhood, stride=1, padding=half, count_include_pad=False)
+        resized.append(F.interpolate(features, size=grid, mode="bilinear"))  # [N, C, h, w]
+    return torch.cat(resized, dim=1).flatten(2).transpose(1, 2)  # [N, h·w, C + C' + …]
 
 
-def coreset(features, size, seed=0):
-    """The numbers [size] of features that stand for all of [N, D]: greedy k-center (Algorithm 1 of the paper).
+def greedy_coreset(features, size, seed=0):
+    """Chooses features that cover all others: greedy k-center (Algorithm 1 of the paper).
 
-    The next one is always the one that is farthest from those chosen so far, so what is rare among the good is kept as
-    surely as what is frequent. No set of this size has less than half the largest gap of this one (Gonzalez, 1985).
-    Distances are taken between random projections to 32 numbers, which hardly change them (Johnson & Lindenstrauss).
-    No row comes twice; fewer than `size` come back where there are no more different ones.
+    The next one is always the farthest from those chosen so far, so rare features are covered as well as frequent ones.
+    The largest remaining distance is at most twice the smallest possible one (Gonzalez, 1985). Distances are measured
+    in a random projection to 32 dimensions, which hardly changes them (Johnson & Lindenstrauss, 1984).
+
+    Args:
+        features: float32, shape (N, D).
+        size: how many to choose; fewer are chosen if there are fewer different features.
+        seed: of the projection and the first choice.
+
+    Returns:
+        Row numbers, int64, shape (size,).
     """
     generator = torch.Generator().manual_seed(seed)
     if features.shape[1] > PROJECTED:
         features = features @ torch.randn(features.shape[1], PROJECTED, generator=generator)  # [N, 32]
     squares = features.square().sum(dim=1)  # [N]
     farthest = int(torch.randint(len(features), (1,), generator=generator))
-    gaps, chosen = torch.full((len(features),), torch.inf), []  # gaps: squared distances to the nearest chosen one
+    gaps, chosen = torch.full((len(features),), torch.inf), []  # gaps: squared distances to the nearest chosen feature
     while len(chosen) < size and gaps[farthest] > 0:
         chosen.append(farthest)
         newest = features[farthest]
         to_newest = torch.addmv(squares, features, newest, alpha=-2) + squares[farthest]  # |a|² − 2 a·b + |b|², [N]
         gaps = torch.minimum(gaps, to_newest)
-        gaps[farthest] = 0  # exactly, whatever rounding left
+        gaps[farthest] = 0  # exactly, in spite of rounding
         farthest = int(gaps.argmax())
     return torch.tensor(chosen)
 
 
 def nearest_distances(patches, bank):
-    """The Euclidean distance of each patch [N, P, D] to the one in the bank [K, D] that is nearest to it: [N, P], ≥ 0.
+    """Computes the Euclidean distance of each patch [N, P, D] to its nearest neighbour in the bank [K, D]: [N, P].
 
-    Which one is nearest, one matrix product tells: that of the largest a·b − |b|²/2. How far it is, |a|² − 2 a·b + |b|²
-    would not say exactly, since large numbers cancel there; so it is taken from the difference itself.
+    The largest a·b − |b|²/2 tells which one is nearest: one matrix product. The distance itself is computed from the
+    difference, because |a|² − 2 a·b + |b|² loses its digits where both are nearly equal.
     """
-    halves = bank.square().sum(dim=1) / 2  # [K]
+    half_squares = bank.square().sum(dim=1) / 2  # [K]
     distances = []
-    for start in range(0, patches.shape[1], PART):
-        part = patches[:, start : start + PART]  # [N, PART, D]
-        nearest = (part @ bank.T - halves).max(dim=2).indices  # [N, PART]; faster than argmax
-        distances.append((part - bank[nearest]).square().sum(dim=2).sqrt())
+    for start in range(0, patches.shape[1], CHUNK):
+        chunk = patches[:, start : start + CHUNK]  # [N, CHUNK, D]
+        nearest = (chunk @ bank.T - half_squares).max(dim=2).indices  # [N, CHUNK]; faster than argmax
+        distances.append((chunk - bank[nearest]).square().sum(dim=2).sqrt())
     return torch.cat(distances, dim=1)
 
 
+class GaussianSmoothing(nn.Module):
+    """scipy's gaussian_filter(mode="nearest") as a layer for maps [N, 1, H, W], so that it can be exported."""
+
+    def __init__(self, sigma):
+        super().__init__()
+        radius = int(4 * sigma + 0.5)  # like scipy, up to 4 σ
+        offsets = torch.arange(-radius, radius + 1, dtype=torch.float64)
+        kernel = torch.exp(-0.5 * (offsets / max(sigma, 1e-15)) ** 2)  # σ = 0 changes nothing
+        self.register_buffer("kernel", (kernel / kernel.sum()).float(), persistent=False)  # [2·radius + 1]
+
+    def forward(self, maps):
+        radius = len(self.kernel) // 2
+        maps = F.conv2d(F.pad(maps, (0, 0, radius, radius), mode="replicate"), self.kernel[None, None, :, None])
+        return F.conv2d(F.pad(maps, (radius, radius, 0, 0), mode="replicate"), self.kernel[None, None, None, :])
+
+
 class Bank(nn.Module):
-    """What some stages of a network see in good images enlarged to `side` pixels, thinned out to a coreset."""
+    """One memory bank: features of some stages, for images resized to `side` pixels, reduced to a coreset."""
 
     def __init__(self, stages, widths, side, neighbourhood):
         super().__init__()
         self.stages, self.side, self.neighbourhood = stages, side, neighbourhood
-        self.widths = [widths[i] for i in stages]
-        for name, shape in (("mean", ()), ("scale", ()), ("kept", (0,))):
+        self.widths = [widths[i] for i in stages]  # channels of each stage; D is their sum
+        for name, shape in (("mean", ()), ("scale", ()), ("coreset", (0,))):
             self.register_buffer(name, torch.zeros(*shape, sum(self.widths)))
 
     def patches(self, network, x):
-        """What a network's stages see in float32 [N, 3, H, W] in [0, 1]: [N, P, D], a row per place of a square."""
+        """Returns the patch features [N, P, D] of images float32 [N, 3, H, W] in [0, 1]."""
         x = F.interpolate(x, size=(self.side, self.side), mode="bilinear")  # [N, 3, S, S]
-        seen = network(x, max(self.stages) + 1)
-        return aggregate_neighbourhood([seen[i] for i in self.stages], seen[GRID].shape[-2:], self.neighbourhood)
+        stages = network(x, max(self.stages) + 1)
+        return aggregate_neighbourhood([stages[i] for i in self.stages], stages[GRID].shape[-2:], self.neighbourhood)
 
-    def keep(self, features, size, seed):
-        """Of good patches [M, D] a coreset of `size`, each stage of variance 1, however many numbers it has."""
+    def fit_coreset(self, features, size, seed):
+        """Scales each stage of good features [M, D] to variance 1 in total, then stores a coreset of them."""
         self.mean = features.mean(dim=0)  # [D]
-        by_stage = features.var(dim=0).split(self.widths)  # [C], [C'], …
-        self.scale = torch.cat([part.sum().clamp_min(1e-12).rsqrt().expand(len(part)) for part in by_stage])  # [D]
+        variances = features.var(dim=0).split(self.widths)  # [C], [C'], …
+        self.scale = torch.cat([one.sum().clamp_min(1e-12).rsqrt().expand(len(one)) for one in variances])  # [D]
         features = (features - self.mean) * self.scale
-        self.kept = features[coreset(features, size, seed)]  # [size, D]
+        self.coreset = features[greedy_coreset(features, size, seed)]  # [size, D]
 
     def forward(self, network, x):
-        """How far each place of images [N, 3, H, W] is from everything in the bank: [N, 1, h, w], ≥ 0."""
-        distances = nearest_distances((self.patches(network, x) - self.mean) * self.scale, self.kept)  # [N, h·w]
+        """Returns the distances [N, 1, h, w] ≥ 0 of all patches of images [N, 3, H, W] to the bank."""
+        patches = (self.patches(network, x) - self.mean) * self.scale  # [N, h·w, D]
+        distances = nearest_distances(patches, self.coreset)  # [N, h·w]
         grid = math.isqrt(distances.shape[1])
         return distances.unflatten(1, (1, grid, grid))
 
 
 class TwoBanks(nn.Module):
-    """float32 [N, 3, H, W] in [0, 1] to anomaly maps float32 [N, H, W] ≥ 0 and scores float64 [N] ≥ 0 of the images:
-    all that `MemoryBank` has learnt."""
+    """Maps images float32 [N, 3, H, W] in [0, 1] to anomaly maps [N, H, W] ≥ 0 and image scores float64 [N] ≥ 0."""
 
     def __init__(self, network, side, neighbourhood, coarse_side, blur):
         super().__init__()
-        self.network, self.blur = network, GaussianBlur(blur)
+        self.network, self.smooth = network, GaussianSmoothing(blur)
         self.fine = Bank(FINE, network.widths, side, neighbourhood)
         self.coarse = Bank(COARSE, network.widths, coarse_side, 3)
-        self.register_buffer("factor", torch.ones(()))  # coarse distances times factor plus shift are like fine ones
+        self.register_buffer("factor", torch.ones(()))  # factor · coarse + shift is comparable with fine distances
         self.register_buffer("shift", torch.zeros(()))
-        self.register_buffer("usual", torch.ones(()))  # how large `largest` is for a good image
-
-    def balance(self, fine, coarse, largest):
-        """Learns from what `distances` says of M good images how to compare the two banks, and what is usual.
-
-        The coarse one is brought to the mean of the fine one, and to WEIGHT of its standard deviation.
-        """
-        self.factor = WEIGHT * fine.std() / coarse.std().clamp_min(1e-12)
-        self.shift = fine.mean() - self.factor * coarse.mean()
-        self.usual = largest.mean().clamp_min(1e-12)
+        self.register_buffer("typical", torch.ones(()))  # mean of the largest coarse distances of good images
 
     def distances(self, x):
-        """How far from the fine and from the coarse bank, each [N, 1, H, W] ≥ 0, not yet comparable, and `largest`,
-        the mean of the coarse bank's PLACES largest distances in each image, float64 [N]."""
+        """Returns fine and coarse distances [N, 1, H, W] and the mean of the TOP_K largest coarse ones, float64 [N]."""
         fine, coarse = self.fine(self.network, x), self.coarse(self.network, x)  # [N, 1, 80, 80], [N, 1, 32, 32]
-        largest = coarse.flatten(1).topk(PLACES).values.double().mean(dim=1)
+        largest = coarse.flatten(1).topk(TOP_K).values.double().mean(dim=1)
         fine, coarse = (F.interpolate(one, size=x.shape[-2:], mode="bilinear") for one in (fine, coarse))
         return fine, coarse, largest
 
+    def calibrate_scales(self, fine, coarse, largest):
+        """Makes the two banks comparable, from the `distances` of M good images that are in neither bank.
+
+        Coarse distances get the mean of the fine ones and COARSE_WEIGHT of their standard deviation.
+        """
+        self.factor = COARSE_WEIGHT * fine.std() / coarse.std().clamp_min(1e-12)
+        self.shift = fine.mean() - self.factor * coarse.mean()
+        self.typical = largest.mean().clamp_min(1e-12)
+
     def forward(self, x):
         fine, coarse, largest = self.distances(x)
-        maps = self.blur(torch.maximum(fine, self.factor * coarse + self.shift))[:, 0]  # [N, H, W]
-        return maps, largest / self.usual  # [N], about 1 for a good image
+        maps = self.smooth(torch.maximum(fine, self.factor * coarse + self.shift))[:, 0]  # [N, H, W]
+        return maps, largest / self.typical  # [N], about 1 for a good image
 
 
 class MemoryBank(Detector):
-    """The two banks as a `Detector`."""
+    """The fine and the coarse memory bank as a `Detector`."""
 
-    score_description = (
-        f"how far its {PLACES} strangest places are from the good images, as against those of a good one"
-    )
+    score_description = f"the mean of its {TOP_K} largest coarse distances, relative to good images"
 
     def __init__(
         self,
@@ -178,11 +203,20 @@ class MemoryBank(Detector):
         seed=0,
         device="cpu",
     ):
-        """network: a `Stages`, by default with the weights of ImageNet; side, neighbourhood: pixels that images are
-        enlarged to, and places that are averaged, in the fine bank; coarse_side: pixels in the coarse one; candidates:
-        patches of good images, of which `size` stay in each bank; blur: of the map, the Gaussian's σ in pixels.
+        """
+        Args:
+            network: a `backbones.Stages`; None: with ImageNet weights.
+            side: pixels to which images are resized for the fine bank.
+            neighbourhood: places averaged in the fine bank, in each direction; odd.
+            coarse_side: pixels to which images are resized for the coarse bank.
+            candidates: patches of good images from which each coreset is chosen.
+            size: patches in each coreset.
+            blur: σ of the Gaussian over the map, in pixels.
+            seed: of the candidates and the coresets.
+            device: a torch device.
 
-        Raises: DataError if no weights can be had.
+        Raises:
+            DataError: no ImageNet weights can be found.
         """
         network = network or imagenet_stages()
         self.name = f"memory bank ({network.name})"
@@ -192,59 +226,64 @@ class MemoryBank(Detector):
         self.banks = TwoBanks(network, side, neighbourhood, coarse_side, blur).to(device).eval()
 
     def batch(self, image):
-        """One image uint8 [3, H, W] as the network takes it: float32 [1, 3, H, W] in [0, 1]."""
+        """Returns an image uint8 [3, H, W] as the network takes it: float32 [1, 3, H, W] in [0, 1]."""
         return to_float(np.asarray(image)[None]).to(self.device)
 
     @torch.no_grad()
-    def fit(self, good):
-        """Keeps coresets of what the network sees in uint8 [N, 3, H, W], N ≥ 1; the same seed, the same banks."""
-        rows = np.unique(np.linspace(0, len(good) - 1, IMAGES).round().astype(int))  # all of them, up to 400
-        aside = rows[::ASIDE]
-        if len(rows) >= ASIDE:
-            rows = np.setdiff1d(rows, aside)
-        for which in ("fine", "coarse"):
-            bank, features = getattr(self.banks, which), []
-            generator = torch.Generator().manual_seed(self.seed)
-            for row in tqdm(rows, desc=f"memory bank: {which} features", disable=None):
+    def fit(self, good: np.ndarray) -> None:
+        """Fills both banks from good images, uint8 [N, 3, H, W], N ≥ 1. The same seed gives the same banks."""
+        rows = np.unique(np.linspace(0, len(good) - 1, IMAGES).round().astype(int))  # all, but at most 400
+        calibration = rows[::CALIBRATION_EVERY]
+        if len(rows) >= CALIBRATION_EVERY:
+            rows = np.setdiff1d(rows, calibration)
+        for name, bank in (("fine", self.banks.fine), ("coarse", self.banks.coarse)):
+            features, generator = [], torch.Generator().manual_seed(self.seed)
+            for row in tqdm(rows, desc=f"memory bank: {name} features", disable=None):
                 patches = bank.patches(self.network, self.batch(good[row]))[0]  # [P, D]
                 chosen = torch.randperm(len(patches), generator=generator)[: -(-self.candidates // len(rows))]
                 features.append(patches[chosen])
-            bank.keep(torch.cat(features), self.size, self.seed)  # of about 50,000 patches
-        far = [
-            self.banks.distances(self.batch(good[row]))
-            for row in tqdm(aside, desc="memory bank: balance", disable=None)
-        ]
-        self.banks.balance(*(torch.cat(parts) for parts in zip(*far, strict=True)))
+            bank.fit_coreset(torch.cat(features), self.size, self.seed)  # from about 50,000 patches
+        calibration = tqdm(calibration, desc="memory bank: calibration", disable=None)
+        distances = [self.banks.distances(self.batch(good[row])) for row in calibration]
+        self.banks.calibrate_scales(*(torch.cat(parts) for parts in zip(*distances, strict=True)))
 
     @torch.inference_mode()
-    def predict(self, images):
-        """How far each place of uint8 [N, 3, H, W] is from the banks, enlarged and blurred, float32 [N, H, W] ≥ 0, and
-        float64 [N]: how many times as far from the coarse one an image's farthest places are as those of a good one."""
+    def predict(self, images: np.ndarray) -> Prediction:
+        """Scores images by their distance to the memory bank.
+
+        Args:
+            images: uint8, shape (N, 3, H, W).
+
+        Returns:
+            anomaly_maps: float32, shape (N, H, W), nearest-neighbour distances ≥ 0, smoothed.
+            image_scores: float64, shape (N,): mean of the ten largest coarse distances, divided by its mean over good
+                images.
+        """
         maps, scores = np.zeros((len(images), *images.shape[2:]), np.float32), np.zeros(len(images))
         for row, image in enumerate(tqdm(images, desc="memory bank: maps", disable=None)):
             anomaly_map, score = self.banks(self.batch(image))
             maps[row], scores[row] = anomaly_map[0].cpu().numpy(), score.item()
         return Prediction(maps, scores)
 
-    def label_free_tau(self, good, good_maps=None):
-        """Distances do not fall off as residuals do, so pasted defects help to choose τ (`synthetic_anomalies`)."""
+    def label_free_tau(self, good: np.ndarray, good_maps: np.ndarray | None = None) -> float:
+        """Chooses τ with pasted defects too (`synthetic_anomalies`): distances are not distributed like residuals."""
         maps = self.anomaly_maps(good) if good_maps is None else good_maps
         images, masks = paste_defects(np.asarray(good))
         return tau_median(maps, self.anomaly_maps(images), masks)
 
-    def onnx_module(self):
+    def onnx_module(self) -> nn.Module:
         """Returns what `predict` computes as one torch module."""
         return self.banks
 
-    def state(self):
-        """The banks, how to compare them, and the network itself: all that the same maps take, for safetensors."""
-        return self.banks.state_dict()
+    def state(self) -> dict[str, torch.Tensor]:
+        """Returns both banks, their scales and the network's weights: predictions need no other file."""
+        return {SAVED_NAMES.get(name, name): tensor for name, tensor in self.banks.state_dict().items()}
 
-    def restore(self, state):
-        """Takes over what another one has learnt; raises RuntimeError if that has another network or other patches."""
-        if missing := sorted(set(self.state()) - set(state)):
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """Loads what `state` returned. Raises RuntimeError if it has another network or other patches."""
+        own = {SAVED_NAMES.get(name, name): name for name in self.banks.state_dict()}
+        if missing := sorted(set(own) - set(state)):
             raise RuntimeError(f"it has no {missing[0]}; another version may have written it")
-        for which in ("fine", "coarse"):
-            bank, found = getattr(self.banks, which), state.get(f"{which}.kept", ())
-            bank.kept = bank.mean.new_zeros(len(found), len(bank.mean))  # of as many rows
-        self.banks.load_state_dict(state)
+        for name, bank in (("fine", self.banks.fine), ("coarse", self.banks.coarse)):
+            bank.coreset = bank.mean.new_zeros(len(state[f"{name}.kept"]), len(bank.mean))  # as many rows as stored
+        self.banks.load_state_dict({own.get(name, name): tensor for name, tensor in state.items()})

@@ -1,11 +1,10 @@
-"""A threshold from defects that one pastes oneself: patches of good images where they do not belong (notebook 10).
+"""A threshold from pasted defects: patches of good images where they do not belong (notebook 10).
 
-Good images alone tell how high an anomaly map is where nothing is wrong, but not where it stands when something is. So
-patches of good images, moved, recoloured and cut out as blobs, are pasted into held-out good ones (after CutPaste: Li,
-Sohn, Yoon & Pfister, CVPR 2021, who train on them; here nothing is trained). Their masks are known, so each image has a
-best τ, and the median of these is the answer. It needs maps of the pasted images, hence the detector.
+Good images tell how large an anomaly map is where nothing is wrong, but not where something is. So patches of good
+images, moved, recoloured and cut out as blobs, are pasted into held-out good images. (CutPaste, Li, Sohn, Yoon &
+Pfister, CVPR 2021, trains on such images; here nothing is trained.) Their masks are known, so each image has a best τ.
 
-No rule serves every map: of three that err for different reasons, `tau_median` takes the middle one.
+No rule suits every map. `tau_median` takes the median of three rules that fail for different reasons.
 """
 
 import numpy as np
@@ -13,25 +12,22 @@ from scipy.ndimage import gaussian_filter
 
 from hazelnut_ae import metrics, thresholds
 
-EACH, MOST = 6, 48  # pasted images from each good one, and in all
-AREAS = (60, 2500)  # pixels of 65,536, evenly spread in their logarithm: from a scratch to a big stain
-EMPTY = 30  # of 255: ground differs less than that from the colour of the border
+PER_IMAGE, MOST = 6, 48  # pasted images from each good one, and in all
+AREAS = (60, 2500)  # of 65,536 pixels, log-uniform: from a scratch to a big stain
+BACKGROUND = 30  # of 255: the background differs less than that from the colour of the border
 VISIBLE = 8  # of 255: a pasted pixel that changed less is no defect
 
 
-def part_of(image):
-    """Where the part is, bool [H, W]: not the border's colour; everywhere, if that leaves next to nothing.
-
-    image: uint8 [3, H, W].
-    """
+def object_mask(image):
+    """Finds the object in an image uint8 [3, H, W]: bool [H, W], pixels unlike the border, or all if these are few."""
     border = [image[:, :8], image[:, -8:], image[:, :, :8], image[:, :, -8:]]
-    ground = np.median(np.concatenate([one.reshape(3, -1) for one in border], axis=1), axis=1)  # [3]
-    part = np.abs(image - ground[:, None, None]).max(axis=0) > EMPTY
-    return part if part.mean() > 0.05 else np.ones_like(part)
+    background = np.median(np.concatenate([one.reshape(3, -1) for one in border], axis=1), axis=1)  # [3]
+    mask = np.abs(image - background[:, None, None]).max(axis=0) > BACKGROUND
+    return mask if mask.mean() > 0.05 else np.ones_like(mask)
 
 
 def blob(shape, rng, centre):
-    """An uneven, more or less long spot of random size around a pixel: bool [H, W]."""
+    """Draws an uneven, more or less elongated spot of random size around a pixel: bool [H, W]."""
     area = np.exp(rng.uniform(*np.log(AREAS)))
     length, angle = np.exp(rng.uniform(0, np.log(6))), rng.uniform(0, np.pi)
     radius = np.sqrt(area / np.pi)
@@ -44,35 +40,43 @@ def blob(shape, rng, centre):
 
 
 def paste_defect(image, others, rng):
-    """A good image with a patch of one of the `others` in it, and where: uint8 [3, H, W], bool [H, W]."""
+    """Pastes a patch of one of the `others` into a good image: (uint8 [3, H, W], its mask bool [H, W])."""
     height, width = image.shape[1:]
-    places = np.argwhere(part_of(image))  # [P, 2]
+    places = np.argwhere(object_mask(image))  # [P, 2]
     mask = blob((height, width), rng, places[rng.integers(len(places))])
     turned = np.rot90(others[rng.integers(len(others))], rng.integers(4), (1, 2))  # [3, H, W]
     moved = np.roll(turned, (rng.integers(20, height - 20), rng.integers(20, width - 20)), (1, 2))
     gain, shift = rng.uniform(0.5, 1.5), rng.uniform(-60, 60, (3, 1, 1)) * rng.integers(2)
     patch = np.clip(moved * gain + shift, 0, 255)  # [3, H, W]
-    cover = gaussian_filter(mask.astype(np.float32), 0.7) * rng.uniform(0.5, 1)  # [H, W], soft at the edge
-    pasted = np.clip(np.round(image * (1 - cover) + patch * cover), 0, 255).astype(np.uint8)
+    opacity = gaussian_filter(mask.astype(np.float32), 0.7) * rng.uniform(0.5, 1)  # [H, W], soft at the edge
+    pasted = np.clip(np.round(image * (1 - opacity) + patch * opacity), 0, 255).astype(np.uint8)
     changed = mask & (np.abs(pasted.astype(int) - image).max(axis=0) > VISIBLE)
     return pasted, changed if changed.sum() >= 20 else mask
 
 
 def paste_defects(images, seed=0):
-    """Good images uint8 [N, 3, H, W], N ≥ 1, square, with pasted defects: uint8 [M, 3, H, W] and bool [M, H, W].
+    """Pastes defects into good images, uint8, shape (N, 3, H, H), N ≥ 1. The same seed gives the same defects.
 
-    M is up to six times N and at most 48, or N if that is more. The same seed, the same defects.
+    Returns:
+        Images, uint8, shape (M, 3, H, H), and masks, bool, shape (M, H, H); M is the largest multiple of N up to 6·N
+        and 48, at least N.
     """
     rng = np.random.default_rng([seed, 7])
-    times = max(1, min(EACH, MOST // len(images)))
+    times = max(1, min(PER_IMAGE, MOST // len(images)))
     pairs = [paste_defect(one, images, rng) for _ in range(times) for one in images]
     return np.stack([one for one, _ in pairs]), np.stack([mask for _, mask in pairs])
 
 
 def tau_pasted(maps, masks):
-    """The median of the τ that are best, by F1, for each pasted image alone; maps: float32 [M, H, W], masks: bool.
+    """Chooses the median of the τ that are best, by F1, for each pasted image alone.
 
-    Raises: ValueError if there is no map, or shapes differ; DataError if a map holds NaN.
+    Args:
+        maps: anomaly maps of the pasted images, float32, shape (M, H, W), M ≥ 1.
+        masks: bool, shape (M, H, W).
+
+    Raises:
+        ValueError: there is no map, or the shapes differ.
+        DataError: a map holds NaN.
     """
     maps, masks = np.asarray(maps, np.float32), np.asarray(masks, bool)
     if maps.ndim != 3 or not maps.size or maps.shape != masks.shape:
@@ -82,9 +86,9 @@ def tau_pasted(maps, masks):
 
 
 def tau_median(good_maps, pasted_maps, masks):
-    """The middle one of three τ: what 1 % of good pixels exceed, the exponential rule, and that of pasted defects.
+    """Chooses the median of three τ: what 1 % of good pixels exceed, the exponential rule, and `tau_pasted`.
 
-    good_maps: float32 [N, H, W] of held-out good images; pasted_maps, masks: as in `tau_pasted`, which see.
+    good_maps: anomaly maps of held-out good images, float32, shape (N, H, W); the others as for `tau_pasted`.
     """
     three = (thresholds.tau_quantile(good_maps, 0.01), thresholds.tau_exponential(good_maps))
     return float(np.median([*three, tau_pasted(pasted_maps, masks)]))

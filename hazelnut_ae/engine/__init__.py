@@ -1,1 +1,1 @@
-"""What a long run and a hostile world need: no lesson, but what stands behind them."""
+"""Long runs: training, run folders, checkpoints, thresholds, devices."""

@@ -1,7 +1,7 @@
-"""The two thresholds of a run, chosen from its held-out good images and kept beside its weights.
+"""The two thresholds of a run, chosen from its held-out good images and kept in thresholds.json.
 
-Training and `evaluate` have the data folder at hand and leave RUN/thresholds.json; whoever then has nothing but the run
-and new images reads it there. The file names the weights that it belongs to, so one of older weights is never taken.
+`train` and `evaluate` have the data folder and write the file; `predict` has only the run and reads it. The file names
+the weights that it belongs to, so thresholds of older weights are never used.
 """
 
 import math
@@ -11,19 +11,23 @@ from pathlib import Path
 import numpy as np
 
 from hazelnut_ae import metrics, thresholds
+from hazelnut_ae.detection import Detector
 from hazelnut_ae.engine.checkpoints import digest_of
-from hazelnut_ae.engine.runs import read_json, write_json
 from hazelnut_ae.errors import DataError
+from hazelnut_ae.io.files import read_json, write_json
 
 FILE = "thresholds.json"
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What held-out good images tell of a detector.
+    """What the held-out good images tell about a detector.
 
-    tau: of pixels; image_tau: of image scores (`Detector.predict`); typical: the median of their pixels'
-    scores, where a heat map begins to glow; held_out_scores: one per held-out good image, () where none is known.
+    Attributes:
+        tau: the threshold of pixels.
+        image_tau: the threshold of image scores.
+        typical: the median score of the pixels, where the colours of a heat map begin.
+        held_out_scores: the score of each held-out image; empty if unknown.
     """
 
     tau: float
@@ -32,20 +36,26 @@ class Calibration:
     held_out_scores: tuple[float, ...] = ()
 
     @property
-    def false_alarms(self):
-        """The share of good images that may exceed image_tau, as far as these images can promise; 1 without any.
+    def false_alarms(self) -> float:
+        """The share of good images that may exceed image_tau, as far as N held-out images can promise.
 
-        As in `thresholds.tau_images_label_free`: of N + 1 good images the next one is as likely as any to be largest.
+        The rank of image_tau among N + 1 equally likely ranks (conformal prediction); 1 without images.
         """
         above = sum(score > self.image_tau for score in self.held_out_scores)
         return (above + 1) / (len(self.held_out_scores) + 1)
 
 
-def calibrate(held_out_maps, tau=None, scores=None):
-    """The `Calibration` by the label-free rules, from maps float32 [M, H, W] of held-out good images, M ≥ 1.
+def calibrate(held_out_maps: np.ndarray, tau: float | None = None, scores: np.ndarray | None = None) -> Calibration:
+    """Chooses both thresholds without labels.
 
-    tau: else by the exponential rule; scores: of these images, [M], else `metrics.image_scores` of the maps.
-    Raises: ValueError without maps; DataError if one holds NaN.
+    Args:
+        held_out_maps: anomaly maps of good images, float32, shape (M, H, W), M ≥ 1.
+        tau: the pixel threshold; by default from the exponential rule.
+        scores: image scores, shape (M,); by default `metrics.image_scores` of the maps.
+
+    Raises:
+        ValueError: there are no maps.
+        DataError: a map holds NaN.
     """
     scores = metrics.image_scores(held_out_maps) if scores is None else scores
     return Calibration(
@@ -57,35 +67,16 @@ def calibrate(held_out_maps, tau=None, scores=None):
 
 
 def write(folder, detector, held_out_maps, tau, scores):
-    """Calibrates a detector and leaves RUN/thresholds.json, atomically; returns the `Calibration`."""
+    """Writes thresholds.json; returns the `Calibration`. The arguments are those of `calibrate`."""
     found = calibrate(held_out_maps, tau, scores)
     write_json(Path(folder) / FILE, {"weights": digest_of(detector.state())} | asdict(found))
     return found
 
 
-def read(folder, detector):
-    """The `Calibration` of a run folder. Raises: DataError where there is none that belongs to these weights."""
-    path = Path(folder) / FILE
-    remedy = f"run hazelnut-ae evaluate DIR --run {folder} once, with the images it learnt from as DIR"
-    if not path.is_file():
-        raise DataError(f"{folder} holds no thresholds; {remedy}, or give both --tau and --image-tau.")
-    content = read_json(path, remedy + ".")
-    if content.pop("weights", None) != digest_of(detector.state()):
-        raise DataError(f"{path} belongs to other weights; {remedy}.")
-    try:
-        numbers = {name: float(content[name]) for name in ("tau", "image_tau", "typical")}
-        scores = tuple(float(score) for score in content["held_out_scores"])
-        if not all(map(math.isfinite, [*numbers.values(), *scores])):
-            raise ValueError("it holds what is no number")
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is damaged ({error}); {remedy}.") from error
-    return Calibration(**numbers, held_out_scores=scores)
+def write_missing(folder, detector, held_out):
+    """Writes the thresholds of a finished run, unless they are there; held_out: uint8 [M, 3, 256, 256].
 
-
-def keep(folder, detector, held_out):
-    """Leaves the thresholds of a finished run, unless they are there; held_out: uint8 [M, 3, 256, 256].
-
-    A network that has diverged has none: it is said, and the run stays as it is.
+    A detector that has diverged gets none: a message says so.
     """
     try:
         return read(folder, detector)
@@ -98,3 +89,22 @@ def keep(folder, detector, held_out):
     except DataError as error:
         print(f"{folder} has no thresholds. {error}")
         return None
+
+
+def read(folder: str | Path, detector: Detector) -> Calibration:
+    """Reads the thresholds of a run. Raises DataError if there are none for the weights of this detector."""
+    path = Path(folder) / FILE
+    remedy = f"run hazelnut-ae evaluate DIR --run {folder} once, with the images it learnt from as DIR"
+    if not path.is_file():
+        raise DataError(f"{folder} holds no thresholds; {remedy}, or give both --tau and --image-tau.")
+    content = read_json(path, remedy + ".")
+    if content.pop("weights", None) != digest_of(detector.state()):
+        raise DataError(f"{path} belongs to other weights; {remedy}.")
+    try:
+        numbers = {name: float(content[name]) for name in ("tau", "image_tau", "typical")}
+        scores = tuple(float(score) for score in content["held_out_scores"])
+        if not all(map(math.isfinite, [*numbers.values(), *scores])):
+            raise ValueError("not all of its numbers are finite")
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({error}); {remedy}.") from error
+    return Calibration(**numbers, held_out_scores=scores)

@@ -1,7 +1,7 @@
-"""Where long work keeps its place, written so that a kill or a full disk costs a minute and not the work.
+"""Checkpoints: the state of long work, written so that a kill or a full disk loses a minute at most.
 
-One store for all: the long run's checkpoint, a comparison system's unfinished fit (both by `save` and `load`), and
-finished tensors with what was measured beside them (`write_tensors` and `read_tensors`).
+`save` and `load` serve `trainer`; `Checkpoint` serves the fits of `comparison`, and so do `write_tensors` and
+`read_tensors`, for what is finished.
 """
 
 import copy
@@ -20,8 +20,8 @@ from hazelnut_ae.errors import DataError
 from hazelnut_ae.io.files import DAMAGE, atomic_path, first_line, keep_copy
 
 
-def digest_of(state):
-    """SHA-256 over all tensors and numbers of a nested state, so that a flipped bit on the disk is noticed."""
+def digest_of(state: dict) -> str:
+    """Returns the SHA-256 of all tensors and plain values of a nested state: a flipped bit on the disk changes it."""
     digest = hashlib.sha256()
 
     def add(value):
@@ -42,19 +42,17 @@ def digest_of(state):
 
 
 def previous(path):
-    """Where the checkpoint before this one stays: checkpoint.pt → checkpoint.previous.pt."""
-    path = Path(path)
+    """Returns the path of the checkpoint before this one: checkpoint.pt → checkpoint.previous.pt."""
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def save(path, state):
-    """Writes a nested dict of tensors and plain values; the one before it stays. Raises: DataError on a full disk."""
-    path = Path(path)
+    """Writes a nested dict of tensors and plain values; keeps the checkpoint before. Raises DataError on a full disk."""
     try:
         with atomic_path(path) as temporary:
             try:
                 torch.save({**state, "digest": digest_of(state)}, temporary)
-            except RuntimeError as error:  # what torch makes of a full disk
+            except RuntimeError as error:  # torch's error for a full disk
                 raise OSError("the disk is full or fails") from error
             if path.exists():
                 keep_copy(path, previous(path))
@@ -63,22 +61,28 @@ def save(path, state):
 
 
 def load(path, remedy, needs=()):
-    """The newest whole checkpoint at this path, or None where there is none.
+    """Reads the newest undamaged checkpoint; never runs code that a file contains.
 
-    Never executes what a file holds (weights_only). needs: names that a state of this kind holds. Raises: DataError
-    with the remedy if files are there but none of them is whole.
+    Args:
+        path: where `save` wrote it, a Path.
+        remedy: the end of the message if all are damaged.
+        needs: names that the state must have.
+
+    Returns:
+        The state; None if there is no file.
+
+    Raises:
+        DataError: there are files, but all of them are damaged.
     """
     damage = []
-    for place in (Path(path), previous(path)):
-        if not os.path.exists(place):
-            continue
+    for place in filter(os.path.exists, (path, previous(path))):
         try:
             with zipfile.ZipFile(place) as entries:
                 if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.infolist()):
-                    raise ValueError("it is compressed, which ours never are")  # and may inflate without end
+                    raise ValueError("it is compressed, which ours never are")  # a bomb: it may inflate without end
             state = torch.load(place, map_location="cpu", weights_only=True)
             if not isinstance(state, dict) or not all(name in state for name in needs):
-                raise ValueError("it is of another kind or of another version")
+                raise ValueError("it is of another type or of another version")
             if state.pop("digest", None) != digest_of(state):
                 raise ValueError("its checksum is wrong")
             if damage:
@@ -92,7 +96,7 @@ def load(path, remedy, needs=()):
 
 
 class Checkpoint:
-    """The place of a fit that may be interrupted. `key` says what is fitted: a file with another key is ignored."""
+    """The checkpoint of a fit. `key` says what is fitted; a file with another key is ignored."""
 
     def __init__(self, path, key, every_seconds=60):
         self.path, self.key, self.every_seconds = Path(path), key, every_seconds
@@ -101,14 +105,11 @@ class Checkpoint:
 
     @property
     def seconds(self):
-        """Time spent on this fit so far, in this process and in those it resumes."""
+        """Seconds that this fit took so far, in this process and in those that it resumes."""
         return self.seconds_before + time.monotonic() - self.started
 
     def resume(self, **parts):
-        """Loads modules and optimizers in place; returns the step to go on from, 0 if there is nothing.
-
-        A damaged checkpoint, or one of another version, costs time, not the fit: one sentence, and it begins anew.
-        """
+        """Loads modules and optimizers in place; returns the step to go on from, 0 without a usable checkpoint."""
         before = {name: copy.deepcopy(part.state_dict()) for name, part in parts.items()}
         try:
             saved = load(self.path, "The fit begins anew.", needs=("key", "step", "seconds", *parts))
@@ -116,33 +117,30 @@ class Checkpoint:
                 return 0
             for name, part in parts.items():
                 part.load_state_dict(saved[name])
-        except DataError as damage:
-            print(damage)
-            return 0
-        except DAMAGE as error:
+        except (DataError, *DAMAGE) as error:
             for name, part in parts.items():
                 part.load_state_dict(before[name])
-            print(f"{self.path} cannot be used ({first_line(error)}). The fit begins anew.")
+            unusable = f"{self.path} cannot be used ({first_line(error)}). The fit begins anew."
+            print(error if isinstance(error, DataError) else unusable)
             return 0
         self.seconds_before = saved["seconds"]
         return saved["step"]
 
     def save(self, step, **parts):
         """Saves after `step` steps, at most once in `every_seconds`."""
-        if time.monotonic() - self.saved < self.every_seconds:
-            return
-        state = {name: part.state_dict() for name, part in parts.items()}
-        save(self.path, state | {"key": self.key, "step": step, "seconds": self.seconds})
-        self.saved = time.monotonic()
+        if time.monotonic() - self.saved >= self.every_seconds:
+            state = {name: part.state_dict() for name, part in parts.items()}
+            save(self.path, state | {"key": self.key, "step": step, "seconds": self.seconds})
+            self.saved = time.monotonic()
 
     def remove(self):
-        """Called when the fit is done and kept elsewhere."""
+        """Deletes the files, once the fit is finished and stored elsewhere."""
         for place in (self.path, previous(self.path)):
             place.unlink(missing_ok=True)
 
 
 def read_tensors(path, key):
-    """({name: tensor}, facts) of a safetensors file, (None, {}) if there is none, it is damaged or has another key."""
+    """Returns ({name: tensor}, facts) of a file; (None, {}) if it is missing, damaged or has another key."""
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
@@ -155,7 +153,7 @@ def read_tensors(path, key):
 
 
 def write_tensors(path, tensors, key, facts):
-    """Writes tensors atomically, with the key that says what they are and the facts measured beside them."""
+    """Writes {name: tensor} atomically, with a key that says what they are and a dict of facts."""
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"key": key, "facts": json.dumps(facts)})

@@ -1,4 +1,7 @@
-"""Which detectors a run folder can hold: the one registry that `train`, `load_run` and all that reads a run go by."""
+"""The detectors that `train --detector` offers and a run folder can hold.
+
+A new one is a `Detector`, a module beside this one with its `train_run`, and an entry in `DETECTORS`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,32 +9,39 @@ from importlib import import_module
 
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.backbones import empty_stages
-from hazelnut_ae.detection import AutoencoderDetector
+from hazelnut_ae.detection import AutoencoderDetector, Detector
 from hazelnut_ae.patchcore import MemoryBank
 
 
 @dataclass(frozen=True)
-class Kind:
-    """trainer: the module of this folder whose `train_run` makes such a run;
-    build: the fitted `Detector` of (config, weights), ValueError or RuntimeError if they do not belong together;
-    settings: {key of config.json: its type}; must_agree: the keys in which a run that is gone on with may not differ;
-    caption: a `Run` in a few words; learns_in_steps: whether it leaves a history.
+class DetectorType:
+    """How runs of one detector are trained and loaded.
+
+    Attributes:
+        trainer: the module of `engine` whose `train_run` trains it.
+        build: returns the trained detector for (config, weights); ValueError or RuntimeError if they do not match.
+        settings: the type of each key that its config.json needs.
+        must_agree: the keys of config.json that must be equal to resume a run.
+        caption: describes a `Run` in a few words.
+        learns_in_steps: whether a run has epochs, a history and checkpoints.
     """
 
     trainer: str
-    build: Callable
-    settings: dict
+    build: Callable[[dict, dict], Detector]
+    settings: dict[str, type]
     must_agree: tuple[str, ...]
-    caption: Callable
+    caption: Callable[..., str]
     learns_in_steps: bool
 
     @property
     def train_run(self):
-        return import_module(f"hazelnut_ae.engine.{self.trainer}").train_run  # only now: it needs `runs`, that needs us
+        return import_module(
+            f"hazelnut_ae.engine.{self.trainer}"
+        ).train_run  # late: it imports `runs`, which imports us
 
 
 def build_article(config, weights):
-    if not any(config["latent_dim"] in tensor.shape for tensor in weights.values()):  # before memory is asked for
+    if not any(config["latent_dim"] in tensor.shape for tensor in weights.values()):  # before memory is allocated
         raise ValueError(f"the weights are not those of a latent vector of {config['latent_dim']}")
     detector = AutoencoderDetector(Autoencoder(config["latent_dim"]))
     detector.restore(weights)
@@ -39,7 +49,7 @@ def build_article(config, weights):
     return detector
 
 
-def article_caption(run):
+def caption_article(run):
     epochs, c = run.history[-1][1] if run.history else 0, run.config
     return f"{c['preset']} preset, {epochs} epochs, latent {c['latent_dim']}, seed {c['seed']}"
 
@@ -49,7 +59,7 @@ BANK = {"side": int, "neighbourhood": int, "coarse_side": int, "candidates": int
 
 def build_features(config, weights):
     sides = all(32 <= config[key] <= 2048 for key in ("side", "coarse_side"))
-    if not sides or config["neighbourhood"] not in range(1, 64, 2) or config["blur"] > 64:  # before memory is asked for
+    if not sides or config["neighbourhood"] not in range(1, 64, 2) or config["blur"] > 64:  # before memory is allocated
         raise ValueError("config.json has a side, a neighbourhood or a blur that no run has")
     settings = {key: config[key] for key in BANK}
     detector = MemoryBank(empty_stages(config["backbone"]), **settings, seed=config["seed"])
@@ -57,35 +67,26 @@ def build_features(config, weights):
     return detector
 
 
-def features_caption(run):
+def caption_features(run):
     return f"memory bank of {run.config['size']:,} patches, {run.config['backbone']}, seed {run.config['seed']}"
 
 
-KINDS = {
-    "article": Kind(
-        "long_run",
-        build_article,
-        {"latent_dim": int, "epochs": int},
-        (
-            "preset",
-            "seed",
-            "latent_dim",
-            "copies",
-            "augmentations",
-            "batch_size",
-            "learning_rate",
-            "one_cycle",
-            "fresh",
-        ),
-        article_caption,
+AUGMENTATION = ("copies", "augmentations", "augment_online")
+DETECTORS: dict[str, DetectorType] = {
+    "article": DetectorType(
+        trainer="trainer",
+        build=build_article,
+        settings={"latent_dim": int, "epochs": int},
+        must_agree=("preset", "seed", "latent_dim", *AUGMENTATION, "batch_size", "learning_rate", "one_cycle"),
+        caption=caption_article,
         learns_in_steps=True,
     ),
-    "features": Kind(
-        "bank_run",
-        build_features,
-        {"backbone": str, **BANK},
-        ("seed", "backbone", *BANK),
-        features_caption,
+    "features": DetectorType(
+        trainer="bank_trainer",
+        build=build_features,
+        settings={"backbone": str, **BANK},
+        must_agree=("seed", "backbone", *BANK),
+        caption=caption_features,
         learns_in_steps=False,
     ),
 }

@@ -1,8 +1,7 @@
-"""Several processes on one run, and stopping all of them in good order.
+"""One run in several processes (torchrun), and a clean stop on Ctrl-C.
 
-Under `torchrun --nproc-per-node=N` each process computes its share of every batch and the gradients are averaged
-(DistributedDataParallel), so a step is the same step as in one process. BatchNorm is the exception: each process
-normalises by the statistics of its own share, 32 / N images, and the running averages are those of the first process.
+Each process computes its share of every batch, and DistributedDataParallel averages the gradients. So a step is the
+same as in one process, except for BatchNorm: each process normalises by the statistics of its own share.
 """
 
 import contextlib
@@ -13,19 +12,18 @@ import torch
 import torch.distributed as dist
 
 
-def join_processes():
-    """(rank, number of processes): (0, 1), unless torchrun started several; those are joined here once."""
+def join_processes() -> tuple[int, int]:
+    """Returns (rank, number of processes): those that torchrun started, else (0, 1)."""
     world = int(os.environ.get("WORLD_SIZE", 1))
     if world > 1 and not dist.is_initialized():
-        dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
-        )
+        nccl = torch.cuda.is_available() and dist.is_nccl_available()
+        dist.init_process_group("cpu:gloo,cuda:nccl" if nccl else "gloo")
     return int(os.environ.get("RANK", 0)), world
 
 
 @contextlib.contextmanager
 def first_process_first(rank, world):
-    """The first process does what is within it before the others begin: it alone creates the run folder."""
+    """The first process runs the block before the others begin it: it alone creates the run folder."""
     if rank > 0:
         dist.barrier()
     yield
@@ -34,30 +32,29 @@ def first_process_first(rank, world):
 
 
 def mean_over_processes(loss, world):
-    """The loss over the whole batch, of which each process has seen its share, as a float."""
+    """Returns the loss of the whole batch, of which each process has seen its share, as a float."""
     if world > 1:
         dist.all_reduce(loss, dist.ReduceOp.SUM)
     return loss.item() / world
 
 
-class Stop:
-    """Whether somebody asked to stop, by Ctrl-C or SIGTERM."""
+class StopRequest:
+    """Whether Ctrl-C or SIGTERM has come to this process (`wanted`) or to any process of the run."""
 
     wanted = False
 
-    def asked(self, world):
-        """True once any of the processes was asked, so that all of them stop after the same step."""
+    def in_any_process(self, world):
         if world == 1:
             return self.wanted
         flag = torch.tensor(float(self.wanted))
-        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        dist.all_reduce(flag, dist.ReduceOp.MAX)  # so that all stop after the same step
         return bool(flag)
 
 
 @contextlib.contextmanager
 def stop_signals():
-    """Within it, Ctrl-C and SIGTERM set a flag instead of tearing a step apart; a second Ctrl-C interrupts at once."""
-    stop = Stop()
+    """Yields a `StopRequest`, which Ctrl-C and SIGTERM set; a second Ctrl-C interrupts at once."""
+    stop = StopRequest()
 
     def handle(number, frame):
         if stop.wanted and number == signal.SIGINT:

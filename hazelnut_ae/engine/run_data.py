@@ -1,6 +1,7 @@
 """Which run belongs to a data folder, and which of its images that run has seen."""
 
 import sys
+from pathlib import Path
 
 from hazelnut_ae import shipped
 from hazelnut_ae.engine import runs
@@ -10,7 +11,7 @@ from hazelnut_ae.training import split_good
 
 
 def shipped_run(dataset):
-    """The run in the package that learnt from this Dataset, or from synthetic hazelnuts where these are; else None."""
+    """Returns the run in the package for this Dataset, or None: it learnt from it, or both are synthetic hazelnuts."""
     for config in sorted(shipped.FOLDER.glob("*/config.json")):
         run = runs.load_run(config.parent)
         if run.config["data"] == dataset.fingerprint or both_synthetic(dataset, run):
@@ -18,8 +19,8 @@ def shipped_run(dataset):
     return None
 
 
-def run_for(dataset, folder=None):
-    """The `Run` in a folder, or where no folder is named the shipped one that fits. Raises: DataError without one."""
+def run_for(dataset, folder: str | Path | None = None) -> runs.Run:
+    """Returns the run in a folder, by default the shipped one that suits the Dataset. Raises DataError without one."""
     if folder is not None:
         return runs.load_run(folder)
     run = shipped_run(dataset)
@@ -31,30 +32,30 @@ def run_for(dataset, folder=None):
 
 
 def both_synthetic(dataset, run):
-    """Whether the run and the dataset are synthetic hazelnuts, and so perhaps shorter or longer rows of the same."""
+    """Whether run and Dataset are synthetic hazelnuts: the same ones from the first on, but perhaps not equally many."""
     return run.config["data_name"].startswith("synthetic") and dataset.license.startswith("synthetic")
 
 
+def good_rows(dataset, run):
+    """Returns the rows of the good training images that the run (learnt from, held out)."""
+    count = len(dataset.train)
+    if run.config["data"] != dataset.fingerprint and both_synthetic(dataset, run):
+        count = PRESETS[run.config["preset"]].counts["train/good"]  # the run split as many as its preset paints
+    return [rows[rows < len(dataset.train)] for rows in split_good(count, run.config["seed"])]
+
+
 def held_out(dataset, run):
-    """The good training images that the run never saw, uint8 [M, 3, 256, 256]; the same ones as in training."""
+    """Returns the good training images that the run never saw, uint8 [M, 3, 256, 256]."""
     return dataset.train.images[good_rows(dataset, run)[1]]
 
 
 def learnt_from(dataset, run):
-    """The good training images that the run learnt from, uint8 [N, 3, 256, 256], as they are before augmentation."""
+    """Returns the good training images that the run learnt from, before augmentation, uint8 [N, 3, 256, 256]."""
     return dataset.train.images[good_rows(dataset, run)[0]]
 
 
-def good_rows(dataset, run):
-    """The numbers of the dataset's good training images in two parts: (learnt from, held out) by this run."""
-    count = len(dataset.train)
-    if run.config["data"] != dataset.fingerprint and both_synthetic(dataset, run):
-        count = PRESETS[run.config["preset"]].counts["train/good"]  # of which it kept its own tenth
-    return [rows[rows < len(dataset.train)] for rows in split_good(count, run.config["seed"])]
-
-
 def note_other_data(dataset, run):
-    """Whether the run learnt from this dataset; says so where it did not."""
+    """Returns whether the run learnt from this Dataset; prints a note if not."""
     same = run.config["data"] == dataset.fingerprint
     if not same:
         print(f"Note: {run.folder} learnt from other images ({run.config['data_name']}).", file=sys.stderr)
@@ -62,5 +63,5 @@ def note_other_data(dataset, run):
 
 
 def caption(dataset, run):
-    """The small line under a figure: which data, under whose licence, and which run."""
+    """Returns the small line under a figure: which data, under which licence, and which run."""
     return f"Data: {dataset.name} ({dataset.license or 'licence not stated in the folder'}). Run: {run.caption}."

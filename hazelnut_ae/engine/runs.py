@@ -1,9 +1,8 @@
-"""The run folder: what training leaves on the disk, written so that a kill at any moment leaves a run that resumes.
+"""The run folder: what training writes, and how it is read again.
 
-config.json (what was asked for), checkpoint.pt (everything that resume needs) and checkpoint.previous.pt,
-history.csv (step, epoch, loss, and once an epoch held_out_loss), f1.csv (epoch, one column per defect),
-model.safetensors (what the detector has learnt), thresholds.json (see `calibration`), results.json. A detector that
-does not learn step by step leaves neither checkpoint nor history (`kinds`).
+config.json (the settings), checkpoint.pt and checkpoint.previous.pt (what --resume needs), history.csv (step, epoch,
+loss, and once per epoch held_out_loss), f1.csv (epoch, one column per defect), model.safetensors (the weights),
+thresholds.json (`calibration`), results.json. A detector that does not learn in steps has no checkpoint, history or F1.
 """
 
 import csv
@@ -20,52 +19,62 @@ from safetensors.torch import load, save_file
 
 import hazelnut_ae
 from hazelnut_ae.detection import AutoencoderDetector, Detector
-from hazelnut_ae.engine.detectors import KINDS
+from hazelnut_ae.engine.detectors import DETECTORS
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.io.files import atomic_path, first_line, read_json, write_json  # noqa: F401
+from hazelnut_ae.io.files import DAMAGE, atomic_path, first_line, read_json
 
 FORMAT = 1  # of checkpoint.pt
-OLDER = {"detector": "article", "one_cycle": False, "fresh": False}  # what runs did before their settings said so
+OLDER = {"detector": "article", "one_cycle": False, "augment_online": False}  # what runs did before config.json said so
 
 
 @dataclass
 class Run:
-    """A finished or unfinished run, read from its folder.
+    """A run, finished or not, as read from its folder.
 
-    history: list of (step, epoch, loss), empty where nothing is learnt step by step; held_out: list of (step, loss of
-    the held-out images), empty in older runs, too; f1: {defect: list of (epoch, F1 or None)}; detector: fitted.
+    Attributes:
+        folder: where it is.
+        config: the content of config.json.
+        history: (step, epoch, loss) of each step.
+        held_out: (step, loss of the held-out images) of each epoch; empty in older runs.
+        f1: {defect: [(epoch, F1 or None), …]}.
+        detector: the trained detector.
     """
 
     folder: Path
     config: dict
-    history: list = field(default_factory=list)
-    held_out: list = field(default_factory=list)
-    f1: dict = field(default_factory=dict)
+    history: list[tuple[int, int, float]] = field(default_factory=list)
+    held_out: list[tuple[int, float]] = field(default_factory=list)
+    f1: dict[str, list[tuple[int, float | None]]] = field(default_factory=dict)
     detector: Detector | None = None
 
     @property
     def model(self):
-        """The article's network, in eval mode; None where the detector is of another kind."""
+        """The article's network in eval mode; None for another detector."""
         return self.detector.model if isinstance(self.detector, AutoencoderDetector) else None
 
     @property
-    def caption(self):
+    def caption(self) -> str:
         """The run in a few words, for the small line under a figure."""
-        return kind_of(self.config).caption(self)
+        return detector_type(self.config).caption(self)
 
 
-def kind_of(config):
-    """The row of `KINDS` that a run's settings name. Raises: ValueError if this version has no such detector."""
+def detector_type(config):
+    """Returns the `DetectorType` of a run. Raises ValueError if this version has no such detector."""
     name = config.get("detector", OLDER["detector"])
-    if not isinstance(name, str) or name not in KINDS:
+    if not isinstance(name, str) or name not in DETECTORS:
         raise ValueError(f"config.json has {name!r} as its detector")
-    return KINDS[name]
+    return DETECTORS[name]
 
 
 def make_config(detector, preset, dataset, seed, settings):
-    """What config.json holds: all that decides the weights (`settings`: a dict), and the versions that computed them.
+    """Returns the content of config.json: all that decides the weights, and the versions that computed them.
 
-    detector: a name of `KINDS`.
+    Args:
+        detector: a name in `DETECTORS`.
+        preset: the Preset; only its name is used.
+        dataset: the Dataset that the run trains on.
+        seed: of everything random.
+        settings: a dict of the settings that this detector has.
     """
     return {
         "format": FORMAT,
@@ -84,12 +93,12 @@ def make_config(detector, preset, dataset, seed, settings):
 
 
 def refuse_other_run(folder, old, new):
-    """Raises: DataError if the run of config `old` is not the one that `new` asks for, naming what differs."""
-    for key in ("detector", "data", *kind_of(new).must_agree, "format"):
-        value = old.get(key, OLDER.get(key))
-        if value != new[key]:
+    """Raises DataError, which names the difference, if `old` is the config of another run than `new`."""
+    old = OLDER | {"augment_online": old.get("fresh", False)} | old  # "fresh" in older versions
+    for key in ("detector", "data", *detector_type(new).must_agree, "format"):
+        if old.get(key) != new[key]:
             what = {"data": "other images", "format": "another version of hazelnut_ae"}.get(
-                key, f"{key} {value!r}, not {new[key]!r}"
+                key, f"{key} {old.get(key)!r}, not {new[key]!r}"
             )
             raise DataError(
                 f"{folder} holds a run of {what}; choose another --run folder, or the same data and options."
@@ -97,10 +106,10 @@ def refuse_other_run(folder, old, new):
 
 
 def open_folder(folder, config, resume):
-    """The config of the run that lies in the folder, or None. Raises: DataError for one not to be gone on with."""
-    if not os.path.exists(Path(folder) / "config.json"):
+    """Returns the config of the run in a folder, None if it holds none. Raises DataError if it cannot be resumed."""
+    if not os.path.exists(folder / "config.json"):
         return None
-    old = read_json(Path(folder) / "config.json", "remove the folder, or choose another --run folder.")
+    old = read_json(folder / "config.json", "remove the folder, or choose another --run folder.")
     if not resume:
         raise DataError(f"{folder} already holds a run; add --resume to go on with it, or choose another --run folder.")
     refuse_other_run(folder, old, config)
@@ -108,35 +117,61 @@ def open_folder(folder, config, resume):
 
 
 def write_run(folder, progress, steps_per_epoch, model):
-    """Writes what people and figures read, of a `long_run.Progress`: history.csv, f1.csv and the weights."""
-    folder, held_out, f1_rows = Path(folder), dict(progress.held_out), progress.f1
-    with atomic_path(folder / "history.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["step", "epoch", "loss", "held_out_loss"])
-        for step, loss in enumerate(progress.losses, start=1):
-            unseen = f"{held_out[step]:.6g}" if step in held_out else ""
-            writer.writerow([step, 1 + (step - 1) // steps_per_epoch, f"{float(loss):.6g}", unseen])
-    names = sorted({name for _, row in f1_rows for name in row})
-    with atomic_path(folder / "f1.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", *names])
-        for epoch, row in f1_rows:
-            values = [row.get(name) for name in names]
-            writer.writerow([epoch, *["" if v is None or np.isnan(v) else f"{v:.6g}" for v in values]])
+    """Writes history.csv, f1.csv and model.safetensors.
+
+    Args:
+        folder: the run folder, a Path.
+        progress: the `trainer.Progress` so far.
+        steps_per_epoch: steps in an epoch.
+        model: the network.
+    """
+    held_out = {step: f"{loss:.6g}" for step, loss in progress.held_out}
+    rows = [
+        [step, 1 + (step - 1) // steps_per_epoch, f"{float(loss):.6g}", held_out.get(step, "")]
+        for step, loss in enumerate(progress.losses, start=1)
+    ]
+    write_csv(folder / "history.csv", ["step", "epoch", "loss", "held_out_loss"], rows)
+    names = sorted({name for _, f1 in progress.f1 for name in f1})
+    rows = [[epoch, *["" if np.isnan(f1.get(name, np.nan)) else f"{f1[name]:.6g}" for name in names]]
+            for epoch, f1 in progress.f1]  # fmt: skip
+    write_csv(folder / "f1.csv", ["epoch", *names], rows)
     write_weights(folder, model.state_dict())
 
 
+def write_csv(path, header, rows):
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
 def write_weights(folder, state):
-    """Writes model.safetensors, atomically: what a detector has learnt, {name: tensor}."""
-    with atomic_path(Path(folder) / "model.safetensors") as temporary:
-        # contiguous in the ordinary order: channels_last is a matter of speed, not of the file
+    """Writes model.safetensors atomically: the state of a detector, {name: tensor}."""
+    with atomic_path(folder / "model.safetensors") as temporary:
+        # contiguous in the usual order: channels_last is for speed only
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, temporary)
 
 
+def load_run(folder: str | Path) -> Run:
+    """Reads a run folder. Raises DataError if it holds no run or a file is damaged."""
+    folder = Path(folder)
+    remedy = "train again with hazelnut-ae train, or name the folder of a run."
+    if not all(os.path.isfile(folder / name) for name in ("config.json", "model.safetensors")):
+        raise DataError(f"{folder} holds no finished run; {remedy}")
+    config = read_json(folder / "config.json", remedy)
+    try:
+        weights = load((folder / "model.safetensors").read_bytes())  # not mapped, so that Windows can replace the file
+        check_settings(config)
+        type_ = detector_type(config)
+        detector = type_.build(config, weights)
+        history = read_history(folder) if type_.learns_in_steps else {}
+    except (*DAMAGE, csv.Error, SafetensorError) as error:
+        raise DataError(f"The run in {folder} is damaged ({first_line(error)}); {remedy}") from error
+    return Run(folder, config, detector=detector, **history)
+
+
 def check_settings(config):
-    """Raises: ValueError if a run's settings are not of the types that the programs work with."""
+    """Raises ValueError if a setting is missing or has the wrong type."""
     types = {"preset": str, "data_name": str, "data": str, "seed": int}
-    for key, wanted in (types | kind_of(config).settings).items():
+    for key, wanted in (types | detector_type(config).settings).items():
         if key not in config:
             raise ValueError(f"config.json has no {key}; another version may have written it")
         value = config[key]
@@ -144,47 +179,24 @@ def check_settings(config):
             raise ValueError(f"config.json has {value!r} as its {key}")
 
 
-def load_run(folder):
-    """Reads a run folder. Raises: DataError if there is no run in it or a file of it is damaged."""
-    folder = Path(folder)
-    remedy = "train again with hazelnut-ae train, or name the folder of a run."
-    if not all(os.path.isfile(folder / name) for name in ("config.json", "model.safetensors")):
-        raise DataError(f"{folder} holds no finished run; {remedy}")
-    config = read_json(folder / "config.json", remedy)
-    try:
-        weights = load((folder / "model.safetensors").read_bytes())  # not mapped, so that Windows may replace it
-        check_settings(config)
-        kind = kind_of(config)
-        detector = kind.build(config, weights)
-        course = read_course(folder) if kind.learns_in_steps else {}
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        csv.Error,
-        SafetensorError,
-    ) as error:
-        raise DataError(f"The run in {folder} is damaged ({first_line(error)}); {remedy}") from error
-    return Run(folder, config, detector=detector, **course)
-
-
-def read_course(folder):
-    """The fields history, held_out and f1 of a `Run`, from history.csv and f1.csv. Raises: ValueError for damage."""
-    with open(folder / "history.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, strict=True))
-    if any(None in row.values() for row in rows) or not rows:
+def read_history(folder):
+    """Returns `history`, `held_out` and `f1` of a `Run` as a dict. Raises ValueError for a damaged file."""
+    rows = read_csv(folder / "history.csv")
+    if not rows:
         raise ValueError("history.csv is cut short")
     history = [(int(row["step"]), int(row["epoch"]), float(row["loss"])) for row in rows]
     held_out = [(int(row["step"]), float(row["held_out_loss"])) for row in rows if row.get("held_out_loss")]
     f1 = {}
-    with open(folder / "f1.csv", newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file, strict=True):
-            if None in row.values():
-                raise ValueError("f1.csv is cut short")
-            epoch = int(row.pop("epoch"))
-            for name, value in row.items():
-                f1.setdefault(name, []).append((epoch, float(value) if value else None))
+    for row in read_csv(folder / "f1.csv"):
+        epoch = int(row.pop("epoch"))
+        for name, value in row.items():
+            f1.setdefault(name, []).append((epoch, float(value) if value else None))
     return {"history": history, "held_out": held_out, "f1": f1}
+
+
+def read_csv(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    if any(None in row.values() for row in rows):
+        raise ValueError(f"{path.name} is cut short")
+    return rows

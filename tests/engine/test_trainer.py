@@ -1,5 +1,6 @@
-"""The loop, the run folder, resuming, and everything that can go wrong with a run."""
+"""Training of the article's network: the run folder, resuming, and everything that can go wrong with a run."""
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -13,13 +14,13 @@ from safetensors.torch import load_file
 
 from hazelnut_ae import training
 from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.engine import checkpoints, runs, trainer
-from hazelnut_ae.engine.device import FastNetwork, prepared
+from hazelnut_ae.engine import checkpoints, device, runs, trainer
 from hazelnut_ae.engine.trainer import train_run
 from hazelnut_ae.errors import DataError, Interrupted
-from hazelnut_ae.presets import PRESETS, Preset, find_preset, steps_per_epoch
+from hazelnut_ae.presets import PRESETS
 
 TINY = PRESETS["tiny"]
+ONLINE = dataclasses.replace(TINY, name="online", augment_online=True, one_cycle=True, epochs=3)
 
 
 def weights(folder):
@@ -30,32 +31,10 @@ def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_presets_are_the_articles():
-    article = find_preset("article")
-    assert article.counts == {"train/good": 391, "test/good": 40, "crack": 18, "cut": 17, "hole": 18, "print": 17}
-    assert (article.copies, article.batch_size, article.epochs, article.latent_dim) == (5, 32, 1000, 500)
-    with pytest.raises(DataError, match="tiny, quick, article"):
-        find_preset("huge")
-
-
-def test_copies_fill_up_to_about_2000_images():
-    quick, article = PRESETS["quick"], PRESETS["article"]
-    assert [quick.copies_for(n) for n in (33, 192, 352, 5000)] == [20, 10, 5, 5]
-    assert [article.copies_for(n) for n in (33, 391)] == [5, 5]
-
-
-def test_work_in_steps_does_not_depend_on_the_number_of_images():
-    quick = PRESETS["quick"]
-    for images in (600, 4000):
-        steps = quick.epochs_for(images) * steps_per_epoch(images, quick.batch_size)
-        assert abs(steps - quick.steps) <= steps_per_epoch(images, quick.batch_size)
-
-
 def test_run_folder(tiny_run, painted):
     folder = tiny_run.folder
     config = json.loads((folder / "config.json").read_text())
-    assert config["data"] == painted.fingerprint
-    assert config["preset"] == "tiny"
+    assert (config["data"], config["preset"]) == (painted.fingerprint, "tiny")
     assert {"torch", "hazelnut_ae", "python"} == set(config["versions"])
     rows = list(csv.DictReader(open(folder / "history.csv")))
     assert [int(r["step"]) for r in rows] == list(range(1, len(rows) + 1))
@@ -68,69 +47,7 @@ def test_run_folder(tiny_run, painted):
     assert not list(folder.glob("*.tmp"))
 
 
-@pytest.mark.slow
-def test_training_lowers_the_loss(painted, tmp_path):
-    preset = dataclasses.replace(TINY, epochs=15, evaluate_every=100)
-    losses = [row[2] for row in train_run(painted, tmp_path / "run", preset).history]
-    assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
-
-
-@pytest.mark.slow
-def test_same_seed_same_weights_other_seed_other_weights(painted, tmp_path, tiny_run):
-    train_run(painted, tmp_path / "same", TINY)
-    assert same(weights(tmp_path / "same"), weights(tiny_run.folder))
-    train_run(painted, tmp_path / "other", TINY, seed=1)
-    assert not same(weights(tmp_path / "other"), weights(tiny_run.folder))
-
-
-def test_latent_dim_and_epochs_override_the_preset(painted, tmp_path):
-    run = train_run(painted, tmp_path / "run", TINY, epochs=1, latent_dim=7)
-    assert run.model.latent_dim == 7
-    assert run.history[-1][1] == 1
-
-
-def test_sigterm_saves_and_resume_gives_the_same_weights(painted, tmp_path, tiny_run, monkeypatch):
-    l2_loss, calls = training.l2_loss, []
-
-    def loss_then_signal(*arguments):
-        calls.extend([1] * (signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL))  # only steps, no trial of folding
-        if calls and len(calls) == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return l2_loss(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "l2_loss", loss_then_signal)
-        with pytest.raises(Interrupted, match="--resume"):
-            train_run(painted, tmp_path / "run", TINY)
-    assert len(calls) == 2, "it must stop after the step in which it was asked"
-    run = train_run(painted, tmp_path / "run", TINY, resume=True)
-    assert same(weights(run.folder), weights(tiny_run.folder))
-    assert run.history == tiny_run.history
-
-
-FRESH = dataclasses.replace(TINY, name="fresh", fresh=True, one_cycle=True, epochs=3)
-
-
-def test_a_fresh_run_on_a_cycle_resumes_with_the_same_weights(painted, tmp_path, monkeypatch):
-    whole = train_run(painted, tmp_path / "whole", FRESH)
-    l2_loss, calls = training.l2_loss, []
-
-    def loss_then_signal(*arguments):
-        calls.extend([1] * (signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL))  # only steps, no trial of folding
-        if calls and len(calls) == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return l2_loss(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "l2_loss", loss_then_signal)
-        with pytest.raises(Interrupted):
-            train_run(painted, tmp_path / "run", FRESH)
-    run = train_run(painted, tmp_path / "run", FRESH, resume=True)
-    assert same(weights(run.folder), weights(whole.folder))
-    assert (run.history, run.held_out) == (whole.history, whole.held_out)
-
-
-def test_the_loss_of_held_out_images_stands_beside_the_training_loss(painted, tiny_run):
+def test_the_loss_on_held_out_images_is_beside_the_training_loss(painted, tiny_run):
     rows = list(csv.DictReader(open(tiny_run.folder / "history.csv")))
     per_epoch = len(rows) // 2
     assert [i + 1 for i, row in enumerate(rows) if row["held_out_loss"]] == [per_epoch, 2 * per_epoch]
@@ -139,96 +56,124 @@ def test_the_loss_of_held_out_images_stands_beside_the_training_loss(painted, ti
     assert tiny_run.held_out[-1][1] == pytest.approx(training.loss_on(tiny_run.model, held_out), rel=1e-4)
 
 
-def test_a_run_of_before_loads_and_resumes(painted, tiny_run, tmp_path):
-    """Without the column of held-out losses, and without the settings that came with it."""
-    folder = copy_run(tiny_run, tmp_path / "run")
+@pytest.mark.slow
+def test_training_lowers_the_loss(painted, tmp_path):
+    preset = dataclasses.replace(TINY, epochs=15, evaluate_every=100)
+    losses = [row[2] for row in train_run(painted, tmp_path / "run", preset, latent_dim=32).history]
+    assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
+
+
+def test_another_seed_gives_other_weights_and_options_override_the_preset(painted, tmp_path, tiny_run):
+    run = train_run(painted, tmp_path / "run", TINY, seed=1, epochs=1, latent_dim=7)
+    assert (run.model.latent_dim, run.history[-1][1]) == (7, 1)
+    assert run.history[0][2] != tiny_run.history[0][2]
+
+
+@contextlib.contextmanager
+def stopped_in_step(number):
+    """SIGTERM comes while this step is computed."""
+    l2_loss, steps = training.l2_loss, []
+
+    def loss_then_signal(*arguments):
+        steps.append(1)
+        if len(steps) == number:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return l2_loss(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted, match="--resume"):
+        patch.setattr(training, "l2_loss", loss_then_signal)
+        yield
+    assert len(steps) == number, "it must stop after the step in which the signal came"
+
+
+def test_sigterm_saves_and_resume_gives_the_same_weights(painted, tmp_path, tiny_run):
+    with stopped_in_step(2):
+        train_run(painted, tmp_path / "run", TINY, resume=True)  # there is none yet: it begins one
+    run = train_run(painted, tmp_path / "run", TINY, resume=True)
+    assert same(weights(run.folder), weights(tiny_run.folder))
+    assert run.history == tiny_run.history
+
+
+def test_resume_gives_the_same_weights_with_online_augmentation_and_one_cycle(painted, tmp_path):
+    whole = train_run(painted, tmp_path / "whole", ONLINE, latent_dim=8)
+    with stopped_in_step(5):
+        train_run(painted, tmp_path / "run", ONLINE, latent_dim=8)
+    run = train_run(painted, tmp_path / "run", ONLINE, latent_dim=8, resume=True)
+    assert same(weights(run.folder), weights(whole.folder))
+    assert (run.history, run.held_out) == (whole.history, whole.held_out)
+
+
+def test_a_run_of_an_older_version_loads_and_resumes(painted, tiny_run, run_copy):
+    """With other settings, without the column and the entry of held-out losses."""
+    folder = run_copy.folder
     lines = (folder / "history.csv").read_text().splitlines()
     (folder / "history.csv").write_text("".join(line.rsplit(",", 1)[0] + "\n" for line in lines))
     config = json.loads((folder / "config.json").read_text())
-    for key in ("fresh", "one_cycle"):
+    for key in ("detector", "augment_online", "one_cycle"):
         del config[key]
-    (folder / "config.json").write_text(json.dumps(config))
     state = trainer.load_checkpoint(folder)
     del state["held_out"]
-    state["config"] = config
-    checkpoints.save(folder / "checkpoint.pt", state)
-    run = runs.load_run(folder)
-    assert run.history == tiny_run.history
-    assert run.held_out == []
-    assert same(weights(train_run(painted, folder, TINY, resume=True).folder), weights(tiny_run.folder))
+    for older in ({}, {"fresh": False, "compiled": True, "folded": True}):
+        (folder / "config.json").write_text(json.dumps(config | older))
+        checkpoints.save(folder / "checkpoint.pt", state | {"config": config | older})
+        run = runs.load_run(folder)
+        assert (run.history, run.held_out) == (tiny_run.history, [])
+        assert same(weights(train_run(painted, folder, TINY, resume=True).folder), weights(tiny_run.folder))
+    (folder / "config.json").write_text(json.dumps(config | {"fresh": True}))
+    with pytest.raises(DataError, match="augment_online True, not False"):
+        train_run(painted, folder, TINY, resume=True)
 
 
 def test_resume_of_a_finished_run_changes_nothing_and_augments_nothing(painted, tiny_run, monkeypatch):
     before = weights(tiny_run.folder)
-    monkeypatch.setattr(trainer, "AugmentedSet", lambda *_: pytest.fail("augmented for nothing"))
+    monkeypatch.setattr(trainer, "AugmentedCopies", lambda *_: pytest.fail("augmented for nothing"))
     run = train_run(painted, tiny_run.folder, TINY, resume=True)
     assert same(weights(run.folder), before)
 
 
-def test_resume_without_a_run_begins_one(painted, tmp_path):
-    assert train_run(painted, tmp_path / "new", TINY, epochs=1, resume=True).history
-
-
-def test_existing_run_is_not_overwritten(painted, tiny_run):
+def test_another_run_is_refused(painted, tiny_run, monkeypatch):
+    folder = tiny_run.folder
     with pytest.raises(DataError, match="--resume"):
-        train_run(painted, tiny_run.folder, TINY)
-
-
-@pytest.mark.parametrize(("change", "said"), [({"seed": 5}, "seed"), ({"latent_dim": 9}, "latent_dim")])
-def test_resume_with_other_options_is_refused(painted, tiny_run, change, said):
-    with pytest.raises(DataError, match=said):
-        train_run(painted, tiny_run.folder, TINY, resume=True, **change)
-
-
-def test_resume_with_other_preset_or_data_is_refused(painted, tiny_run):
-    with pytest.raises(DataError, match="preset 'tiny'"):
-        train_run(painted, tiny_run.folder, dataclasses.replace(TINY, name="quick"), resume=True)
+        train_run(painted, folder, TINY)
     other = dataclasses.replace(painted, fingerprint="0" * 64)
-    with pytest.raises(DataError, match="other images"):
-        train_run(other, tiny_run.folder, TINY, resume=True)
-
-
-def copy_run(run, target):
-    target.mkdir()
-    for path in run.folder.iterdir():
-        (target / path.name).write_bytes(path.read_bytes())
-    return target
-
-
-def test_version_of_the_checkpoint_is_checked(painted, tiny_run, tmp_path, monkeypatch):
-    folder = copy_run(tiny_run, tmp_path / "run")
+    for said, data, preset, options in (
+        ("seed", painted, TINY, {"seed": 5}),
+        ("latent_dim", painted, TINY, {"latent_dim": 9}),
+        ("preset 'tiny'", painted, dataclasses.replace(TINY, name="quick"), {}),
+        ("other images", other, TINY, {}),
+    ):
+        with pytest.raises(DataError, match=said):
+            train_run(data, folder, preset, resume=True, **options)
     monkeypatch.setattr(runs, "FORMAT", 2)
     with pytest.raises(DataError, match="another version"):
         train_run(painted, folder, TINY, resume=True)
 
 
-def test_damaged_checkpoint_falls_back_to_the_one_before(painted, tiny_run, tmp_path, capsys):
-    folder = copy_run(tiny_run, tmp_path / "run")
+def test_damaged_checkpoint_falls_back_to_the_one_before(painted, tiny_run, run_copy, capsys):
+    folder = run_copy.folder
     whole = (folder / "checkpoint.pt").read_bytes()
     (folder / "checkpoint.previous.pt").write_bytes(whole)
     (folder / "checkpoint.pt").write_bytes(whole[: len(whole) // 2])
-    run = train_run(painted, folder, TINY, resume=True)
+    train_run(painted, folder, TINY, resume=True)
     assert "damaged" in capsys.readouterr().out
-    assert same(weights(run.folder), weights(tiny_run.folder))
+    assert same(weights(folder), weights(tiny_run.folder))
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "text", "empty"])
-def test_damaged_checkpoint_alone_is_one_sentence(painted, tiny_run, tmp_path, damage):
-    folder = copy_run(tiny_run, tmp_path / "run")
-    whole = bytearray((folder / "checkpoint.pt").read_bytes())
-    flipped = whole.copy()
+def test_damaged_checkpoint_alone_is_one_sentence(painted, run_copy):
+    path = run_copy.folder / "checkpoint.pt"
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 1
-    content = {"cut": whole[:5000], "flipped": flipped, "text": b"no checkpoint", "empty": b""}[damage]
-    (folder / "checkpoint.pt").write_bytes(content)
-    with pytest.raises(DataError, match=r"checkpoint\.pt is damaged") as caught:
-        train_run(painted, folder, TINY, resume=True)
-    assert "\n" not in str(caught.value)
-    assert (folder / "checkpoint.pt").read_bytes() == bytes(content), "nothing may be overwritten"
+    for content in (whole[:5000], bytes(flipped), b"no checkpoint", b""):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"checkpoint\.pt is damaged") as caught:
+            train_run(painted, run_copy.folder, TINY, resume=True)
+        assert "\n" not in str(caught.value)
+        assert path.read_bytes() == content, "nothing may be overwritten"
 
 
-@pytest.mark.slow
-def test_full_disk_leaves_the_previous_checkpoint(painted, tiny_run, tmp_path, monkeypatch):
-    folder = copy_run(tiny_run, tmp_path / "run")
+def test_full_disk_leaves_the_previous_checkpoint(painted, run_copy, monkeypatch):
+    folder = run_copy.folder
     before = (folder / "checkpoint.pt").read_bytes()
 
     def disk_is_full(state, path):
@@ -247,31 +192,43 @@ def test_full_disk_leaves_the_previous_checkpoint(painted, tiny_run, tmp_path, m
 @pytest.mark.parametrize(
     ("name", "left"), [("config.json", 20), ("history.csv", 20), ("f1.csv", 30), ("model.safetensors", 5000)]
 )
-def test_damaged_run_is_one_sentence(tiny_run, tmp_path, name, left):
-    folder = copy_run(tiny_run, tmp_path / "run")
-    (folder / name).write_bytes((folder / name).read_bytes()[:left])
+def test_damaged_run_is_one_sentence(run_copy, tmp_path, name, left):
+    path = run_copy.folder / name
+    path.write_bytes(path.read_bytes()[:left])
     with pytest.raises(DataError) as caught:
-        runs.load_run(folder)
+        runs.load_run(run_copy.folder)
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match="no finished run"):
         runs.load_run(tmp_path)
 
 
-@pytest.mark.slow
 def test_bfloat16_follows_float32(painted):
-    """The loss of the first steps is the same within a few percent, whichever arithmetic computes it."""
-    curves = []
-    batch = torch.from_numpy(painted.train.images[:4])  # uint8 [4, 3, 256, 256]
-    for precision, folded in (("float32", False), ("bfloat16", False), ("bfloat16", True)):
+    """The losses of the first steps differ by a few percent at most; weights and reconstruction stay float32."""
+    batch, curves = torch.from_numpy(painted.train.images[:4]), []  # uint8 [4, 3, 256, 256]
+    for precision in ("float32", "bfloat16"):
         torch.manual_seed(0)
         model = Autoencoder(16)
-        network = FastNetwork(model, precision, folded)
-        images = prepared(batch, folded, "cpu")
+        network = device.prepare_network(model, "cpu", precision)
         optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-        curves.append([float(loss) for loss in training.train(network, optimizer, [images] * 8)])
+        curves.append([float(loss) for loss in training.train(network, optimizer, [batch] * 8)])
+        assert {p.dtype for p in model.parameters()} == {network(batch / 255).dtype} == {torch.float32}
     np.testing.assert_allclose(curves[1], curves[0], rtol=0.05)
-    np.testing.assert_allclose(curves[2], curves[0], rtol=0.05)
 
 
-def test_preset_names_every_number():
-    assert {field.name for field in dataclasses.fields(Preset)} >= {"copies", "batch_size", "steps", "learning_rate"}
+def test_precision_is_bfloat16_only_on_a_cpu_that_has_units_for_it(monkeypatch):
+    for amx in (True, False):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda amx=amx: {"amx_bf16": amx}, raising=False)
+        assert device.best_precision("cpu") == ("bfloat16" if amx else "float32")
+        assert device.best_precision("cuda") == "float32"
+    with pytest.raises(DataError, match="no device 'cuda:99'"):
+        device.find_device("cuda:99")
+
+
+@pytest.mark.skipif(device.peak_memory_gb() is None, reason="only Linux tells")
+def test_peak_memory_is_that_since_it_was_reset():
+    device.reset_peak_memory()
+    before = device.peak_memory_gb()
+    torch.ones(75_000_000)
+    assert 0.2 < device.peak_memory_gb() - before < 0.4
+    device.reset_peak_memory()
+    assert device.peak_memory_gb() - before < 0.1
