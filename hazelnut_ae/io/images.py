@@ -14,6 +14,7 @@ MAX_PIXELS = 100_000_000  # a photograph beyond this is refused from its header,
 LARGE = 20_000_000  # pixels; decoding takes up to ten bytes per pixel, so larger images are decoded one at a time
 THREADS = 8  # that decode; with the two limits above they need less than 3 GB together
 ONE_AT_A_TIME = threading.Lock()
+Image.core.set_block_size(64 << 20)  # the C library returns blocks above 32 MB to the system, smaller ones stay taken
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 
 

@@ -1,0 +1,52 @@
+"""Atomic writes, and reading what may be damaged."""
+
+import os
+
+import pytest
+
+from hazelnut_ae.errors import DataError
+from hazelnut_ae.io import files
+from hazelnut_ae.io.images import opened
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "settings.json"
+    files.write_json(path, {"a": "τ"})
+    for error, raised in ((ZeroDivisionError(), ZeroDivisionError), (OSError(28, "No space left"), DataError)):
+        with pytest.raises(raised), files.atomic_path(path) as temporary:
+            half_a_write(temporary, error)
+    assert files.read_json(path, "") == {"a": "τ"}
+    assert os.listdir(tmp_path) == ["settings.json"]
+
+
+def half_a_write(path, error):
+    path.write_text("half of")
+    raise error
+
+
+def test_json_that_is_damaged_is_refused_with_the_remedy(tmp_path):
+    path = tmp_path / "settings.json"
+    for content in (None, "", "[]", "17", "[" * 50_000, "\udcff"):
+        if content is not None:
+            path.write_bytes(content.encode(errors="surrogateescape"))
+        with pytest.raises(DataError, match=r"settings\.json cannot be read \(.*\); train again\."):
+            files.read_json(path, "train again.")
+
+
+def test_replace_is_tried_again_while_another_program_reads_the_target(tmp_path, monkeypatch):
+    real, refused = os.replace, [PermissionError(13, "in use")] * 2
+
+    def replace(*names):
+        if refused:
+            raise refused.pop()
+        real(*names)
+
+    monkeypatch.setattr(os, "replace", replace)
+    files.write_json(tmp_path / "a.json", {})
+    assert files.read_json(tmp_path / "a.json", "") == {}
+
+
+def test_a_folder_or_nothing_in_place_of_an_image_is_named(tmp_path):
+    for path in (tmp_path, tmp_path / "nothing.png"):
+        with pytest.raises(DataError, match=r"cannot be opened .*; name an image file that you may read"), opened(path):
+            pass
