@@ -19,7 +19,6 @@ from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.dataset import load
 from hazelnut_ae.engine import run_data, runs, trainer
 from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
-from hazelnut_ae.figures import BLUE, GREEN, VERMILION, blank
 from hazelnut_ae.patchcore import MemoryBank
 from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.synthetic.defects import DEFECTS
@@ -218,33 +217,3 @@ def left_out(data):
                 block = {key: blocks[defect][key] for key in ("f1_max", "pixel_auroc")}
                 rows.append({"defect": defect, "seen": kind is None} | block)
     return rows
-
-
-MARKS = "osD^v"  # apart without colour, too
-COLOURS = (BLUE, VERMILION, "0.45", GREEN, "black")
-
-
-def drawn(measured, caption=""):
-    """Pixel AUROC and the mean F1-max of every rung, the lowest below, a mark for each set of images: a figure.
-
-    measured: {name of a set: results of `ladder`}.
-    """
-    rungs = [one["system"] for one in next(iter(measured.values()))]
-    width, height = 960, 80 + 26 * len(rungs)
-    figure, room = blank(width, height, caption)
-    axes = figure.subplots(1, 2, sharey=True)
-    figure.subplots_adjust(190 / width, (room + 42) / (height + room), 1 - 12 / width, 1 - 26 / (height + room), 0.06)
-    for (name, results_of), mark, colour in zip(measured.items(), MARKS, COLOURS, strict=False):
-        auroc = [one["pixels"]["auroc"] for one in results_of]
-        f1_max = [np.mean([kind["f1_max"] for kind in one["defects"].values()]) for one in results_of]
-        for ax, values in zip(axes, (auroc, f1_max), strict=True):
-            ax.plot(values, range(len(values)), mark, color=colour, label=name, markersize=7, alpha=0.85)
-    axes[0].set_yticks(range(len(rungs)), rungs)
-    axes[0].axvline(0.5, color="0.6", linewidth=1, linestyle=":")  # chance
-    for ax, title in zip(axes, ("pixel AUROC (dotted: chance)", "mean F1-max of the kinds of defects"), strict=True):
-        ax.set_title(title, fontsize=10)
-        ax.grid(axis="y", color="0.9")
-        ax.set_axisbelow(True)
-        ax.spines[["top", "right"]].set_visible(False)
-    axes[0].legend(fontsize=8, loc="lower left", framealpha=1)
-    return figure

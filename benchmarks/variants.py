@@ -16,11 +16,11 @@ from benchmarks.common import add_data, load_test_set
 from hazelnut_ae import metrics
 from hazelnut_ae.augmentation import SHORT
 from hazelnut_ae.baselines import MeanImageDetector
-from hazelnut_ae.comparison.compare import CODE, short_name
+from hazelnut_ae.comparison.compare import VERSION, short_name
 from hazelnut_ae.comparison.systems import SYSTEMS, options_of
 from hazelnut_ae.engine.checkpoints import Checkpoint, read_tensors, write_tensors
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.training import split_good
+from hazelnut_ae.training import split_good, to_float
 
 OUT = "variants.csv"
 SMOOTHING = 4  # pixels, of the Gaussian in the column pixel_auroc_smoothed; PaDiM and PatchCore use the same
@@ -90,7 +90,9 @@ def variants(data, folder, names=None, seed=0, setting="quick"):
     good = data.train.images[train_rows]
     mean_image = MeanImageDetector()
     mean_image.fit(good)
-    rows = [measured("mean image, no learning", mean_image.anomaly_maps(data.test.images), data.test)]
+    difference = to_float(data.test.images) - mean_image.mean  # [N, 3, H, W]
+    distance = difference.square().mean(dim=1).sqrt().numpy()  # root mean square of the channels, as in AE(L2)'s maps
+    rows = [measured("mean image, no learning", distance, data.test)]
     for name in names or VARIANTS:
         rows.append(measured(name, maps_of(name, good, data, folder, seed, setting), data.test))
     return pd.DataFrame(rows)
@@ -102,12 +104,12 @@ def maps_of(name, good, data, folder, seed, setting):
     options = dict(augment=SHORT["upright"], seed=seed) | options_of(system, setting) | changes
     path = folder / (name.replace(", ", "_").replace(" ", "-") + ".safetensors")
     named = options | {"augment": short_name(options["augment"])}
-    key = f"{CODE} {data.fingerprint} {system} {sorted(named.items())} {size}"
+    key = f"{VERSION} {data.fingerprint} {system} {sorted(named.items())} {size}"
     maps = read_tensors(path, key)[0]
     if maps is None:
         checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), key)
-        detector = SYSTEMS[system].detector(**options, checkpoint=checkpoint)
-        detector.fit(coarser(good, size))
+        detector = SYSTEMS[system].detector(**options)
+        detector.fit(coarser(good, size), checkpoint)
         maps = {"maps": torch.from_numpy(detector.anomaly_maps(coarser(data.test.images, size)))}
         write_tensors(path, maps, key, {"fit_s": checkpoint.seconds})
         checkpoint.remove()
