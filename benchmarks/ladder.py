@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import add_data, load_test_set, timed_fit, timed_predict
-from hazelnut_ae import baselines, detection, results, synthetic
+from hazelnut_ae import baselines, results, synthetic
 from hazelnut_ae.comparison.autoencoders import BergmannAutoencoder
 from hazelnut_ae.comparison.compare import as_the_run
 from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.dataset import load
+from hazelnut_ae.detection import prediction_from_maps, reconstruct
 from hazelnut_ae.engine import run_data, runs, trainer
 from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.patchcore import MemoryBank
@@ -56,20 +57,13 @@ def ladder(data, run_folder):
         reset_peak_memory()
         one = found[name] = rung(data, article, found)
         result = results.evaluate(
-            name,
-            one["test"],
-            data.test,
-            one["good"],
-            None,
-            data.name,
-            tau_label_free=one.get("tau"),
-            scores=one.get("scores"),
-            held_out_scores=one.get("good_scores"),
+            name, one["test"], data.test, one["good"], tau_label_free=one.get("tau"), data=data.name
         )
         result |= {key: one.get(key) for key in ("fit_s", "image_s")} | {"peak_gb": peak_memory_gb()}
         if before:
-            maps = {rung: found[rung]["test"] for rung in (name, before)}
-            scores = {rung: found[rung].get("scores") for rung in maps}
+            pair = {rung: found[rung]["test"] for rung in (name, before)}
+            maps = {rung: prediction.anomaly_maps for rung, prediction in pair.items()}
+            scores = {rung: prediction.image_scores for rung, prediction in pair.items()}
             row = paired_differences(data.test, maps, before, scores=scores).iloc[0].drop("system")
             result["against_the_rung_before"] = {
                 key: None if np.isnan(value) else float(value) for key, value in row.items()
@@ -90,24 +84,12 @@ def predicted(detector, data, good):
     """What a fitted detector says about the test images and about good images that it has not seen.
 
     Returns:
-        A dict: "test" and "good", anomaly maps; "scores" and "good_scores", image scores; "image_s", seconds per image;
-        "tau", chosen without labels.
+        A dict: "test" and "good", a Prediction each; "image_s", seconds per image; "tau", chosen without labels.
     """
-    found = predicted_maps(detector, data, good)
-    return found | {"tau": detector.label_free_tau(good, found["good"])}
-
-
-def predicted_maps(detector, data, good):
-    """Returns the same without "tau"; `detector` may be anything with a method `predict`."""
     on_test, image_s = timed_predict(detector, data.test.images)
     on_good = detector.predict(good)
-    return {
-        "test": on_test.anomaly_maps,
-        "scores": on_test.image_scores,
-        "good": on_good.anomaly_maps,
-        "good_scores": on_good.image_scores,
-        "image_s": image_s,
-    }
+    tau = detector.label_free_tau(good, on_good.anomaly_maps)
+    return {"test": on_test, "good": on_good, "image_s": image_s, "tau": tau}
 
 
 def held_out_good(data):
@@ -145,19 +127,21 @@ def softened(data, article, found):
     model, good = article.model, run_data.held_out(data, article)
 
     def soft(images):
-        return baselines.gaussian_smooth(baselines.shift_tolerant(images, detection.reconstruct(model, images)))
+        maps = baselines.shift_tolerant(images, reconstruct(model, images))
+        return prediction_from_maps(baselines.gaussian_smooth(maps))
 
     return {"test": soft(data.test.images), "good": soft(good)}
 
 
 def joined(data, article, found):
     """The memory bank's map and the article's, joined into one."""
-    d, r = found["memory bank"], found["the article"]
-    good_r = article.detector.anomaly_maps(held_out_good(data))  # of the same images as d["good"]
-    return {
-        "test": baselines.combine_maps(d["test"], r["test"], d["good"], good_r),
-        "good": baselines.combine_maps(d["good"], good_r, d["good"], good_r),
-    }
+    bank, own = found["memory bank"], found["the article"]
+    good_maps = bank["good"].anomaly_maps, article.detector.anomaly_maps(held_out_good(data))  # of the same images
+
+    def join(*maps):
+        return prediction_from_maps(baselines.combine_maps(*maps, *good_maps))
+
+    return {"test": join(bank["test"].anomaly_maps, own["test"].anomaly_maps), "good": join(*good_maps)}
 
 
 @functools.cache
@@ -186,7 +170,8 @@ def painted_nuts(seed=1):
 def unet_maps(data, left_out=None):
     """What that U-Net says about images that it never learned from."""
     segmenter, fit_s = trained_unet(left_out)
-    return predicted_maps(segmenter, data, held_out_good(data)) | {"fit_s": fit_s}
+    on_test, image_s = timed_predict(segmenter, data.test.images)
+    return {"test": on_test, "good": segmenter.predict(held_out_good(data)), "image_s": image_s, "fit_s": fit_s}
 
 
 RUNGS = {  # name in the results: function of the Dataset, the article's run and what the rungs before found

@@ -96,8 +96,7 @@ def beside_peer(data, detectors=None):
         reset_peak_memory()
         fit_s = timed_fit(detector, data.train.images[learn])
         found, image_s = timed_predict(detector, data.test.images)
-        maps, scores = found.anomaly_maps, found.image_scores
-        result = results.evaluate(detector.name, maps, data.test, None, None, data.name, scores=scores)
+        result = results.evaluate(detector.name, found, data.test, data=data.name)
         rows.append(
             {
                 "data": data.name,

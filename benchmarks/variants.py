@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from benchmarks.common import add_data, load_test_set
 from hazelnut_ae import metrics
-from hazelnut_ae.augmentation import SHORT
+from hazelnut_ae.augmentation import AUGMENTATION_PRESETS
 from hazelnut_ae.baselines import MeanImageDetector
 from hazelnut_ae.comparison.compare import VERSION, short_name
 from hazelnut_ae.comparison.systems import SYSTEMS, options_of
@@ -28,8 +28,8 @@ SMOOTHING = 4  # pixels, of the Gaussian in the column pixel_auroc_smoothed; PaD
 # name: (system, what differs from its setting with augment="upright", pixels per side of the detail that is kept)
 VARIANTS = {
     "AE(L2)": ("ae-l2", {}, 256),
-    "AE(L2), any rotation": ("ae-l2", {"augment": SHORT["turn"]}, 256),
-    "AE(L2), no augmentation": ("ae-l2", {"augment": SHORT["none"]}, 256),
+    "AE(L2), any rotation": ("ae-l2", {"augment": AUGMENTATION_PRESETS["turn"]}, 256),
+    "AE(L2), no augmentation": ("ae-l2", {"augment": AUGMENTATION_PRESETS["none"]}, 256),
     "AE(L2), latent size 100": ("ae-l2", {"latent_dim": 100}, 256),
     "AE(L2), latent size 16": ("ae-l2", {"latent_dim": 16}, 256),
     "AE(L2), grey": ("ae-l2", {"grey": True}, 256),
@@ -37,12 +37,12 @@ VARIANTS = {
     "AE(L2), 300 steps": ("ae-l2", {"steps": 300}, 256),
     "AE(L2), 3000 steps": ("ae-l2", {"steps": 3000}, 256),
     "AE(SSIM)": ("ae-ssim", {}, 256),
-    "AE(SSIM), any rotation": ("ae-ssim", {"augment": SHORT["turn"]}, 256),
+    "AE(SSIM), any rotation": ("ae-ssim", {"augment": AUGMENTATION_PRESETS["turn"]}, 256),
     "AE(SSIM), latent size 100": ("ae-ssim", {"latent_dim": 100}, 256),
     "AE(SSIM), colour": ("ae-ssim", {"grey": False}, 256),
     "AE(SSIM), 3000 steps": ("ae-ssim", {"steps": 3000}, 256),
     "AnoGAN": ("anogan", {}, 256),
-    "AnoGAN, any rotation": ("anogan", {"augment": SHORT["turn"]}, 256),
+    "AnoGAN, any rotation": ("anogan", {"augment": AUGMENTATION_PRESETS["turn"]}, 256),
     "AnoGAN, 1600 steps": ("anogan", {"steps": 1600}, 256),
 }
 
@@ -101,7 +101,7 @@ def variants(data, folder, names=None, seed=0, setting="quick"):
 def maps_of(name, good, data, folder, seed, setting):
     """Returns the anomaly maps of a variant, float32 [N, H, W], from the folder or fitted now."""
     system, changes, size = VARIANTS[name]
-    options = dict(augment=SHORT["upright"], seed=seed) | options_of(system, setting) | changes
+    options = dict(augment=AUGMENTATION_PRESETS["upright"], seed=seed) | options_of(system, setting) | changes
     path = folder / (name.replace(", ", "_").replace(" ", "-") + ".safetensors")
     named = options | {"augment": short_name(options["augment"])}
     key = f"{VERSION} {data.fingerprint} {system} {sorted(named.items())} {size}"

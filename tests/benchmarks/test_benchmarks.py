@@ -125,6 +125,7 @@ def test_only_one_training_set_has_black_corners():
 def test_every_rung_is_measured_beside_the_one_before(study, small_bank, tiny_run, monkeypatch):
     monkeypatch.setattr(ladder, "MemoryBank", small_bank)
     monkeypatch.setattr(ladder, "PAINTED", 1)
+    monkeypatch.setattr(ladder, "KINDS", ("crack", "print"))
     two_steps = functools.partial(baselines.UNetSegmenter, steps=2, batch_size=2)
     monkeypatch.setattr(baselines, "UNetSegmenter", two_steps)
     for function in (ladder.painted_nuts, ladder.trained_unet):
