@@ -11,13 +11,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import growth, label_free, ladder, latent, numbers, painted, peer, speed, time_to_quality, variants
+from benchmarks import (
+    augmentations,
+    growth,
+    label_free,
+    ladder,
+    latent,
+    numbers,
+    painted,
+    peer,
+    speed,
+    time_to_quality,
+    variants,
+)
 from hazelnut_ae.errors import DataError, Interrupted
 from hazelnut_ae.io.files import atomic_path, print_anywhere, write_json
 
-# Each module has a docstring, whose first line is the help, `add_options(command)` and `run(options)`. OUT names the
-# file that takes the result: a DataFrame as CSV, anything else as JSON.
+# Each module has a docstring, whose first line is its help, `add_options(command)`, `run(options)`, and OUT, the file
+# that takes the result: a DataFrame as CSV, anything else as JSON.
 STUDIES = {
+    "augmentations": augmentations,
     "latent": latent,
     "time": time_to_quality,
     "ladder": ladder,

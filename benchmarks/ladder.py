@@ -12,15 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import add_data, load_test_set, timed_fit, timed_predict
-from hazelnut_ae import baselines, detection, results, synthetic
+from hazelnut_ae import baselines, results, synthetic
 from hazelnut_ae.comparison.autoencoders import BergmannAutoencoder
 from hazelnut_ae.comparison.compare import as_the_run
 from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.dataset import load
-from hazelnut_ae.detection import Prediction, prediction_from_maps
+from hazelnut_ae.detection import prediction_from_maps, reconstruct
 from hazelnut_ae.engine import run_data, runs, trainer
 from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
-from hazelnut_ae.figures import BLUE, GREEN, VERMILION, blank
 from hazelnut_ae.patchcore import MemoryBank
 from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.synthetic.defects import DEFECTS
@@ -58,17 +57,13 @@ def ladder(data, run_folder):
         reset_peak_memory()
         one = found[name] = rung(data, article, found)
         result = results.evaluate(
-            name,
-            prediction(one["test"], one.get("scores")),
-            data.test,
-            prediction(one["good"], one.get("good_scores")),
-            tau_label_free=one.get("tau"),
-            data=data.name,
+            name, one["test"], data.test, one["good"], tau_label_free=one.get("tau"), data=data.name
         )
         result |= {key: one.get(key) for key in ("fit_s", "image_s")} | {"peak_gb": peak_memory_gb()}
         if before:
-            maps = {rung: found[rung]["test"] for rung in (name, before)}
-            scores = {rung: found[rung].get("scores") for rung in maps}
+            pair = {rung: found[rung]["test"] for rung in (name, before)}
+            maps = {rung: prediction.anomaly_maps for rung, prediction in pair.items()}
+            scores = {rung: prediction.image_scores for rung, prediction in pair.items()}
             row = paired_differences(data.test, maps, before, scores=scores).iloc[0].drop("system")
             result["against_the_rung_before"] = {
                 key: None if np.isnan(value) else float(value) for key, value in row.items()
@@ -89,24 +84,12 @@ def predicted(detector, data, good):
     """What a fitted detector says about the test images and about good images that it has not seen.
 
     Returns:
-        A dict: "test" and "good", anomaly maps; "scores" and "good_scores", image scores; "image_s", seconds per image;
-        "tau", chosen without labels.
+        A dict: "test" and "good", a Prediction each; "image_s", seconds per image; "tau", chosen without labels.
     """
-    found = predicted_maps(detector, data, good)
-    return found | {"tau": detector.label_free_tau(good, found["good"])}
-
-
-def predicted_maps(detector, data, good):
-    """Returns the same without "tau"; `detector` may be anything with a method `predict`."""
     on_test, image_s = timed_predict(detector, data.test.images)
     on_good = detector.predict(good)
-    return {
-        "test": on_test.anomaly_maps,
-        "scores": on_test.image_scores,
-        "good": on_good.anomaly_maps,
-        "good_scores": on_good.image_scores,
-        "image_s": image_s,
-    }
+    tau = detector.label_free_tau(good, on_good.anomaly_maps)
+    return {"test": on_test, "good": on_good, "image_s": image_s, "tau": tau}
 
 
 def held_out_good(data):
@@ -144,24 +127,21 @@ def softened(data, article, found):
     model, good = article.model, run_data.held_out(data, article)
 
     def soft(images):
-        return baselines.gaussian_smooth(baselines.shift_tolerant(images, detection.reconstruct(model, images)))
+        maps = baselines.shift_tolerant(images, reconstruct(model, images))
+        return prediction_from_maps(baselines.gaussian_smooth(maps))
 
     return {"test": soft(data.test.images), "good": soft(good)}
 
 
 def joined(data, article, found):
     """The memory bank's map and the article's, joined into one."""
-    d, r = found["memory bank"], found["the article"]
-    good_r = article.detector.anomaly_maps(held_out_good(data))  # of the same images as d["good"]
-    return {
-        "test": baselines.combine_maps(d["test"], r["test"], d["good"], good_r),
-        "good": baselines.combine_maps(d["good"], good_r, d["good"], good_r),
-    }
+    bank, own = found["memory bank"], found["the article"]
+    good_maps = bank["good"].anomaly_maps, article.detector.anomaly_maps(held_out_good(data))  # of the same images
 
+    def join(*maps):
+        return prediction_from_maps(baselines.combine_maps(*maps, *good_maps))
 
-def prediction(maps, scores=None):
-    """Returns a Prediction of these maps, with the images' scores where a detector has its own."""
-    return prediction_from_maps(maps) if scores is None else Prediction(maps, scores)
+    return {"test": join(bank["test"].anomaly_maps, own["test"].anomaly_maps), "good": join(*good_maps)}
 
 
 @functools.cache
@@ -190,7 +170,8 @@ def painted_nuts(seed=1):
 def unet_maps(data, left_out=None):
     """What that U-Net says about images that it never learned from."""
     segmenter, fit_s = trained_unet(left_out)
-    return predicted_maps(segmenter, data, held_out_good(data)) | {"fit_s": fit_s}
+    on_test, image_s = timed_predict(segmenter, data.test.images)
+    return {"test": on_test, "good": segmenter.predict(held_out_good(data)), "image_s": image_s, "fit_s": fit_s}
 
 
 RUNGS = {  # name in the results: function of the Dataset, the article's run and what the rungs before found
@@ -215,39 +196,9 @@ def left_out(data):
     rows = []
     for kind in (None, *KINDS):
         found = unet_maps(data, kind)
-        blocks = results.evaluate("U-Net", prediction(found["test"]), data.test, prediction(found["good"]))["defects"]
+        blocks = results.evaluate("U-Net", found["test"], data.test, found["good"])["defects"]
         for defect in KINDS if kind is None else (kind,):
             if defect in blocks:
                 block = {key: blocks[defect][key] for key in ("f1_max", "pixel_auroc")}
                 rows.append({"defect": defect, "seen": kind is None} | block)
     return rows
-
-
-MARKS = "osD^v"  # apart without colour, too
-COLOURS = (BLUE, VERMILION, "0.45", GREEN, "black")
-
-
-def drawn(measured, caption=""):
-    """Pixel AUROC and the mean F1-max of every rung, the lowest below, a mark for each set of images: a figure.
-
-    measured: {name of a set: results of `ladder`}.
-    """
-    rungs = [one["system"] for one in next(iter(measured.values()))]
-    width, height = 960, 80 + 26 * len(rungs)
-    figure, room = blank(width, height, caption)
-    axes = figure.subplots(1, 2, sharey=True)
-    figure.subplots_adjust(190 / width, (room + 42) / (height + room), 1 - 12 / width, 1 - 26 / (height + room), 0.06)
-    for (name, results_of), mark, colour in zip(measured.items(), MARKS, COLOURS, strict=False):
-        auroc = [one["pixels"]["auroc"] for one in results_of]
-        f1_max = [np.mean([kind["f1_max"] for kind in one["defects"].values()]) for one in results_of]
-        for ax, values in zip(axes, (auroc, f1_max), strict=True):
-            ax.plot(values, range(len(values)), mark, color=colour, label=name, markersize=7, alpha=0.85)
-    axes[0].set_yticks(range(len(rungs)), rungs)
-    axes[0].axvline(0.5, color="0.6", linewidth=1, linestyle=":")  # chance
-    for ax, title in zip(axes, ("pixel AUROC (dotted: chance)", "mean F1-max of the kinds of defects"), strict=True):
-        ax.set_title(title, fontsize=10)
-        ax.grid(axis="y", color="0.9")
-        ax.set_axisbelow(True)
-        ax.spines[["top", "right"]].set_visible(False)
-    axes[0].legend(fontsize=8, loc="lower left", framealpha=1)
-    return figure

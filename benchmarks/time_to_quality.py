@@ -14,7 +14,6 @@ from hazelnut_ae.detection import AutoencoderDetector
 from hazelnut_ae.engine.device import best_precision
 from hazelnut_ae.engine.trainer import Trainer, settings_of
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.figures import BLUE, VERMILION, blank
 from hazelnut_ae.presets import PRESETS
 
 OUT = "time_to_quality.csv"
@@ -31,11 +30,6 @@ RECIPES = {
         augment_online=False,
         augmentations=AUGMENTATIONS,
     ),
-}
-STYLES = {
-    "quick": dict(color=BLUE, linestyle="-", marker="o"),
-    "five fixed copies": dict(color=VERMILION, linestyle=":", marker="^"),
-    "before": dict(color="0.45", linestyle="--", marker="s"),
 }
 
 
@@ -99,27 +93,3 @@ def one_run(data, preset, seed, looks):
         rows.append(row | {"pixel_auroc": pixels["auroc"], "f1_max": pixels["f1_max"]})
         start = time.perf_counter()
     return rows
-
-
-def drawn(table, measures=("pixel_auroc", "f1_max"), over="seconds", caption=""):
-    """The table of `time_to_quality` as a figure: a row for each data set, a column for each measure, a line for each
-    recipe (the median over its seeds) against minutes or, `over="step"`, against steps."""
-    sets = list(table["data"].unique())
-    width, height = 40 + 300 * len(measures), 40 + 230 * len(sets)
-    figure, room = blank(width, height, caption)
-    axes = figure.subplots(len(sets), len(measures), squeeze=False)
-    bottom, top = (room + 40) / (height + room), 1 - 26 / (height + room)
-    figure.subplots_adjust(60 / width, bottom, 1 - 12 / width, top, 0.25, 0.35)
-    for row, name in enumerate(sets):
-        for ax, measure in zip(axes[row], measures, strict=True):
-            for recipe, part in table[table["data"] == name].groupby("recipe"):
-                line = part.groupby("step")[["seconds", measure]].median().reset_index()
-                x = line["seconds"] / 60 if over == "seconds" else line["step"]
-                ax.plot(x, line[measure], label=recipe, markersize=4, linewidth=1.6, **STYLES[recipe])
-            ax.set_title(measure.replace("_", " ").replace("auroc", "AUROC").replace("f1", "F1"), fontsize=9)
-            ax.set_xlabel("minutes" if over == "seconds" else "step", fontsize=8)
-            ax.spines[["top", "right"]].set_visible(False)
-            ax.tick_params(labelsize=8)
-        axes[row][0].set_ylabel(name, fontsize=9)
-    axes[0][0].legend(frameon=False, fontsize=8)
-    return figure

@@ -20,7 +20,7 @@ from hazelnut_ae.comparison.compare import VERSION, short_name
 from hazelnut_ae.comparison.systems import SYSTEMS, options_of
 from hazelnut_ae.engine.checkpoints import Checkpoint, read_tensors, write_tensors
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.training import split_good
+from hazelnut_ae.training import split_good, to_float
 
 OUT = "variants.csv"
 SMOOTHING = 4  # pixels, of the Gaussian in the column pixel_auroc_smoothed; PaDiM and PatchCore use the same
@@ -90,7 +90,9 @@ def variants(data, folder, names=None, seed=0, setting="quick"):
     good = data.train.images[train_rows]
     mean_image = MeanImageDetector()
     mean_image.fit(good)
-    rows = [measured("mean image, no learning", mean_image.anomaly_maps(data.test.images), data.test)]
+    difference = to_float(data.test.images) - mean_image.mean  # [N, 3, H, W]
+    distance = difference.square().mean(dim=1).sqrt().numpy()  # root mean square of the channels, as in AE(L2)'s maps
+    rows = [measured("mean image, no learning", distance, data.test)]
     for name in names or VARIANTS:
         rows.append(measured(name, maps_of(name, good, data, folder, seed, setting), data.test))
     return pd.DataFrame(rows)
@@ -106,8 +108,8 @@ def maps_of(name, good, data, folder, seed, setting):
     maps = read_tensors(path, key)[0]
     if maps is None:
         checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), key)
-        detector = SYSTEMS[system].detector(**options, checkpoint=checkpoint)
-        detector.fit(coarser(good, size))
+        detector = SYSTEMS[system].detector(**options)
+        detector.fit(coarser(good, size), checkpoint)
         maps = {"maps": torch.from_numpy(detector.anomaly_maps(coarser(data.test.images, size)))}
         write_tensors(path, maps, key, {"fit_s": checkpoint.seconds})
         checkpoint.remove()

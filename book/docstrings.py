@@ -1,4 +1,4 @@
-"""Prepares the docstrings, plain text with Google-style sections, for Sphinx: its marks are escaped, code is set apart."""
+"""Prepares the docstrings, plain text with Google-style sections, for Sphinx: escapes marks, sets code apart."""
 
 import re
 

@@ -91,19 +91,19 @@ def picture(cells, slide, name):
         raise SystemExit(f"{name}.md, slide {slide.title!r}: {why}")
 
     options = dict(part.strip().partition(" ")[::2] for part in slide.options.split(","))
-    kind = "markdown" if "prose" in options else "code"
-    found = [cell for cell in cells if cell.cell_type == kind and slide.where in cell.source]
+    cell_type = "markdown" if "prose" in options else "code"
+    found = [cell for cell in cells if cell.cell_type == cell_type and slide.where in cell.source]
     found = [cell for cell in found if cell.source == slide.where] or found
     if len(found) != 1:
         stop(f"{len(found)} cells of the notebook hold {slide.where!r}; take a piece of code of the one that shows it.")
     rows = options.get("rows", "")
     number = next((int(word) for word in options if word.isdigit()), 1)
-    if kind == "markdown":
+    if cell_type == "markdown":
         tables = re.findall(r"(?:^\|.*\n?)+", found[0].source, re.M)
         shown = [MarkdownIt().enable("table").render(table) for table in tables if slide.where in table]
         return _table(shown[0], rows, options.get("columns"), stop, True) if shown else stop("no table stands there.")
     outputs = found[0].outputs
-    images = [(kind, one.data[kind]) for one in outputs for kind in one.get("data", {}) if kind.startswith("image/")]
+    images = [(mime, one.data[mime]) for one in outputs for mime in one.get("data", {}) if mime.startswith("image/")]
     tables = [one.data["text/html"] for one in outputs if "<table" in one.get("data", {}).get("text/html", "")]
     texts = [one.get("text") or one.data["text/plain"] for one in outputs if not _is_image(one)]
     if "text" not in options:
@@ -111,9 +111,9 @@ def picture(cells, slide, name):
         if ("table" in options or shown) and number > len(shown):
             stop(f"the cell shows {len(shown)}, not {number}.")
         if shown is images and images:
-            kind, data = images[number - 1]
+            mime, data = images[number - 1]
             size = Image.open(io.BytesIO(base64.b64decode(data))).size
-            address = f"data:{kind};base64,{data.strip()}"
+            address = f"data:{mime};base64,{data.strip()}"
             return f'<img src="{address}" alt="{html.escape(slide.alt)}">', size[0] / size[1]
         if shown:
             return _table(tables[number - 1], rows, options.get("columns"), stop)
@@ -121,7 +121,7 @@ def picture(cells, slide, name):
 
 
 def _is_image(output):
-    return any(kind.startswith("image/") for kind in output.get("data", {}))
+    return any(mime.startswith("image/") for mime in output.get("data", {}))
 
 
 def _text(text, rows, stop):

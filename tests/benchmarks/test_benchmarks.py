@@ -103,18 +103,29 @@ def test_a_recipe_has_the_losses_of_a_run(painted, tmp_path):
 
 
 @pytest.mark.slow
-def test_every_augmentation_is_measured_once(painted, monkeypatch):
-    table = augmentations.augmentations(painted, steps=1)
-    assert list(table.index) == list(augmentations.VARIANTS)
-    assert np.isfinite(table.to_numpy()).all()
-    monkeypatch.setattr(augmentations, "trained", lambda *_: pytest.fail("trained twice"))
-    assert augmentations.augmentations(painted, steps=1).equals(table)
+def test_every_augmentation_is_measured(study):
+    found = study("augmentations", "--steps", 1)
+    assert list(found) == list(augmentations.VARIANTS)
+    assert np.isfinite(pd.DataFrame(found).to_numpy(float)).all()
+
+
+def test_only_one_training_set_has_black_corners():
+    images = np.full((2, 3, 64, 64), 200, np.uint8)
+    both = torch.arange(2)
+    for name, (training_set, copies, changes, _) in augmentations.VARIANTS.items():
+        some = training_set(images, copies, 0, changes, np.arange(2)).batch(both, 3)
+        assert some.shape == (2, 3, 64, 64)
+        assert bool((some == 0).any()) == ("black" in name)
+    black = augmentations.BlackCorners(images, 20)
+    assert torch.equal(black.batch(both, 3), black.batch(both, 3))
+    assert not torch.equal(black.batch(both, 3), black.batch(both, 4))
 
 
 @pytest.mark.slow
 def test_every_rung_is_measured_beside_the_one_before(study, small_bank, tiny_run, monkeypatch):
     monkeypatch.setattr(ladder, "MemoryBank", small_bank)
     monkeypatch.setattr(ladder, "PAINTED", 1)
+    monkeypatch.setattr(ladder, "KINDS", ("crack", "print"))
     two_steps = functools.partial(baselines.UNetSegmenter, steps=2, batch_size=2)
     monkeypatch.setattr(baselines, "UNetSegmenter", two_steps)
     for function in (ladder.painted_nuts, ladder.trained_unet):
