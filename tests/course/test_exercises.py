@@ -1,18 +1,21 @@
-"""The checks under the exercises: they refuse the stub and planted mistakes, and take the solution."""
+"""Each notebook runs from top to bottom in the tiny preset; its checks refuse stubs and planted mistakes, and take the
+solutions. One IPython shell in this process runs them all, because each kernel would import torch anew.
+"""
 
-from itertools import pairwise
 from pathlib import Path
 
 import jupytext
+import matplotlib.pyplot as plt
+import nbformat
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 
 from hazelnut_ae.course import build
 from hazelnut_ae.course.checks import check
 
-pytestmark = pytest.mark.slow
-
-FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "source"
-CHECKED = sorted(path.stem for path in FOLDER.glob("[0-9][0-9]_*.py"))
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+NAMES = sorted(path.stem for path in (FOLDER / "source").glob("[0-9][0-9]_*.py"))
 FIVE, EIGHT, NINE, TEN = "05_training", "08_results_table", "09_comparison_systems", "10_beyond"
 WRONG = [  # (notebook, exercise, what of the solution, becomes what)
     ("01_background", 1, "careful[2, 2:5]", "careful[2, 2:6]"),
@@ -94,7 +97,7 @@ WRONG = [  # (notebook, exercise, what of the solution, becomes what)
     (NINE, 1, 'block["f1"] < block', 'block["f1"] > block'),
     (NINE, 2, "/ usual.std()", ""),
     (NINE, 2, "- usual.mean()) / usual.std()", "/ usual.max())"),
-    (NINE, 3, 'SHORT["upright"]', 'SHORT["turn"]'),
+    (NINE, 3, 'AUGMENTATION_PRESETS["upright"]', 'AUGMENTATION_PRESETS["turn"]'),
     (NINE, 4, "(draw() for _ in range(1000))", "(np.arange(len(test)) for _ in range(1000))"),
     (NINE, 4, 'auroc("ae-l2", images) - auroc("anogan", images)', 'auroc("anogan", images) - auroc("ae-l2", images)'),
     (NINE, 5, "of_good.std() / of_good.mean()", "-of_good.std() / of_good.mean()"),
@@ -106,73 +109,68 @@ WRONG = [  # (notebook, exercise, what of the solution, becomes what)
 ]
 
 
-def cells_of(name):
-    """(the setup, {exercise: (stub, solution, check)}) of a source, as code."""
-    setup, exercises, number = "", {}, 0
-    for cell in jupytext.read(FOLDER / f"{name}.py").cells:
+@pytest.fixture
+def shell(painted_folder, tiny_run, monkeypatch, tmp_path):
+    """An IPython shell with the variables of the tiny preset, in the folder of the notebooks."""
+    for name, value in (("PRESET", "tiny"), ("DATA", painted_folder), ("RUN", tiny_run.folder), ("FIGURES", tmp_path)):
+        monkeypatch.setenv(f"HAZELNUT_{name}", str(value))
+    monkeypatch.chdir(FOLDER)
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+    plt.close("all")
+    plt.switch_backend("agg")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs_and_its_checks_tell_right_from_wrong(name, shell):
+    committed = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells
+    names, exercises = {}, {}
+    for cell in jupytext.read(FOLDER / "source" / f"{name}.py").cells:
         (tag,) = build.tags(cell) or {""}
-        if tag == "setup":
-            setup += cell.source + "\n\n"
-        elif tag == "exercise":
-            number += 1
-            assert cell.source.startswith(f"**{number} ("), cell.source
-            exercises[number] = {}
-        elif tag and cell.cell_type == "code":
-            assert tag not in exercises[number], f"exercise {number} has two cells with the tag {tag}"
-            exercises[number][tag] = cell.source
-    return setup, {key: (one["try"], one["solution"], one["check"]) for key, one in exercises.items()}
+        if tag == "exercise":
+            exercises[len(exercises) + 1] = {}
+        elif cell.cell_type != "code":
+            continue
+        elif tag in ("try", "solution", "check"):
+            assert tag not in exercises[len(exercises)], f"exercise {len(exercises)} has two cells with the tag {tag}"
+            exercises[len(exercises)][tag] = cell.source
+        else:
+            before = set(shell.user_ns)
+            run(shell, cell.source, committed)
+            if tag == "setup":
+                names |= {key: shell.user_ns[key] for key in set(shell.user_ns) - before}
+    for number, one in exercises.items():
+        assert verdict(one["try"], one["check"], names) == f"Exercise {number}: not yet."
+        assert verdict(one["solution"], one["check"], names) == f"Exercise {number}: right."
+    for _, number, right, wrong in [row for row in WRONG if row[0] == name]:
+        one = exercises[number]
+        assert right in one["solution"], (number, right)
+        mistaken = one["solution"].replace(right, wrong)
+        assert verdict(mistaken, one["check"], names) == f"Exercise {number}: not yet.", (number, wrong)
 
 
-@pytest.fixture(scope="module")
-def prepared(painted_folder, tiny_run):
-    """The names that the set-up cell of a notebook leaves, with the tiny run; made once for each notebook."""
-    made = {}
-
-    def names(notebook):
-        if notebook not in made:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("HAZELNUT_PRESET", "tiny")
-                patch.setenv("HAZELNUT_DATA", str(painted_folder))
-                patch.setenv("HAZELNUT_RUN", str(tiny_run.folder))
-                made[notebook] = {}
-                exec(cells_of(notebook)[0], made[notebook])
-                made[notebook]["lesson"].held_out_maps  # noqa: B018  reads the run
-        return dict(made[notebook])
-
-    return names
+def run(shell, source, committed):
+    """Runs a cell; one that is marked has exactly the committed output."""
+    with capture_output() as captured:
+        shell.run_cell(source).raise_error()
+    if "NBVAL_CHECK_OUTPUT" in source:
+        (cell,) = (cell for cell in committed if cell.source == source.strip("\n"))
+        shown = [output.data["text/plain"] for output in captured.outputs]
+        wanted = [output for output in cell.outputs if output.output_type != "stream"]
+        assert shown == [output["data"]["text/plain"] for output in wanted]
+        assert captured.stdout == "".join(o.text for o in cell.outputs if o.get("name") == "stdout")
 
 
-@pytest.mark.parametrize("notebook", CHECKED)
-def test_a_check_refuses_the_stub_and_takes_the_solution(notebook, prepared, capsys):
-    _, exercises = cells_of(notebook)
-    for number, (stub, solution, checking) in exercises.items():
-        for answer, verdict in ((stub, "not yet"), (solution, "right")):
-            names = prepared(notebook)
-            exec(answer, names)
-            capsys.readouterr()
-            exec(checking, names)
-            assert capsys.readouterr().out.startswith(f"Exercise {number}: {verdict}."), (number, verdict)
-
-
-@pytest.mark.parametrize(("notebook", "number", "right", "wrong"), WRONG)
-def test_a_check_refuses_a_planted_mistake(notebook, number, right, wrong, prepared, capsys):
-    _, solution, checking = cells_of(notebook)[1][number]
-    assert right in solution
-    names = prepared(notebook)
-    exec(solution.replace(right, wrong), names)
-    capsys.readouterr()
-    exec(checking, names)
-    assert capsys.readouterr().out.startswith(f"Exercise {number}: not yet.")
-
-
-@pytest.mark.parametrize("notebook", CHECKED)
-def test_each_solution_ends_with_a_sentence(notebook):
-    kinds = [(build.tags(cell) or {""}, cell) for cell in jupytext.read(FOLDER / f"{notebook}.py").cells]
-    kinds = [(tag, cell.cell_type) for (tag,), cell in ((list(tags), cell) for tags, cell in kinds)]
-    ends = [kind for kind, following in pairwise(kinds) if following[0] in ("exercise", "")]
-    ends = [kind for kind in ends if kind[0] in ("solution", "check")]
-    assert 3 <= len(ends) <= 5
-    assert set(ends) == {("solution", "markdown")}
+def verdict(answer, checking, names):
+    """The first words of the check below an answer, such as "Exercise 2: right."."""
+    names = dict(names)
+    with capture_output():
+        exec(answer, names)
+    with capture_output() as captured:
+        exec(checking, names)
+    exercise, words = captured.stdout.split(":", 1)
+    return f"{exercise}:{words.split('.')[0]}."
 
 
 def test_a_check_tells_any_error_in_one_line_and_stops_nothing(capsys):

@@ -1,9 +1,7 @@
-"""The notebooks as they are committed: built from their sources, executed, and still running."""
+"""The notebooks as they are committed: built from their sources, executed, complete."""
 
-import os
 import re
-import subprocess
-import sys
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -15,32 +13,43 @@ from hazelnut_ae.course import build
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = sorted((FOLDER / "source").glob("[0-9][0-9]_*.py"))
 NOTEBOOKS = sorted([*FOLDER.glob("[0-9][0-9]_*.ipynb"), *(FOLDER / "solutions").glob("[0-9][0-9]_*.ipynb")])
+WORDS, CODE_CELLS = 1500, 25  # of a notebook's main text, at most
+
+built = cache(build.notebooks_from)
+each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(FOLDER)))
 
 
-def by_name(path):
-    return str(path.relative_to(FOLDER))
-
-
+@cache
 def read(path):
     return nbformat.read(path, as_version=4)
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=by_name)
+@each_source
 def test_notebook_and_solutions_are_built_from_their_source(source):
-    for built, path in zip(build.notebooks_from(source), (FOLDER, FOLDER / "solutions"), strict=True):
-        path = path / f"{source.stem}.ipynb"
-        remedy = f"{path.name} is not what its source says; run python -m hazelnut_ae.course.build"
-        assert build.same_text(read(path), built), remedy
+    for book, folder in zip(built(source), (FOLDER, FOLDER / "solutions"), strict=True):
+        remedy = f"{source.stem} is not what its source says; run python -m hazelnut_ae.course.build"
+        assert build.same_text(read(folder / f"{source.stem}.ipynb"), book), remedy
 
 
-WORDS, CODE_CELLS = 1500, 25  # of a notebook's main text, at most
+def test_every_notebook_has_a_source():
+    assert {path.stem for path in NOTEBOOKS} == {path.stem for path in SOURCES}
 
 
-def main_text(book):
-    """(words of prose, code cells) without exercises, detours and what is folded away in <details>."""
+@each_source
+def test_a_notebook_imports_neither_engine_nor_benchmarks(source):
+    imported = re.findall(r"^(?:from|import) (\S+)(?: import (.+))?", source.read_text(encoding="utf-8"), re.M)
+    modules = {f"{module}.{names}" for module, names in imported}
+    assert not [module for module in modules if re.match(r"benchmarks|hazelnut_ae\.(engine|cli|io|download)", module)]
+
+
+@each_source
+def test_the_main_text_is_short(source):
+    """Without exercises, detours and what is folded away in <details>."""
     words, cells, detour = 0, 0, False
-    for cell in book.cells:
+    for cell in built(source)[0].cells:
         begins = cell.cell_type == "markdown" and cell.source.startswith("## ")
+        assert cell.source.startswith("## A detour") == ("detour" in build.tags(cell))
         detour = "detour" in build.tags(cell) or (detour and not begins)
         if begins and cell.source.startswith("## Exercises"):
             break
@@ -48,103 +57,52 @@ def main_text(book):
             prose = re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL)
             words += sum(any(letter.isalnum() for letter in word) for word in prose.split())
         cells += not detour and cell.cell_type == "code"
-    return words, cells
-
-
-@pytest.mark.parametrize("source", SOURCES, ids=by_name)
-def test_the_main_text_is_short(source):
-    words, cells = main_text(build.notebooks_from(source)[0])
     assert words <= WORDS
     assert cells <= CODE_CELLS
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=by_name)
-def test_detours_are_folded_and_left_out_of_the_solutions(source):
-    book, solutions = build.notebooks_from(source)
-    for cell in book.cells:
-        is_detour = cell.cell_type == "markdown" and cell.source.startswith("## A detour")
-        assert is_detour == ("detour" in build.tags(cell)) == cell.metadata.get(build.FOLDED, False)
-    assert not any("detour" in build.tags(cell) for cell in solutions.cells)
+@each_source
+def test_three_to_five_exercises_each_with_its_solution_and_a_last_sentence(source):
+    _, solutions = built(source)
+    cells = [(next(iter(build.tags(cell))), cell.cell_type) for cell in solutions.cells if build.tags(cell)]
+    tags = [tag for tag, _ in cells if tag in ("exercise", "solution")]
+    assert 3 <= tags.count("exercise") <= 5
+    assert all("solution" in tags[i + 1 : i + 2] for i, tag in enumerate(tags) if tag == "exercise")
+    ends = [cells[i - 1] for i, (tag, _) in enumerate([*cells, ("exercise", "")]) if tag == "exercise"][1:]
+    assert set(ends) == {("solution", "markdown")}
 
 
-def test_every_notebook_has_a_source():
-    assert {path.stem for path in NOTEBOOKS} == {path.stem for path in SOURCES}
-
-
-@pytest.mark.parametrize("source", SOURCES, ids=by_name)
-def test_three_to_five_exercises_each_with_its_solution(source):
-    _, solutions = build.notebooks_from(source)
-    kinds = [(build.tags(cell) & {"exercise", "solution"}, cell) for cell in solutions.cells]
-    kinds = [next(iter(kind)) for kind, _ in kinds if kind]
-    assert 3 <= kinds.count("exercise") <= 5
-    for kind, following in zip(kinds, [*kinds[1:], "end"], strict=True):
-        if kind == "exercise":
-            assert following == "solution"
-
-
-@pytest.mark.parametrize("source", SOURCES, ids=by_name)
-def test_a_lesson_says_what_it_is_and_where_to_go(source):
-    book, _ = build.notebooks_from(source)
+@each_source
+def test_a_lesson_says_what_it_is_where_to_go_and_which_file_has_its_code(source):
+    book, _ = built(source)
     first, last = book.cells[0].source, book.cells[-1].source
     assert all(words in first for words in ("What you'll do", "What you'll learn", "What you'll need"))
     assert all(words in last for words in ("In short", "In practice", "Further reading", "Next", "Solutions"))
     assert any("NBVAL_CHECK_OUTPUT" in cell.source for cell in book.cells)
-
-
-@pytest.mark.parametrize("source", SOURCES, ids=by_name)
-def test_a_lesson_names_the_file_of_its_code(source):
-    """And that is the file that the package's map names."""
-    opening = build.notebooks_from(source)[0].cells[0].source
-    named = re.findall(r"`hazelnut_ae/([a-z_]+)(?:\.py|/)`", opening)
+    named = re.findall(r"`hazelnut_ae/([a-z_]+)(?:\.py|/)`", first)
     (row,) = re.findall(rf"^    {source.stem[:2]} [a-z ]+?  +(.+)$", hazelnut_ae.__doc__, re.MULTILINE)
-    assert named == [name.strip() for name in re.sub(r"\([^)]*\)", "", row).split(",")]
+    assert named == [name.strip() for name in re.sub(r"\([^)]*\)", "", row).split(",")]  # the package's map
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=by_name)
-def test_links_lead_somewhere(path):
-    for cell in read(path).cells:
-        if cell.cell_type == "markdown":
-            for target in re.findall(r"\]\(([^)]+)\)", cell.source):
-                if not target.startswith("http"):
-                    assert (path.parent / target).exists(), target
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=by_name)
-def test_committed_outputs_are_fit_to_publish(path):
+@each_notebook
+def test_links_lead_somewhere_and_outputs_are_fit_to_publish(path):
     assert path.stat().st_size < 2_000_000
-    home = str(Path.home())
+    places = (f"{Path.home()}/", str(FOLDER.parent), "/home/", "/Users/", "/tmp/")
     for cell in read(path).cells:
+        for target in re.findall(r"\]\(([^)]+)\)", cell.source) if cell.cell_type == "markdown" else ():
+            assert target.startswith("http") or (path.parent / target).exists(), target
         for output in cell.get("outputs", []):
             assert output.output_type != "error", cell.source
             data = output.get("data", {})
             text = output.get("text", "") + "".join(data.get("text/plain", "")) + "".join(data.get("text/html", ""))
-            for place in (home + "/", str(FOLDER.parent), "/home/", "/Users/", "/tmp/"):
-                assert place not in text, cell.source
+            assert not any(place in text for place in places), cell.source
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=by_name)
-def test_notebook_runs(path, tmp_path_factory, tmp_path):
-    """Under nbval: every cell of the tiny preset runs, and cells with fixed results have them."""
-    shared = tmp_path_factory.getbasetemp() / "notebook_cache"  # painted and trained once for all notebooks
-    environment = {**os.environ, "HAZELNUT_PRESET": "tiny", "HAZELNUT_CACHE": str(shared)}
-    environment |= {"HAZELNUT_FIGURES": str(tmp_path / "figures"), "OMP_NUM_THREADS": "1"}
-    environment.pop("HAZELNUT_RUN", None)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--nbval-lax",
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        str(path),
-    ]
-    done = subprocess.run(command, env=environment, cwd=FOLDER.parent, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+@each_notebook
+def test_a_notebook_is_executed_from_top_to_bottom(path):
+    counts = [cell.execution_count for cell in read(path).cells if cell.cell_type == "code" and cell.source]
+    assert counts == sorted(counts, key=lambda count: count or 0)
+    assert None not in counts
 
 
 def test_outputs_of_unchanged_cells_survive_a_rebuild(tmp_path):
@@ -153,7 +111,7 @@ def test_outputs_of_unchanged_cells_survive_a_rebuild(tmp_path):
     source.write_text('# %% [markdown]\n# # One\n\n# %%\n1 + 1\n\n# %%\n2 + 2\n\n# %% tags=["solution"]\n3 + 3\n')
     assert len(build.write_notebooks(tmp_path)) == 2
     path = tmp_path / "01_one.ipynb"
-    book = read(path)
+    book = nbformat.read(path, as_version=4)
     assert [cell.source for cell in book.cells] == ["# One", "1 + 1", "2 + 2"]
     for cell in book.cells[1:]:
         cell.outputs = [nbformat.v4.new_output("stream", text=cell.source)]
@@ -161,5 +119,6 @@ def test_outputs_of_unchanged_cells_survive_a_rebuild(tmp_path):
     assert build.write_notebooks(tmp_path) == []
     source.write_text(source.read_text().replace("2 + 2", "2 * 2"))
     assert build.write_notebooks(tmp_path) == [path]
-    assert [len(cell.outputs) for cell in read(path).cells[1:]] == [1, 0]
-    assert [cell.source for cell in read(tmp_path / "solutions" / "01_one.ipynb").cells[1:]] == ["3 + 3"]
+    assert [len(cell.outputs) for cell in nbformat.read(path, as_version=4).cells[1:]] == [1, 0]
+    solutions = nbformat.read(tmp_path / "solutions" / "01_one.ipynb", as_version=4)
+    assert [cell.source for cell in solutions.cells[1:]] == ["3 + 3"]

@@ -17,7 +17,7 @@ def picture_of(widget):
     return Image.open(io.BytesIO(widget.picture.value))
 
 
-def test_a_dial_follows_and_leaves_its_picture():
+def test_an_interactive_figure_follows_and_leaves_its_picture():
     def look(tau):
         figure, ax = plt.subplots(figsize=(2, 1))
         plt.close(figure)
@@ -25,14 +25,14 @@ def test_a_dial_follows_and_leaves_its_picture():
         return figure
 
     slider = widgets.slider(0.2, 0.0, 1.0, 0.1, "τ")
-    dial = widgets.dial(look, tau=slider)
-    before = dial.picture.value
-    assert picture_of(dial).format == "JPEG"
+    widget = widgets.interactive_figure(look, tau=slider)
+    before = widget.picture.value
+    assert picture_of(widget).format == "JPEG"
     slider.value = 0.6
-    assert dial.picture.value != before
-    bundle, about = dial._repr_mimebundle_()
+    assert widget.picture.value != before
+    bundle, about = widget._repr_mimebundle_()
     assert {"image/jpeg", "application/vnd.jupyter.widget-view+json"} <= set(bundle)
-    assert about["image/jpeg"]["width"] * 2 == picture_of(dial).width  # twice as sharp as it is shown
+    assert about["image/jpeg"]["width"] * 2 == picture_of(widget).width  # twice as sharp as it is shown
 
 
 @pytest.mark.parametrize("tool", widgets.TOOLS)
@@ -61,7 +61,7 @@ def test_ssim_forgives_more_light_and_not_noise():
     nut = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8).repeat(4, axis=1).repeat(4, axis=2)
 
     def told(change, amount):
-        titles = [ax.get_title() for ax in widgets.eyes(nut, change, amount).axes]
+        titles = [ax.get_title() for ax in widgets.differences(nut, change, amount).axes]
         return [float(title.split()[-1]) for title in titles[2:4]]
 
     assert all(told(change, 0) == [0, 0] for change in widgets.CHANGES)
@@ -74,7 +74,7 @@ def test_ssim_forgives_more_light_and_not_noise():
     assert before.picture.value != shown
 
 
-def test_the_curves_of_two_bells_are_those_of_a_sample():
+def test_the_curves_of_two_distributions_are_those_of_a_sample():
     rng = np.random.default_rng(0)
     truth = rng.random(400_000) < 0.1
     scores = rng.normal(size=len(truth)) + 2.0 * truth
