@@ -17,7 +17,6 @@ CHECK = re.compile(r"^\s*with\s+check\((\d+)\)", re.MULTILINE)
 RESULTS = ("passed", "failed", "error", "timeout", "missing")
 LARGEST = 64 << 20  # bytes of a notebook; pictures are in it
 SAME_CELLS = 3  # a notebook belongs to a lesson if it has at least so many of its cells
-LIMIT = "__import__('hazelnut_ae.course.sandbox', fromlist=['_']).limit_memory({:.0f})"
 
 Row = namedtuple("Row", "file lesson exercise result message")  # exercise None: the whole notebook
 # A notebook of the project: the texts of all cells, the set-up's code; by exercise the code handed out and the check.
@@ -41,8 +40,6 @@ def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, 
     """
     mode, found = sandbox.choose(docker, trust), find_notebooks(places)
     ours, rows, ready = load_lessons(lessons), [], set()
-    if lessons and any(path.resolve().is_relative_to(Path(lessons).resolve()) for _, path in found):
-        raise DataError(f"{lessons} has the project's own notebooks; grade copies of them from another folder.")
     _say(f"{sandbox.PROTECTION[mode]}\nPreparing the images and the run of the {preset} preset …")
     environment, limits = prepared_environment(preset), {"seconds": seconds, "total": total, "memory": memory}
     for count, (name, path) in enumerate(found, 1):
@@ -52,17 +49,16 @@ def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, 
         except DataError as problem:
             rows.append(Row(name, "", None, "error", str(problem)))
             continue
-        setup = [{"kind": "setup", "exercise": None, "code": code} for code in lesson.setup]
-        if lesson.name not in ready:  # our own code, which may fill the cache
-            task = {"cells": setup, "files": {}, "private_cache": False, **limits, "total": 1800}
-            if said := sandbox.run(task, "trust", environment).get("problem"):
-                raise DataError(f"The set-up of {lesson.name} does not run ({said}); mend that first.")
+        task = {"setup": lesson.setup, "cells": [], "files": {}, "private_cache": False} | limits
+        if lesson.name not in ready:  # the project's own code, which may fill the cache
+            if problem := sandbox.run(task | {"total": 1800}, "trust", environment).get("problem"):
+                raise DataError(f"The set-up of {lesson.name} does not run ({problem}); mend that first.")
             ready.add(lesson.name)
-        steps, verdicts = plan(cells, lesson)
+        task["cells"], verdicts = plan(cells, lesson)
         if len(verdicts) < len(lesson.checks):
-            setup += [{"kind": "setup", "exercise": None, "code": LIMIT.format(memory * 1e9)}]
-            task = {"cells": setup + steps, "files": helpers(path), "private_cache": mode != "trust", **limits}
-            verdicts |= _told(sandbox.run(task, mode, environment, docker), lesson, verdicts, total)
+            task |= {"files": helpers(path), "private_cache": mode != "trust"}
+            said = sandbox.run(task, mode, environment, docker)
+            verdicts = {number: told(said, number, total) for number in lesson.checks} | verdicts
         rows += [Row(name, lesson.name, number, *verdicts[number]) for number in lesson.checks]
     return rows
 
@@ -71,15 +67,15 @@ def _say(line):
     print(line, file=sys.stderr, flush=True)
 
 
-def _told(said, lesson, known, total):
-    """{exercise: (result, message)} of what a sandbox said, in which a student's code can have written anything."""
-    found, told = said.get("verdicts"), {}
-    late = ("timeout", f"the {total:g} seconds of the notebook were over before it")
-    for number in set(lesson.checks) - set(known):
-        pair = found.get(str(number), late) if isinstance(found, dict) else ("error", said.get("problem"))
-        result, message = pair if isinstance(pair, list | tuple) and len(pair) == 2 else ("error", "no verdict")
-        told[number] = (result if result in RESULTS else "error", printable(str(message))[:200])
-    return told
+def told(said, number, total):
+    """(result, message) of an exercise by what a sandbox said, where the student's code can have written anything."""
+    if not isinstance(said.get("verdicts"), dict):
+        return "error", printable(str(said.get("problem")))
+    late = ["timeout", f"the {total:g} seconds of the notebook were over before it"]
+    match said["verdicts"].get(str(number), late):
+        case [result, str(message)] if result in RESULTS:
+            return result, printable(message)[:200]
+    return "error", "its process sent no verdict"
 
 
 def load_lessons(folder=None):
@@ -198,7 +194,7 @@ def table(rows):
     lines = ["  ".join([*map(str.ljust, line[:4], widths), line[4]]).rstrip() for line in texts]
     reached = {}
     for row in rows:
-        reached.setdefault((printable(row.file).ljust(widths[0]), row.lesson[:2].ljust(2)), []).append(row)
+        reached.setdefault((printable(row.file).ljust(widths[0]), (row.lesson[:2] or "–").ljust(2)), []).append(row)
     lines += [""] if len(reached) > 1 else []
     for (file, lesson), those in reached.items() if len(reached) > 1 else ():
         passed = sum(row.result == "passed" for row in those)

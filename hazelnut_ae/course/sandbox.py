@@ -1,7 +1,7 @@
 """Run one handed-in notebook apart from everything else: in bubblewrap, in a container, or as a plain process.
 
-The parent starts `python -m hazelnut_ae.course.sandbox` inside the sandbox, sends it the task as JSON and
-reads the verdicts as JSON: standard input and output. Nothing else comes back, and nothing is unpickled.
+The parent starts this file inside the sandbox, writes the task as JSON to its standard input and reads the verdicts as
+JSON from its standard output. Nothing else comes back, and nothing is unpickled.
 """
 
 import contextlib
@@ -22,10 +22,11 @@ from pathlib import Path
 import hazelnut_ae
 from hazelnut_ae.errors import DataError
 
+SELF = "hazelnut_ae.course.sandbox"
 PACKAGE = Path(hazelnut_ae.__file__).resolve().parent
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/fonts")
 KEPT = ("PATH", "LANG", "LC_ALL", "OMP_NUM_THREADS", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "DOCKER_HOST")
-DISK = 512 << 20  # bytes of a file that a notebook writes
+DISK = 512 << 20  # bytes that a notebook may write to one file
 GRACE = 60  # seconds beyond its own time limit after which a sandbox is ended from outside
 LARGEST = 1 << 20  # bytes of an answer that are read
 APART = "has no network, sees no other process and reads only {}, this package and its cache; what it writes is lost."
@@ -57,7 +58,7 @@ def choose(docker=None, trust=False):
 
 def _bwrap(readable):
     sized = b"--size" in subprocess.run(["bwrap", "--help"], capture_output=True).stdout  # from version 0.7 on
-    options = ["--unshare-all", "--die-with-parent", "--new-session", "--dev", "/dev", "--proc", "/proc"]
+    options = "--unshare-all --cap-drop ALL --die-with-parent --new-session --dev /dev --proc /proc".split()
     options += [*(("--size", str(DISK)) if sized else ()), "--tmpfs", "/tmp"]
     for path in (*SYSTEM, *readable):
         options += ["--ro-bind-try", path, path]
@@ -65,9 +66,9 @@ def _bwrap(readable):
 
 
 def _docker(image, name, readable, environment, memory):
-    options = ["--rm", "-i", "--init", "--name", name, "--network", "none", "--read-only", "--cap-drop", "ALL"]
-    options += ["--security-opt", "no-new-privileges", "--pids-limit", "512", "--memory", f"{memory + 4:g}g"]
-    options += ["--tmpfs", f"/tmp:size={DISK},mode=1777", "--workdir", "/tmp"]
+    options = "--rm -i --init --network none --read-only --cap-drop ALL --security-opt no-new-privileges".split()
+    options += f"--name {name} --pids-limit 512 --memory {memory + 4:g}g --workdir /tmp".split()
+    options += ["--tmpfs", f"/tmp:size={DISK},mode=1777"]
     options += ["--user", f"{os.getuid()}:{os.getgid()}"] if hasattr(os, "getuid") else []
     options += [word for path in readable for word in ("--volume", f"{path}:{path}:ro")]
     options += [word for pair in environment.items() for word in ("--env", "=".join(pair))]
@@ -81,20 +82,20 @@ def command(mode, environment, image=None, name="", memory=2):
     environment = environment | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8"}
     if mode == "docker":
         before = [*_docker(image, name, sorted(readable), environment, memory), "python"]
-        return [*before, "-m", __name__], ours | {"HOME": str(Path.home())}
+        return [*before, "-m", SELF], ours | {"HOME": str(Path.home())}
     libraries = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
     environment["PYTHONPATH"] = os.pathsep.join([str(PACKAGE.parent), *libraries])
     readable |= {sys.prefix, sys.base_prefix, *libraries}
     before = _bwrap(sorted(readable)) if mode == "bwrap" else []
-    return [*before, sys.executable, "-m", __name__], ours | environment | {"PYTHONDONTWRITEBYTECODE": "1"}
+    return [*before, sys.executable, "-m", SELF], ours | environment | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def run(task, mode, environment, image=None):
     """Run a task in a sandbox.
 
     Args:
-        task: a dict for JSON: "cells", "seconds", "total", "memory" as in `work`; "files": {name: text} beside the
-            notebook; "private_cache": whether what it adds to the cache is lost.
+        task: a dict for JSON: that of `work`, and "files": {name: text} to put beside the notebook, and
+            "private_cache": whether what it adds to the cache is lost.
         mode: "bwrap", "docker" or "trust".
         environment: the HAZELNUT_* variables of the notebook; the folders that they name can be read.
         image: the image of mode "docker": Python and the libraries; the package is added.
@@ -153,24 +154,26 @@ def work(task, folder):
     of the time: they run only where a name is not defined without them.
 
     Args:
-        task: "cells": dicts with "kind" (setup, lesson, answer, check), "exercise" (a number or None) and "code";
-            "seconds" for a cell, "total" for all; "memory" in GB beyond what the set-up takes.
+        task: "setup": the project's code; "cells": dicts with "kind" (lesson, answer or check), "exercise" (a number or
+            None) and "code"; "seconds" for a cell, "total" for all; "memory" in GB beyond what the set-up takes.
         folder: the working folder of the kernel.
     """
+    limit = f"__import__('{SELF}', fromlist=['_']).limit_memory({task['memory'] * 1e9:.0f})"
+    cells = [{"kind": "setup", "exercise": None, "code": code} for code in (*task["setup"], limit)] + task["cells"]
+    left_out = lessons = {i for i, cell in enumerate(cells) if cell["kind"] == "lesson"}
     verdicts, ends = {}, time.monotonic() + task["total"]
-    left_out = lessons = {i for i, cell in enumerate(task["cells"]) if cell["kind"] == "lesson"}
     while time.monotonic() < ends:
-        stopped = _attempt(task, folder, ends, left_out, verdicts)
+        stopped = _attempt(cells, task, folder, ends, left_out, verdicts)
         if stopped is not None:
             left_out = left_out | {stopped}
         elif left_out & lessons and any(message.startswith("NameError") for _, message in verdicts.values()):
-            left_out, verdicts = left_out - lessons, {}
+            left_out, lessons, verdicts = left_out - lessons, set(), {}
         else:
             break
     return verdicts
 
 
-def _attempt(task, folder, ends, left_out, verdicts):
+def _attempt(cells, task, folder, ends, left_out, verdicts):
     """Fill in the verdicts; returns the index of a cell that hung or ended the kernel, or None."""
     import nbformat
     from nbclient import NotebookClient
@@ -181,31 +184,30 @@ def _attempt(task, folder, ends, left_out, verdicts):
             del outs[:-50]  # an endless print must not fill the memory
             return super().output(outs, *rest)
 
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell["code"]) for cell in task["cells"]])
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell["code"]) for cell in cells])
     options = {"allow_errors": True, "kernel_name": "python3", "shutdown_kernel": "immediate"}
     client, errors = Client(book, resources={"metadata": {"path": str(folder)}}, **options), {}
     with client.setup_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-        for i, cell in enumerate(task["cells"]):
+        for i, cell in enumerate(cells):
             kind, number, left = cell["kind"], cell["exercise"], ends - time.monotonic()
             if left <= 0:
                 break
             if i in left_out or (kind == "check" and number in verdicts):
                 continue
             client.timeout = math.ceil(left if kind == "setup" else min(task["seconds"], left))
+            stop = error = None
             try:
-                client.execute_cell(book.cells[i], i)
-            except (CellTimeoutError, DeadKernelError) as error:
+                outputs = client.execute_cell(book.cells[i], i).outputs
+                error = next((f"{one.ename}: {one.evalue}" for one in outputs if one.output_type == "error"), None)
+            except CellTimeoutError:
+                stop = ["timeout", f"not done after {client.timeout} seconds"]
+            except DeadKernelError:
                 stop = ["error", "it ended the kernel: out of memory, or by its own doing"]
-                if isinstance(error, CellTimeoutError):
-                    stop = ["timeout", f"not done after {client.timeout} seconds"]
-                if kind == "setup":
-                    raise DataError(f"the set-up: {stop[1]}") from error
+            if kind == "setup" and (stop or error):
+                raise DataError(f"the set-up stopped: {error or stop[1]}")
+            if stop:
                 verdicts |= {number: stop} if number else {}
                 return i
-            outputs = book.cells[i].outputs
-            error = next((f"{one.ename}: {one.evalue}" for one in outputs if one.output_type == "error"), None)
-            if kind == "setup" and error:
-                raise DataError(f"the set-up stopped with {error}")
             if kind == "check":
                 printed = "".join(output.text for output in outputs if output.get("name") == "stdout")
                 verdicts[number] = verdict(number, printed, errors.get(number), error, task["memory"])

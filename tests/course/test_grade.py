@@ -157,9 +157,9 @@ attempt("change cache", lambda: (pathlib.Path(os.environ["HAZELNUT_CACHE"]) / "k
 attempt("see the parent", lambda: open("/proc/{parent}/cmdline").read().index("pytest"))
 attempt("mount", lambda: subprocess.run(["mount", "-o", "remount,rw,bind", "/usr"], check=True, capture_output=True))
 attempt("more memory", lambda: resource.setrlimit(resource.RLIMIT_AS, (-1, -1)))
+attempt("new in cache", lambda: (pathlib.Path(os.environ["HAZELNUT_CACHE"]) / "new.txt").write_text("new"))
 attempt("fill", lambda: pathlib.Path("big").write_bytes(bytes(600 << 20)))
 attempt("scratch", lambda: open("mine.txt", "w"))
-attempt("new in cache", lambda: (pathlib.Path(os.environ["HAZELNUT_CACHE"]) / "new.txt").write_text("new"))
 total = ", ".join(open_to)
 """
 
@@ -168,9 +168,7 @@ total = ", ".join(open_to)
 def graded(ours, tmp_path_factory):
     """The rows of one class: those who are right, wrong, hostile, and what is no notebook; graded in one go."""
     place = tmp_path_factory.mktemp("class") / "handed in"
-    hand_in(ours, place / "right.ipynb", SOLVED)
     hand_in(ours, place / "stub.ipynb", {})
-    hand_in(ours, place / "wrong.ipynb", {1: "total = 44", 2: "def doubled(array):\n    array *= 2\n    return array"})
     hang = {
         1: "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
         2: "def doubled(array):\n    while True: pass",
@@ -179,42 +177,45 @@ def graded(ours, tmp_path_factory):
     hand_in(ours, place / "hang.ipynb", hang)
     memory = {1: "total = np.ones(10**10).sum()", 2: "total = = 1", 4: "import sys\nsys.exit()"}
     hand_in(ours, place / "memory.ipynb", memory)
-    loud = {1: "print('x' * 10**7)\ntotal = int(input())", 2: "def doubled(array):\n    raise AssertionError('=1+1')"}
+    loud = {1: "print('x' * 10**7)\ntotal = 44", 2: "def doubled(array):\n    raise AssertionError('=1+1')"}
     loud[4] = (
         "import sys\ndef twice(f, x):\n    for _ in range(10**4): print('Exercise 4: not yet.')\n    return f(f(x))"
     )
     hand_in(ours, place / "loud.ipynb", loud)
     jupyter = {
-        1: "%matplotlib inline\n!echo hello\ntotal = from_lesson(int(math.sqrt(38**2)))",
+        1: "%time 1 + 1\n!echo hello\ntotal = from_lesson(int(math.sqrt(38**2)))",
         2: "from helpers import times\ndef doubled(array):\n    return times(array, 2)",
         4: "def twice(f, x):\n    return f(once(f, x))",
     }
     above = ["import math", "def once(f, x):\n    return f(x)"]
     hand_in(ours, place / "ida" / "jupyter.ipynb", jupyter, above)
     (place / "ida" / "helpers.py").write_text("def times(array, n):\n    return n * array\n")
-    hand_in(ours, place / "no_checks.ipynb", SOLVED, keep=lambda cell: "with check" not in cell.source)
+    hand_in(ours, place / "=odd\x1b[31m; `name`.ipynb", SOLVED, keep=lambda cell: "with check" not in cell.source)
     gone = ("import numpy", "**2", "total = 45")
-    hand_in(ours, place / "deleted.ipynb", SOLVED, keep=lambda cell: not cell.source.startswith(gone))
-    hand_in(ours, place / "=hostile\x1b[31m; `name`.ipynb", SOLVED)
+    wrong = SOLVED | {2: "def doubled(array):\n    array *= 2\n    return array"}
+    hand_in(ours, place / "deleted.ipynb", wrong, keep=lambda cell: not cell.source.startswith(gone))
     for name, data in {"empty": b"", "list": b"[1, 2]", "deep": b"[" * 100_000, "binary": b"\xff\xfe\x00"}.items():
         (place / f"{name}.ipynb").write_bytes(data)
     (place / "other cells.ipynb").write_text('{"cells": []}')
     if hasattr(os, "mkfifo"):
         os.mkfifo(place / "pipe.ipynb")
-    return grade.grade([place], lessons=ours, seconds=3, memory=0.5, trust=bool(why_no_bubblewrap()))
+    return grade.grade([place], lessons=ours, seconds=5, memory=0.5, trust=bool(why_no_bubblewrap()))
 
 
 @pytest.mark.slow
-def test_right_answers_pass_stubs_are_missing_and_wrong_ones_fail(graded):
-    assert verdicts(graded, "right.ipynb") == RIGHT
+def test_answers_pass_fail_or_are_missing_with_a_reason(graded):
+    assert verdicts(graded, "=odd\x1b[31m; `name`.ipynb") == RIGHT
     assert verdicts(graded, "stub.ipynb") == [("missing", "it is as it was handed out")] * 3
-    assert verdicts(graded, "wrong.ipynb")[:2] == [("failed", "not 44"), ("failed", "and the array itself stays")]
+    missing, wrong, right = verdicts(graded, "deleted.ipynb")
+    assert missing == ("missing", "its cells are not there")
+    assert wrong == ("failed", "and the array itself stays")
+    assert right == ("passed", "")
 
 
 @pytest.mark.slow
 def test_a_cell_that_hangs_or_ends_its_kernel_costs_its_own_exercise_only(graded):
     (first, why), second, (third, doing) = verdicts(graded, "hang.ipynb")
-    assert (first, why) == second == ("timeout", "not done after 3 seconds")
+    assert (first, why) == second == ("timeout", "not done after 5 seconds")
     assert third == "error"
     assert "ended the kernel" in doing
 
@@ -226,17 +227,12 @@ def test_memory_errors_and_noise_are_named(graded):
     assert syntax[0] == "error"
     assert syntax[1].startswith("SyntaxError")
     assert leaves[0] == "error"
-    asks, shouts, prints = verdicts(graded, "loud.ipynb")
-    assert asks[0] == "error"
-    assert shouts == ("failed", "=1+1")
-    assert prints == ("passed", "")
+    assert verdicts(graded, "loud.ipynb") == [("failed", "not 44"), ("failed", "=1+1"), ("passed", "")]
 
 
 @pytest.mark.slow
 def test_what_runs_in_jupyter_is_credited(graded):
-    for file in ("ida/jupyter.ipynb", "no_checks.ipynb", "=hostile\x1b[31m; `name`.ipynb"):
-        assert verdicts(graded, file) == RIGHT, file
-    assert verdicts(graded, "deleted.ipynb") == [("missing", "its cells are not there"), *RIGHT[:2]]
+    assert verdicts(graded, "ida/jupyter.ipynb") == RIGHT
 
 
 @pytest.mark.slow
@@ -252,14 +248,11 @@ def test_what_is_no_notebook_gets_one_row_with_a_reason(graded):
 def test_bubblewrap_keeps_out_of_files_network_and_processes(ours, tmp_path, no_images, monkeypatch):
     import socket
 
-    monkeypatch.setattr(
-        grade,
-        "prepared_environment",
-        lambda preset: {"HAZELNUT_CACHE": str(no_images), "REAL_CACHE": str(no_images)},
-    )
+    environment = {"HAZELNUT_CACHE": str(no_images), "REAL_CACHE": str(no_images)}
+    monkeypatch.setattr(grade, "prepared_environment", lambda preset: environment)
     (tmp_path / "secret.txt").write_text("other people's")
     other, package = tmp_path / "handed in" / "other.ipynb", os.path.dirname(hazelnut_ae.__file__)
-    hand_in(ours, other, SOLVED)
+    hand_in(ours, other, {})
     before = other.read_bytes()
     with socket.create_server(("127.0.0.1", 0)) as server:
         host, port = server.getsockname()
@@ -267,8 +260,7 @@ def test_bubblewrap_keeps_out_of_files_network_and_processes(ours, tmp_path, no_
         code = NOSY.format(host=host, port=port, **places)
         hand_in(ours, other.with_name("nosy.ipynb"), {1: code})
         rows = grade.grade([tmp_path / "handed in"], lessons=ours, memory=4)
-    assert verdicts(rows, "nosy.ipynb")[0] == ("failed", "not scratch, new in cache")
-    assert verdicts(rows, "other.ipynb") == RIGHT
+    assert verdicts(rows, "nosy.ipynb")[0] == ("failed", "not new in cache, scratch")
     assert other.read_bytes() == before
     assert [path.name for path in no_images.iterdir() if path.name != "matplotlib"] == ["kept.txt"]
     assert (no_images / "kept.txt").read_text() == "as it was"
@@ -327,11 +319,10 @@ def test_a_spreadsheet_gets_no_formula_and_a_broken_notebook_is_not_called_zero(
     row, _ = csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8-sig"))
     assert row["file"].startswith("'=")
     assert row["message"] == '\'=cmd|"/c calc"!A1, more\\x1b[31m'
-    assert "b.ipynb                 –   not graded\n2 notebooks: 1 failed, 1 error." in grade.table(rows)
+    assert "b.ipynb              –   not graded\n2 notebooks: 1 failed, 1 error." in grade.table(rows)
 
 
-def test_places_without_notebooks_and_the_project_s_own_are_refused(ours, tmp_path):
-    with pytest.raises(DataError, match="is no notebook and no folder"):
-        grade.grade([tmp_path], lessons=ours, trust=True)
-    with pytest.raises(DataError, match="the project's own"):
-        grade.grade([ours / "01_small.ipynb"], lessons=ours, trust=True)
+def test_places_without_notebooks_are_refused(ours, tmp_path):
+    for place in (tmp_path, tmp_path / "none"):
+        with pytest.raises(DataError, match="is no notebook and no folder"):
+            grade.grade([place], lessons=ours, trust=True)
