@@ -23,7 +23,8 @@ def test_from_painting_to_figures(tmp_path, capsys):
     assert run("synthesize", data, "--preset", "tiny") == 0
     assert run("check", data) == 0
     said = capsys.readouterr().out
-    assert "No problem found" in said and f"hazelnut-ae train {data}".split()[0] in said
+    assert "No problem found" in said
+    assert "hazelnut-ae train" in said
     assert run("train", data, "--run", folder, "--preset", "tiny") == 0
     assert run("evaluate", data, "--run", folder, "--json", tmp_path / "r.json") == 0
     assert "crack" in capsys.readouterr().out
@@ -93,7 +94,8 @@ def test_bad_data_exits_with_1_and_one_sentence(painted_folder, tmp_path, capsys
     ):
         assert run(*arguments) == 1
         said = "".join(capsys.readouterr())
-        assert named in said and "Traceback" not in said
+        assert named in said
+        assert "Traceback" not in said
     assert not (tmp_path / "r").exists()
 
 

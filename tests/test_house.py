@@ -1,4 +1,4 @@
-"""What import-linter cannot check: short modules, one training loop, one place for colours, notebooks without plumbing."""
+"""What import-linter cannot check: short modules, one training loop, one place for colours, plain notebooks."""
 
 import re
 from pathlib import Path
