@@ -117,8 +117,9 @@ def test_a_killed_command_goes_on_and_ends_with_the_same_bytes(redness, photogra
     paths, out = paths_in(photographs), tmp_path / "out"
     predict_paths(redness, paths, out)
     whole, random = tree(out), np.random.default_rng(seed)
-    header = whole["journal.jsonl"].index(b"\n") + 1
-    os.truncate(out / "journal.jsonl", int(random.integers(header, len(whole["journal.jsonl"]))))
+    lines = whole["journal.jsonl"].splitlines(keepends=True)
+    keep, rest = ((1, b""), (33, lines[33][:-1]), (38, lines[38][:3]))[seed]
+    (out / "journal.jsonl").write_bytes(b"".join(lines[:keep]) + rest)
     for name in ("predictions.csv", "report.html")[:seed]:
         (out / name).unlink()
         (out / f".{name}.k3j.tmp").write_bytes(whole[name][:100])
@@ -131,17 +132,6 @@ def test_a_killed_command_goes_on_and_ends_with_the_same_bytes(redness, photogra
     assert again == {name: content for name, content in whole.items() if name != "journal.jsonl"}
     assert redness.detector.batches  # batches as they were, so that even a network computes the same
     assert set(redness.detector.batches) <= {31, 9}
-
-
-def test_a_journal_cut_between_or_inside_lines_is_completed(redness, photographs, tmp_path):
-    paths, out = paths_in(photographs), tmp_path / "out"
-    predict_paths(redness, paths, out)
-    whole = tree(out)
-    lines = whole["journal.jsonl"].splitlines(keepends=True)
-    for keep, rest in ((1, b""), (33, lines[33][:-1]), (40, lines[40][:3])):
-        (out / "journal.jsonl").write_bytes(b"".join(lines[:keep]) + rest)
-        predict_paths(redness, paths, out)
-        assert tree(out) == whole
 
 
 def test_nothing_is_scored_twice_and_new_or_changed_images_join(redness, photographs, tmp_path):
@@ -184,7 +174,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(redness, photographs, tmp_pat
 
 def test_memory_does_not_grow_with_the_number_of_images(redness, tmp_path, monkeypatch):
     """Never more photographs at once than two batches of them, the second while the first is being let go."""
-    for i in range(150):
+    for i in range(100):
         spotted(tmp_path / "new" / f"{i:03d}.png", size=(16, 16))
     alive, most = set(), []
 
@@ -201,7 +191,7 @@ def test_memory_does_not_grow_with_the_number_of_images(redness, tmp_path, monke
     monkeypatch.setattr(prediction.images, "read", read)
     predict_paths(redness, paths_in(tmp_path / "new"), tmp_path / "out", pictures=False)
     assert max(most) <= 2 * 32 + 1
-    assert len(rows(tmp_path / "out")) == 150
+    assert len(rows(tmp_path / "out")) == 100
 
 
 def test_the_command_line(painted_folder, painted, tiny_run, tmp_path, capsys):
