@@ -4,14 +4,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run lab test quick-test lint notebooks numbers book slides classroom clean
+.PHONY: run lab test quick-test lint notebooks numbers book slides classroom publish-name clean
 .DEFAULT_GOAL := run
 
-# The main job; HAZELNUT_DATA=folder make run takes your own images. Without make: hazelnut-ae start.
-run: .venv/installed
+# Installs the core and runs it. HAZELNUT_DATA=folder make run takes your own images. Without make: hazelnut-ae start.
+run: .venv/core
 	$(BIN)/hazelnut-ae start
 
-lab: .venv/installed
+lab: .venv/notebooks
 	$(BIN)/jupyter lab notebooks
 
 test: lint
@@ -21,21 +21,22 @@ test: lint
 quick-test: lint
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m "not slow"
 
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+
 # Builds the notebooks and their solutions from notebooks/source and executes them in place; ONLY=06 for one of them.
-notebooks: .venv/installed
+notebooks: .venv/dev
 	$(BIN)/python -m hazelnut_ae.course.build
 	$(BIN)/hazelnut-ae tutorial --out notebooks --figures figures --solutions $(if $(ONLY),--only $(ONLY))
 
-# Writes hazelnut_ae/shipped/README.md from the numbers beside it.
-numbers: .venv/installed
-	$(BIN)/python -m hazelnut_ae.shipped
-
-# One folder and one zip from which laptops install without a network; PIP="…" hands options to pip download.
-classroom: .venv/installed
-	$(BIN)/python -m hazelnut_ae.course.classroom $(or $(OUT),classroom) $(if $(PIP),-- $(PIP))
+# Writes the page of measured numbers, hazelnut_ae/shipped/README.md, from the files beside it.
+numbers: .venv/dev
+	$(BIN)/python -m benchmarks numbers
 
 # The course as a web site with its playground, in book/_build/html. Needs npm (of Node.js) the first time, for MathJax and
-# onnxruntime-web as book/package-lock.json names them; nothing is executed.
+# onnxruntime-web as book/package-lock.json names them. Executes nothing.
 book: .venv/book
 	$(BIN)/python book/build.py
 
@@ -43,20 +44,24 @@ book: .venv/book
 slides: .venv/book
 	$(BIN)/python book/slides.py
 
-.venv/book: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable ".[book]"
-	@touch .venv/book
+# One folder and one zip from which laptops install without a network; PIP="…" hands options to pip download.
+classroom: .venv/notebooks
+	$(BIN)/python -m hazelnut_ae.course.classroom $(or $(OUT),classroom) $(if $(PIP),-- $(PIP))
 
-lint: .venv/installed
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+# Fills in where this repository is on GitHub: README, Colab, Binder, CITATION and pyproject. Without OWNER: from git's origin.
+publish-name:
+	$(PYTHON) .github/publish_name.py $(OWNER)
 
-.venv/installed: pyproject.toml
-	@echo "Building .venv with everything that pyproject.toml lists; this takes a few minutes, once."
-	$(PYTHON) -m venv .venv
+.venv/core: pyproject.toml
+	@echo "Building .venv; this takes a few minutes, once."
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
-	@touch .venv/installed
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/notebooks .venv/dev .venv/book: .venv/%: .venv/core
+	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	@touch $@
 
 clean:
 	rm -rf .venv runs slides book/node_modules book/pages book/_extra book/_build

@@ -1,1 +1,1 @@
-"""The measurements behind the course: `python -m benchmarks --help`."""
+"""Measurements behind the course: `python -m benchmarks --help`. They are not part of the installed package."""

@@ -1,30 +1,39 @@
-"""What a memory bank costs when there are many good images: seconds to fit, seconds an image, memory."""
+"""Time a memory bank of 50, 500 and 5,000 good images: fitting, predicting, memory."""
 
 import multiprocessing
-import time
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.common import numbers, timed_fit, timed_predict
 from hazelnut_ae import synthetic
-from hazelnut_ae.engine import memory
+from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.patchcore import MemoryBank
 
+OUT = "growth.csv"
 COUNTS = (50, 500, 5_000)
 DISTINCT = 16  # painted nuts, repeated with noise of their own: painting thousands would take longer than the study
 
 
+def add_options(command):
+    command.add_argument("--counts", type=numbers, default=COUNTS, help="of good images (default: 50,500,5000)")
+
+
+def run(options):
+    return growth(options.counts)
+
+
 def growth(counts=COUNTS, predicted=20):
-    """A row for so many good images, each in a process of its own: "images", "fit_s", "image_s", "memory_gb"."""
+    """Returns a DataFrame with a row per number of good images: images, fit_s, image_s, memory_gb."""
     rows = []
     for count in counts:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:  # a fresh process: its memory is its own
+        with multiprocessing.get_context("spawn").Pool(1) as pool:  # a process of its own: its peak memory, too
             rows.append(pool.apply(one_bank, (count, predicted)))
     return pd.DataFrame(rows)
 
 
 class Nuts:
-    """`count` good images uint8 [3, 256, 256], each made when it is asked for: a large set lies on disk, too."""
+    """`count` good images, uint8 [3, 256, 256], each made when it is asked for, as a large set is read from disk."""
 
     def __init__(self, count):
         self.count = count
@@ -39,13 +48,9 @@ class Nuts:
 
 
 def one_bank(count, predicted, **settings):
-    """One row of `growth`."""
+    """Returns one row of `growth`; settings are those of `MemoryBank`."""
     good, detector = Nuts(count), MemoryBank(**settings)
-    memory.forget_largest_memory()
-    with memory.kept():
-        started = time.perf_counter()
-        detector.fit(good)
-        fitted = time.perf_counter()
-        detector.anomaly_maps(np.stack([good[row] for row in range(predicted)]))
-        image_s = (time.perf_counter() - fitted) / predicted
-    return {"images": count, "fit_s": fitted - started, "image_s": image_s, "memory_gb": memory.memory_gb()}
+    reset_peak_memory()
+    fit_s = timed_fit(detector, good)
+    _, image_s = timed_predict(detector, np.stack([good[row] for row in range(predicted)]))
+    return {"images": count, "fit_s": fit_s, "image_s": image_s, "memory_gb": peak_memory_gb()}

@@ -1,15 +1,17 @@
-"""What each rule for τ keeps of the F1 at the best τ, for one detector on one set of images."""
+"""Measure what each rule for a label-free τ reaches of the best F1, for one detector on one set of images."""
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.common import add_data, load_test_set
 from hazelnut_ae import metrics, synthetic_anomalies, thresholds
 from hazelnut_ae.comparison.compare import as_the_run, fit
 from hazelnut_ae.comparison.systems import options_of
-from hazelnut_ae.engine import run_data
+from hazelnut_ae.engine import run_data, runs
 from hazelnut_ae.errors import DataError
 
-RULES = {  # name: τ from maps of held-out good images and of pasted ones with their masks
+OUT = "label_free.csv"
+RULES = {  # name: τ from maps of held-out good images, and from maps and masks of images with pasted defects
     "99 % quantile": lambda good, pasted, masks: thresholds.tau_quantile(good, 0.01),
     "99.9 % quantile": lambda good, pasted, masks: thresholds.tau_quantile(good),
     "exponential": lambda good, pasted, masks: thresholds.tau_exponential(good),
@@ -18,32 +20,55 @@ RULES = {  # name: τ from maps of held-out good images and of pasted ones with 
 }
 
 
-def label_free(dataset, run, system=None):
-    """`kept` of a `Run`'s detector on a Dataset, as a DataFrame of one row; also "data" and "system".
+def add_options(command):
+    add_data(command, "a run of any detector, trained on these images")
+    command.add_argument("--system", help="a comparison system, fitted instead of the run's detector (dictionary)")
 
-    system: instead of the run's own detector that comparison system, fitted beside it as `compare` does.
-    Raises: DataError without defective test images, or for a system that does not exist.
+
+def run(options):
+    return label_free(load_test_set(options.data), runs.load_run(options.run), options.system)
+
+
+def label_free(data, trained, system=None):
+    """Applies every rule to one detector.
+
+    Args:
+        data: a Dataset with defective test images.
+        trained: a Run on it.
+        system: a comparison system, fitted as `compare` does, in place of the run's own detector.
+
+    Returns:
+        A DataFrame of one row: data, system, and the columns of `shares_of_best_f1`.
+
+    Raises:
+        DataError: there are no defective test images, or no such system.
     """
-    if not dataset.test.defect_names:
-        raise DataError(f"{dataset.name} has no defective test images; put some into test/<defect> to measure on.")
-    good = run_data.held_out(dataset, run)
+    if not data.test.defect_names:
+        raise DataError(f"{data.name} has no defective test images; put some into test/<defect> to measure on.")
+    good = run_data.held_out(data, trained)
     images, masks = synthetic_anomalies.paste_defects(np.asarray(good))
-    detector = run.detector
+    detector = trained.detector
     if system is not None:
-        options_of(system, "quick")  # an unknown name is refused
-        detector, _ = fit(dataset, run.folder / "comparison", system, **as_the_run(run))
-    found = detector.anomaly_maps
-    shares = kept(found(dataset.test.images), dataset.test.masks, found(good), found(images), masks)
-    return pd.DataFrame([{"data": dataset.name, "system": detector.name} | shares])
+        options_of(system, "quick")  # refuses an unknown name
+        detector, _ = fit(data, trained.folder / "comparison", system, **as_the_run(trained))
+    maps, good_maps, pasted_maps = map(detector.anomaly_maps, (data.test.images, good, images))
+    shares = shares_of_best_f1(maps, data.test.masks, good_maps, pasted_maps, masks)
+    return pd.DataFrame([{"data": data.name, "system": detector.name} | shares])
 
 
-def kept(maps, masks, good_maps, pasted_maps, pasted_masks):
-    """{rule: share of the F1 at the best τ over all pixels}, and "f1_max", that F1 itself, at "tau_best"; "tau_pasted",
-    what the pasted defects tell instead, and "pasted_f1_max", the F1 that they themselves have at most; "area" and
-    "pasted_area", the shares of pixels that are defective, where images are.
+def shares_of_best_f1(maps, masks, good_maps, pasted_maps, pasted_masks):
+    """Compares the F1 at the τ of each rule with the F1 at the best τ, over all pixels.
 
-    maps: float32 [N, H, W] of the test images, masks: bool; good_maps: [M, H, W] of held-out good images; pasted_maps:
-    [K, H, W] of such with pasted defects, pasted_masks: bool, where these are.
+    Args:
+        maps: float32, shape (N, H, W), of the test images.
+        masks: bool, shape (N, H, W).
+        good_maps: float32, shape (M, H, W), of held-out good images.
+        pasted_maps: float32, shape (K, H, W), of images with pasted defects.
+        pasted_masks: bool, shape (K, H, W).
+
+    Returns:
+        A dict: for each rule its share of the best F1; f1_max, that F1, at tau_best; tau_pasted and pasted_f1_max, the
+        same of the pasted defects; area and pasted_area, the shares of defective pixels.
     """
     real, pasted = (
         metrics.PixelMetrics().update(*pair).compute() for pair in ((maps, masks), (pasted_maps, pasted_masks))

@@ -1,4 +1,7 @@
-"""The ladder of notebook 10 on one set of images: each rung measured on the same test images, beside the one before."""
+"""Measure each rung of notebook 10 on one set of images, beside the rung before it.
+
+With --left-out: what the U-Net finds of a kind of defect that it never saw painted.
+"""
 
 import functools
 import tempfile
@@ -8,90 +11,116 @@ from pathlib import Path
 
 import numpy as np
 
-from hazelnut_ae import baselines, detection, results, synthetic, synthetic_anomalies
+from benchmarks.common import add_data, load_test_set, timed_fit, timed_predict
+from hazelnut_ae import baselines, detection, results, synthetic
 from hazelnut_ae.comparison.autoencoders import BergmannAutoencoder
 from hazelnut_ae.comparison.compare import as_the_run
 from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.dataset import load
-from hazelnut_ae.detection import maps_and_scores
-from hazelnut_ae.engine import memory, run_data, runs, trainer
+from hazelnut_ae.engine import run_data, runs, trainer
+from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.figures import BLUE, GREEN, VERMILION, blank
 from hazelnut_ae.patchcore import MemoryBank
 from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.synthetic.defects import DEFECTS
 from hazelnut_ae.training import split_good
 
+OUT = "ladder.json"
 KINDS = tuple(DEFECTS)
 PAINTED = 60  # nuts of each kind of defect, and as many good ones, that the U-Net learns from
 
 
-def ladder(dataset, run_folder, rungs=None):
-    """Results of `results.evaluate`, a list with one for each rung, with "fit_s", "image_s", "peak_gb" and, but for the
-    first, "against_the_rung_before": the differences in pixel AUROC, F1-max and image AUROC with their intervals.
+def add_options(command):
+    add_data(command, "the article's network, trained on these images")
+    command.add_argument("--left-out", action="store_true", help="measure defects that the U-Net never saw, instead")
 
-    dataset: a Dataset with test images; run_folder: the article's network, trained on these images; rungs: {name:
-    function} in order, RUNGS unless given.
+
+def run(options):
+    data = load_test_set(options.data)
+    return left_out(data) if options.left_out else ladder(data, options.run)
+
+
+def ladder(data, run_folder):
+    """Measures every rung of `RUNGS` on the test images.
+
+    Args:
+        data: a Dataset with test images.
+        run_folder: a run of the article's network on it.
+
+    Returns:
+        A list with a dict per rung, as `results.evaluate` makes it, with fit_s, image_s, peak_gb and, from the second
+        rung on, against_the_rung_before: the differences in pixel AUROC, F1-max and image AUROC with their intervals.
     """
-    maps, measured, before = {}, [], None
+    found, measured, before = {}, [], None
     article = runs.load_run(run_folder)
-    for name, rung in (rungs or RUNGS).items():
-        memory.forget_largest_memory()
-        found = rung(dataset, article, maps)
-        maps[name] = found
+    for name, rung in RUNGS.items():
+        reset_peak_memory()
+        one = found[name] = rung(data, article, found)
         result = results.evaluate(
             name,
-            found["test"],
-            dataset.test,
-            found["good"],
-            False,
-            dataset.name,
-            tau_label_free=found.get("tau"),
-            scores=found.get("scores"),
-            held_out_scores=found.get("good_scores"),
+            one["test"],
+            data.test,
+            one["good"],
+            None,
+            data.name,
+            tau_label_free=one.get("tau"),
+            scores=one.get("scores"),
+            held_out_scores=one.get("good_scores"),
         )
-        result |= {key: found.get(key) for key in ("fit_s", "image_s")} | {"peak_gb": memory.memory_gb()}
+        result |= {key: one.get(key) for key in ("fit_s", "image_s")} | {"peak_gb": peak_memory_gb()}
         if before:
-            both = {one: maps[one]["test"] for one in (name, before)}
-            own = {one: maps[one].get("scores") for one in both}
-            row = paired_differences(dataset.test, both, before, scores=own).iloc[0].to_dict()
-            result["against_the_rung_before"] = {key: _plain(value) for key, value in row.items() if key != "system"}
+            maps = {rung: found[rung]["test"] for rung in (name, before)}
+            scores = {rung: found[rung].get("scores") for rung in maps}
+            row = paired_differences(data.test, maps, before, scores=scores).iloc[0].drop("system")
+            result["against_the_rung_before"] = {
+                key: None if np.isnan(value) else float(value) for key, value in row.items()
+            }
         measured.append(result)
         before = name
     return measured
 
 
-def fitted(detector, dataset):
-    """What `of` finds after fitting a detector to the good images less the held-out ones, and "fit_s"."""
-    learn, _ = split_good(len(dataset.train), 0)
-    with memory.kept():
-        started = time.perf_counter()
-        detector.fit(dataset.train.images[learn])
-        fit_s = time.perf_counter() - started
-        return of(detector, dataset, kept_aside(dataset)) | {"fit_s": fit_s}
+def fitted(detector, data):
+    """Fits a detector to the good images without the held-out ones; returns what `predicted` returns, and "fit_s"."""
+    learn, held_out = split_good(len(data.train), 0)
+    fit_s = timed_fit(detector, data.train.images[learn])
+    return predicted(detector, data, data.train.images[held_out]) | {"fit_s": fit_s}
 
 
-def kept_aside(dataset):
-    """The good images that no rung learns from, uint8 [M, 3, 256, 256]."""
-    return dataset.train.images[split_good(len(dataset.train), 0)[1]]
+def predicted(detector, data, good):
+    """What a fitted detector says about the test images and about good images that it has not seen.
+
+    Returns:
+        A dict: "test" and "good", anomaly maps; "scores" and "good_scores", image scores; "image_s", seconds per image;
+        "tau", chosen without labels.
+    """
+    found = predicted_maps(detector, data, good)
+    return found | {"tau": detector.label_free_tau(good, found["good"])}
 
 
-def of(detector, dataset, good):
-    """{"test", "good"}: a fitted detector's maps of test images and of good ones; "scores", "good_scores": of these
-    images; "tau"; "image_s": seconds for one."""
-    started = time.perf_counter()
-    maps, scores = maps_and_scores(detector, dataset.test.images)
-    found = {"test": maps, "scores": scores, "image_s": (time.perf_counter() - started) / len(dataset.test)}
-    maps, scores = maps_and_scores(detector, good)
-    return found | {
-        "good": maps,
-        "good_scores": scores,
-        "tau": synthetic_anomalies.label_free_tau(detector, good, maps),
+def predicted_maps(detector, data, good):
+    """Returns the same without "tau"; `detector` may be anything with a method `predict`."""
+    on_test, image_s = timed_predict(detector, data.test.images)
+    on_good = detector.predict(good)
+    return {
+        "test": on_test.anomaly_maps,
+        "scores": on_test.image_scores,
+        "good": on_good.anomaly_maps,
+        "good_scores": on_good.image_scores,
+        "image_s": image_s,
     }
 
 
-def fixed_copies(dataset, article, maps):
-    """The article's network once more, from five copies of each photograph that are made once; all else is `article`'s:
-    so many steps, their rates, the kinds of augmentation."""
+def held_out_good(data):
+    """Returns the good images that no rung learns from, uint8 [M, 3, 256, 256]."""
+    return data.train.images[split_good(len(data.train), 0)[1]]
+
+
+def fixed_copies(data, article, found):
+    """The article's network again, from five augmented copies of each photograph that are made once.
+
+    The number of steps, the learning rates and the augmentations are those of the run `article`.
+    """
     preset = replace(
         PRESETS[article.config["preset"]],
         augment_online=False,
@@ -100,32 +129,32 @@ def fixed_copies(dataset, article, maps):
         evaluate_every=10**6,  # small sets have short epochs, and the time is measured
     )
     with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        run = trainer.train_run(dataset, Path(folder) / "run", preset, seed=article.config["seed"], device="cpu")
-        fit_s = time.perf_counter() - started
-        return of(run.detector, dataset, run_data.held_out(dataset, run)) | {"fit_s": fit_s}
+        start = time.perf_counter()
+        trained = trainer.train_run(data, Path(folder) / "run", preset, seed=article.config["seed"], device="cpu")
+        fit_s = time.perf_counter() - start
+        return predicted(trained.detector, data, run_data.held_out(data, trained)) | {"fit_s": fit_s}
 
 
-def structural(dataset, article, maps):
-    """AE(SSIM), whose loss sees structure, after as many images as `article` has seen."""
+def structural(data, article, found):
+    """AE(SSIM), whose loss compares structure, after as many images as `article` has seen."""
     steps, batch_size = len(article.history), PRESETS[article.config["preset"]].batch_size
-    return fitted(BergmannAutoencoder("ssim", steps, batch_size, 1e-3, **as_the_run(article)), dataset)
+    return fitted(BergmannAutoencoder("ssim", steps, batch_size, 1e-3, **as_the_run(article)), data)
 
 
-def softened(dataset, article, maps):
-    """The article's copies, read with a pixel's tolerance and a Gaussian."""
-    model, good = article.model, run_data.held_out(dataset, article)
+def softened(data, article, found):
+    """The article's reconstructions, compared with a tolerance of a pixel and smoothed by a Gaussian."""
+    model, good = article.model, run_data.held_out(data, article)
 
     def soft(images):
         return baselines.gaussian_smooth(baselines.shift_tolerant(images, detection.reconstruct(model, images)))
 
-    return {"test": soft(dataset.test.images), "good": soft(good)}
+    return {"test": soft(data.test.images), "good": soft(good)}
 
 
-def joined(dataset, article, maps):
-    """The memory bank's map and the article's, as `baselines.combine_maps` joins them."""
-    d, r = maps["memory bank"], maps["the article"]
-    good_r = article.detector.anomaly_maps(kept_aside(dataset))  # of the same images as d["good"]
+def joined(data, article, found):
+    """The memory bank's map and the article's, joined into one."""
+    d, r = found["memory bank"], found["the article"]
+    good_r = article.detector.anomaly_maps(held_out_good(data))  # of the same images as d["good"]
     return {
         "test": baselines.combine_maps(d["test"], r["test"], d["good"], good_r),
         "good": baselines.combine_maps(d["good"], good_r, d["good"], good_r),
@@ -134,69 +163,61 @@ def joined(dataset, article, maps):
 
 @functools.cache
 def trained_unet(left_out=None):
-    """A U-Net that learnt from painted nuts with all kinds of defects, or with all but one, and the seconds it took.
+    """Returns a U-Net trained on painted nuts with all kinds of defects, or all but one, and the seconds it took.
 
-    Whatever it is tested on it is the same one, so a process that asks again need not wait again.
+    It is the same for all sets of images, so a second call in one process returns the first one's.
     """
-    images, masks = painted_defects([kind for kind in KINDS if kind != left_out])
-    detector = baselines.UNetSegmenter()
-    with memory.kept():
-        started = time.perf_counter()
-        detector.fit(images, masks)
-        return detector, time.perf_counter() - started
-
-
-def unet_maps(dataset, left_out=None):
-    """What that U-Net finds in images that it never learnt from."""
-    detector, seconds = trained_unet(left_out)
-    return of(detector, dataset, kept_aside(dataset)) | {"fit_s": seconds}
-
-
-RUNGS = {
-    "mean image": lambda dataset, *_: fitted(baselines.MeanImageDetector(), dataset),
-    "PCA": lambda dataset, *_: fitted(baselines.PCADetector(), dataset),
-    "the article, fixed copies": fixed_copies,
-    "the article": lambda dataset, article, _: of(article.detector, dataset, run_data.held_out(dataset, article)),
-    "its map, softened": softened,
-    "AE(SSIM)": structural,
-    "U-Net on painted defects": lambda dataset, *_: unet_maps(dataset),
-    "memory bank": lambda dataset, *_: fitted(MemoryBank(), dataset),
-    "both together": joined,
-}
-
-
-def left_out(dataset):
-    """The price of being told: pixel AUROC and F1-max of each kind of defect in `dataset`, by a U-Net that saw it
-    painted and by one that saw all others: a list of dicts with "defect", "seen", "f1_max" and "pixel_auroc"."""
-    rows = []
-    for kind in (None, *KINDS):
-        found = unet_maps(dataset, kind)
-        blocks = results.evaluate("U-Net", found["test"], dataset.test, found["good"], False)["defects"]
-        for defect in KINDS if kind is None else (kind,):
-            if defect in blocks:
-                block = {key: blocks[defect][key] for key in ("f1_max", "pixel_auroc")}
-                rows.append({"defect": defect, "seen": kind is None} | block)
-    return rows
-
-
-def painted_defects(kinds):
-    """Painted nuts to learn from, of these kinds and good ones: uint8 [N, 3, 256, 256] and bool [N, 256, 256]."""
     nuts = painted_nuts()
-    chosen = np.isin(nuts.defects, ["good", *kinds])
-    return nuts.images[chosen], nuts.masks[chosen]
+    chosen = np.isin(nuts.defects, ["good", *(kind for kind in KINDS if kind != left_out)])
+    segmenter = baselines.UNetSegmenter()
+    start = time.perf_counter()
+    segmenter.fit(nuts.images[chosen], nuts.masks[chosen])
+    return segmenter, time.perf_counter() - start
 
 
 @functools.cache
 def painted_nuts(seed=1):
-    """An ImageSet of PAINTED nuts of each kind; others than those of the painted data sets, whose seed is 0."""
+    """Returns an ImageSet of PAINTED nuts of each kind; the data sets that are painted have seed 0."""
     with tempfile.TemporaryDirectory() as folder:
         counts = {"train/good": 1, "test/good": PAINTED} | dict.fromkeys(KINDS, PAINTED)
         test = load(synthetic.write_dataset(Path(folder) / "nuts", counts, seed=seed)).test
         return replace(test, images=np.array(test.images), masks=np.array(test.masks))
 
 
-def _plain(value):
-    return None if value != value else float(value)
+def unet_maps(data, left_out=None):
+    """What that U-Net says about images that it never learned from."""
+    segmenter, fit_s = trained_unet(left_out)
+    return predicted_maps(segmenter, data, held_out_good(data)) | {"fit_s": fit_s}
+
+
+RUNGS = {  # name in the results: function of the Dataset, the article's run and what the rungs before found
+    "mean image": lambda data, *_: fitted(baselines.MeanImageDetector(), data),
+    "PCA": lambda data, *_: fitted(baselines.PCADetector(), data),
+    "the article, fixed copies": fixed_copies,
+    "the article": lambda data, article, _: predicted(article.detector, data, run_data.held_out(data, article)),
+    "its map, softened": softened,
+    "AE(SSIM)": structural,
+    "U-Net on painted defects": lambda data, *_: unet_maps(data),
+    "memory bank": lambda data, *_: fitted(MemoryBank(), data),
+    "both together": joined,
+}
+
+
+def left_out(data):
+    """Measures each kind of defect by a U-Net that saw it painted, and by one that saw only the others.
+
+    Returns:
+        A list of dicts: defect, seen, f1_max, pixel_auroc.
+    """
+    rows = []
+    for kind in (None, *KINDS):
+        found = unet_maps(data, kind)
+        blocks = results.evaluate("U-Net", found["test"], data.test, found["good"])["defects"]
+        for defect in KINDS if kind is None else (kind,):
+            if defect in blocks:
+                block = {key: blocks[defect][key] for key in ("f1_max", "pixel_auroc")}
+                rows.append({"defect": defect, "seen": kind is None} | block)
+    return rows
 
 
 MARKS = "osD^v"  # apart without colour, too

@@ -1,25 +1,29 @@
-"""The memory bank beside another implementation of PatchCore, given the same network: that of anomalib.
-
-anomalib is no dependency of this package; where it is not installed, the study says how to get it.
-"""
-
-import contextlib
-import time
+"""Measure the memory bank beside anomalib's PatchCore, given the same network (needs anomalib)."""
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
+from benchmarks.common import add_data, load_test_set, timed_fit, timed_predict
 from hazelnut_ae import results
 from hazelnut_ae.backbones import imagenet_stages
-from hazelnut_ae.detection import maps_and_scores
-from hazelnut_ae.engine import memory
+from hazelnut_ae.detection import Detector, Prediction
+from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.patchcore import COARSE, MemoryBank
 from hazelnut_ae.training import split_good, to_float
 
-RATIO = 0.1  # of all patches that anomalib keeps unless told otherwise
+OUT = "peer.csv"
+RATIO = 0.1  # of all patches, anomalib's default
+
+
+def add_options(command):
+    add_data(command)
+
+
+def run(options):
+    return beside_peer(load_test_set(options.data))
 
 
 class Layers(nn.Module):
@@ -34,13 +38,13 @@ class Layers(nn.Module):
         return {str(i): seen[i] for i in self.stages}
 
 
-class Peer:
-    """anomalib's PatchCore around our network, its stages `COARSE` and its own settings, as a `Detector`."""
+class AnomalibPatchCore(Detector):
+    """anomalib's PatchCore around our network, with its stages `COARSE` and anomalib's own settings."""
 
-    has_printed_tau = False
+    score_description = "anomalib's score of an image"
 
     def __init__(self, network=None, ratio=RATIO):
-        """Raises: DataError where anomalib is not installed."""
+        """Raises DataError where anomalib is not installed."""
         try:
             import anomalib
             from anomalib.models.image.patchcore.torch_model import PatchcoreModel
@@ -63,37 +67,48 @@ class Peer:
         self.model.subsample_embedding(self.ratio)
 
     @torch.no_grad()
-    def maps_and_scores(self, images):
+    def predict(self, images):
         self.model.eval()
         found = [self.model(to_float(np.asarray(image)[None])) for image in images]
         maps = torch.cat([one.anomaly_map for one in found])[:, 0].numpy()  # [N, H, W]
-        return maps, torch.cat([one.pred_score for one in found]).double().numpy()  # ..., [N]
+        return Prediction(maps, torch.cat([one.pred_score for one in found]).double().numpy())
+
+    def state(self):
+        return {"memory_bank": self.model.memory_bank.contiguous()}
+
+    def restore(self, state):
+        self.model.memory_bank = state["memory_bank"]
 
 
-def beside_peer(dataset, detectors=None):
-    """Both on the same images, one after the other in one process: a DataFrame with "system", "pixel_auroc", "pro",
-    "f1_max" (the mean over the kinds of defects), "image_auroc", "fit_s", "image_s" and "peak_gb".
+def beside_peer(data, detectors=None):
+    """Measures both on the same images, one after the other.
 
-    Raises: DataError where anomalib is not installed.
+    Returns:
+        A DataFrame with a row per detector: data, system, pixel_auroc, pro, f1_max (mean over the kinds of defects),
+        image_auroc, fit_s, image_s, peak_gb.
+
+    Raises:
+        DataError: anomalib is not installed.
     """
-    learn, _ = split_good(len(dataset.train), 0)
+    learn, _ = split_good(len(data.train), 0)
     rows = []
-    for detector in detectors or (Peer(), MemoryBank()):
-        memory.forget_largest_memory()
-        # as each is used by itself: what is kept for our bank would pile up under the other's changing sizes
-        with memory.kept() if isinstance(detector, MemoryBank) else contextlib.nullcontext():
-            started = time.perf_counter()
-            detector.fit(dataset.train.images[learn])
-            fitted = time.perf_counter()
-            maps, scores = maps_and_scores(detector, dataset.test.images)
-            seconds = {"fit_s": fitted - started, "image_s": (time.perf_counter() - fitted) / len(dataset.test)}
-        found = results.evaluate(detector.name, maps, dataset.test, None, False, dataset.name, scores=scores)
+    for detector in detectors or (AnomalibPatchCore(), MemoryBank()):
+        reset_peak_memory()
+        fit_s = timed_fit(detector, data.train.images[learn])
+        found, image_s = timed_predict(detector, data.test.images)
+        maps, scores = found.anomaly_maps, found.image_scores
+        result = results.evaluate(detector.name, maps, data.test, None, None, data.name, scores=scores)
         rows.append(
-            {"data": dataset.name, "system": detector.name}
-            | {"pixel_auroc": found["pixels"]["auroc"], "pro": found["pixels"]["pro"]}
-            | {"f1_max": np.mean([kind["f1_max"] for kind in found["defects"].values()])}
-            | {"image_auroc": found["images"]["auroc"]}
-            | seconds
-            | {"peak_gb": memory.memory_gb()}
+            {
+                "data": data.name,
+                "system": detector.name,
+                "pixel_auroc": result["pixels"]["auroc"],
+                "pro": result["pixels"]["pro"],
+                "f1_max": np.mean([block["f1_max"] for block in result["defects"].values()]),
+                "image_auroc": result["images"]["auroc"],
+                "fit_s": fit_s,
+                "image_s": image_s,
+                "peak_gb": peak_memory_gb(),
+            }
         )
     return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""How good a detector is after how many steps and seconds: the recipe of a preset beside the one that it replaced."""
+"""Train the recipe of the `quick` preset and two others, and measure quality over steps and seconds."""
 
 import time
 from dataclasses import replace
@@ -7,23 +7,22 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from benchmarks.common import add_data, load_test_set, numbers, words
 from hazelnut_ae import metrics, training
-from hazelnut_ae.augmentation import AUGMENTATIONS, AugmentedCopies, OnlineAugmentation
-from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.augmentation import AUGMENTATIONS
 from hazelnut_ae.detection import AutoencoderDetector
-from hazelnut_ae.engine import compiling, memory, trainer
-from hazelnut_ae.engine.ahead import ahead
-from hazelnut_ae.engine.device import best_precision, faster
+from hazelnut_ae.engine.device import best_precision
+from hazelnut_ae.engine.trainer import Trainer, settings_of
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.figures import BLUE, VERMILION, blank
-from hazelnut_ae.presets import PRESETS, steps_per_epoch
+from hazelnut_ae.presets import PRESETS
 
+OUT = "time_to_quality.csv"
 QUICK = PRESETS["quick"]
 RECIPES = {
     "quick": QUICK,
-    "five fixed copies": replace(QUICK, augment_online=False, copies=5),  # as the article makes them; all else is quick's
-    # what quick was before: 2000 fixed copies, a constant rate
-    "before": replace(
+    "five fixed copies": replace(QUICK, augment_online=False, copies=5),  # as the article makes them
+    "before": replace(  # what quick was before: 2000 fixed copies, a constant rate
         QUICK,
         batch_size=32,
         steps=1800,
@@ -40,58 +39,65 @@ STYLES = {
 }
 
 
-def time_to_quality(data, names=tuple(RECIPES), seeds=(0, 1, 2), looks=6, augment=None):
-    """Trains each of these recipes on a Dataset once per seed, and looks at it so many times on the way.
+def add_options(command):
+    add_data(command)
+    command.add_argument("--recipes", type=words, default=tuple(RECIPES), help=f"default: {','.join(RECIPES)}")
+    command.add_argument("--seeds", type=numbers, default=[0, 1, 2], help="default: 0,1,2")
+    command.add_argument("--looks", type=int, default=6, help="how often each run is measured (default: 6)")
+    command.add_argument("--augment", type=words, help="other augmentations, as noise or rotation,flip")
 
-    Returns a DataFrame with a row per look: data, recipe, seed, step, seconds (of training and augmenting alone),
-    loss (of the step), held_out_loss, pixel_auroc and f1_max (over all test pixels). augment: other augmentations.
+
+def run(options):
+    data = load_test_set(options.data)
+    return time_to_quality(data, options.recipes, options.seeds, options.looks, options.augment)
+
+
+def time_to_quality(data, names=tuple(RECIPES), seeds=(0, 1, 2), looks=6, augment=None):
+    """Trains each recipe once per seed on the processor and measures it several times on the way.
+
+    Args:
+        data: a Dataset with test images.
+        names: some of `RECIPES`.
+        seeds: of the runs.
+        looks: how often each run is measured.
+        augment: augmentations instead of the recipes' own.
+
+    Returns:
+        A DataFrame with a row per measurement: data, recipe, seed, step, seconds (of training and augmenting alone),
+        loss (of the step), held_out_loss, pixel_auroc and f1_max (over all test pixels).
+
+    Raises:
+        DataError: there is no such recipe.
     """
     if unknown := set(names) - set(RECIPES):
         raise DataError(f"there is no recipe {', '.join(sorted(unknown))}; choose from {', '.join(RECIPES)}.")
-    if not len(data.test):
-        raise DataError(f"{data.name} has no test images; put some into test/good and test/<defect> to measure on.")
     rows = []
     for name in names:
         for seed in seeds:
-            preset = RECIPES[name]
-            preset = replace(preset, augmentations=preset.augmentations if augment is None else augment)
-            found = course(data, preset, seed, looks)
+            preset = RECIPES[name] if augment is None else replace(RECIPES[name], augmentations=augment)
+            found = one_run(data, preset, seed, looks)
             rows += [{"data": data.name, "recipe": name, "seed": seed} | row for row in found]
     return pd.DataFrame(rows)
 
 
-def course(data, preset, seed, looks):
-    """One run of `time_to_quality`: the same batches, rates and weights as `hazelnut-ae train` would have."""
+def one_run(data, preset, seed, looks):
+    """Returns the rows of one run, trained exactly as `hazelnut-ae train` would."""
     train_rows, held_out_rows = training.split_good(len(data.train), seed)
     held_out = torch.from_numpy(data.train.images[held_out_rows])
-    preset = replace(preset, copies=preset.copies_for(len(train_rows)))
-    per_epoch = steps_per_epoch(preset.copies * len(train_rows), preset.batch_size)
-    steps = preset.epochs_for(preset.copies * len(train_rows)) * per_epoch
-    torch.manual_seed(seed)
-    model = Autoencoder(preset.latent_dim)
-    optimizer = torch.optim.Adam(model.parameters(), preset.learning_rate, fused=True)
-    precision = best_precision("cpu")
-    network, prepare = faster(model, training.l2_loss, "cpu", precision)
-    seconds, rows, started = 0.0, [], time.perf_counter()
-    kind = OnlineAugmentation if preset.augment_online else AugmentedCopies
-    augmented = kind(data.train.images, preset.copies, seed, preset.augmentations, train_rows)
-    batches = trainer.own_batches(augmented, preset.batch_size, seed, range(steps), per_epoch, 0, 1)
-    batches = trainer.at_their_rates(ahead(map(prepare, batches)), optimizer, preset, range(steps), steps)
-    some = torch.zeros(preset.batch_size, 3, 256, 256, dtype=torch.uint8)
-    compiled = compiling.pays(steps, model, training.l2_loss, some, "cpu", precision)
-    loss_function = compiling.compiled_or_not(training.l2_loss) if compiled else training.l2_loss
-    steps_done = training.train(network, optimizer, batches, loss_function)
-    with memory.kept():
-        for step, loss in enumerate(tqdm(steps_done, total=steps, disable=None, leave=False), start=1):
-            if step * looks % steps >= looks:
-                continue
-            seconds += time.perf_counter() - started
-            maps = AutoencoderDetector(model).anomaly_maps(data.test.images)  # float32 [N, 256, 256]
-            pixels = metrics.PixelMetrics().update(maps, data.test.masks).compute()
-            unseen = training.loss_on(model, held_out)
-            row = {"step": step, "seconds": seconds, "loss": loss.item(), "held_out_loss": unseen}
-            rows.append(row | {"pixel_auroc": pixels["auroc"], "f1_max": pixels["f1_max"]})
-            started = time.perf_counter()
+    settings = settings_of(preset, len(train_rows), precision=best_precision("cpu"))
+    trainer = Trainer(data, None, settings | {"seed": seed}, "cpu")
+    losses = training.train(trainer.network, trainer.optimizer, trainer.batches())
+    steps, seconds, rows, start = trainer.steps, 0.0, [], time.perf_counter()
+    for step, loss in enumerate(tqdm(losses, total=steps, disable=None, leave=False), start=1):
+        if step * looks % steps >= looks:
+            continue
+        seconds += time.perf_counter() - start
+        maps = AutoencoderDetector(trainer.model).anomaly_maps(data.test.images)  # float32 [N, 256, 256]
+        pixels = metrics.PixelMetrics().update(maps, data.test.masks).compute()
+        unseen = training.loss_on(trainer.model, held_out)
+        row = {"step": step, "seconds": seconds, "loss": loss.item(), "held_out_loss": unseen}
+        rows.append(row | {"pixel_auroc": pixels["auroc"], "f1_max": pixels["f1_max"]})
+        start = time.perf_counter()
     return rows
 
 

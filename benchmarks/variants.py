@@ -1,10 +1,10 @@
-"""Why a number measured here is not the published one: choices, of which the papers leave some open, one at a time.
+"""Fit the comparison systems with one choice changed at a time: why a number is not the published one.
 
-    python -m benchmarks variants DIR --maps runs/variants --out variants.csv
-
-Written for MVTec AD's transistor, all of whose photographs are shot in one orientation, and whose defect "misplaced"
-makes up most of the defective pixels.
+Written for MVTec AD's transistor, all of whose photographs show one orientation, and whose defect "misplaced" covers
+most of the defective pixels. The papers leave some of these choices open.
 """
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import torch
 from skimage.filters import gaussian
 from torch.nn import functional as F
 
+from benchmarks.common import add_data, load_test_set
 from hazelnut_ae import metrics
 from hazelnut_ae.augmentation import AUGMENTATION_PRESETS
 from hazelnut_ae.baselines import MeanImageDetector
@@ -19,11 +20,12 @@ from hazelnut_ae.comparison.compare import VERSION, short_name
 from hazelnut_ae.comparison.systems import SYSTEMS, options_of
 from hazelnut_ae.engine.checkpoints import Checkpoint, read_tensors, write_tensors
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.training import split_good, to_float
+from hazelnut_ae.training import split_good
 
+OUT = "variants.csv"
 SMOOTHING = 4  # pixels, of the Gaussian in the column pixel_auroc_smoothed; PaDiM and PatchCore use the same
 
-# system, what is different from its setting with augment="upright", the detail kept, in pixels a side
+# name: (system, what differs from its setting with augment="upright", pixels per side of the detail that is kept)
 VARIANTS = {
     "AE(L2)": ("ae-l2", {}, 256),
     "AE(L2), any rotation": ("ae-l2", {"augment": AUGMENTATION_PRESETS["turn"]}, 256),
@@ -45,8 +47,18 @@ VARIANTS = {
 }
 
 
+def add_options(command):
+    add_data(command)
+    command.add_argument("--maps", default="runs/variants", help="folder that keeps the maps between calls")
+    command.add_argument("--only", type=lambda text: text.split(";"), help='some variants, as "AE(L2);AE(L2), grey"')
+
+
+def run(options):
+    return variants(load_test_set(options.data), Path(options.maps), options.only)
+
+
 def coarser(images, size):
-    """uint8 [N, 3, H, W] -> the same shape with no more detail than `size` pixels a side hold."""
+    """Removes from uint8 images [N, 3, H, W] the detail that `size` pixels per side cannot hold."""
     if size >= images.shape[-1]:
         return images
     x = torch.from_numpy(np.ascontiguousarray(images)).float()  # [N, 3, H, W]
@@ -55,57 +67,67 @@ def coarser(images, size):
 
 
 def variants(data, folder, names=None, seed=0, setting="quick"):
-    """Fits and measures each of `VARIANTS` (or those named), and the mean image, on a `Dataset`.
+    """Fits and measures the variants and the mean image.
 
-    The maps are kept in `folder`; a second call, or one after an interruption, computes what is missing.
-    Returns a DataFrame: variant, pixel_auroc, pixel_auroc_smoothed (after a Gaussian of 4 pixels over each map),
-    pixel_auroc_<defect> (that defect's images and the good ones alone). Raises: DataError for an unknown name.
+    Args:
+        data: a Dataset with test images.
+        folder: keeps the maps; a second call computes only what is missing.
+        names: some of `VARIANTS`; all by default.
+        seed: of each fit.
+        setting: "tiny", "quick" or "paper".
+
+    Returns:
+        A DataFrame: variant, pixel_auroc, pixel_auroc_smoothed (each map through a Gaussian of 4 pixels), and
+        pixel_auroc_<defect> (the images of that defect and the good ones).
+
+    Raises:
+        DataError: there is no such variant.
     """
     for name in names or ():
         if name not in VARIANTS:
             raise DataError(f"there is no variant {name!r}; choose from {'; '.join(VARIANTS)}.")
-    if not len(data.test):
-        raise DataError(f"{data.name} has no test images; put some into test/good and test/<defect> to compare on.")
     train_rows, _ = split_good(len(data.train), seed)
-    good, test = data.train.images[train_rows], data.test
+    good = data.train.images[train_rows]
     mean_image = MeanImageDetector()
     mean_image.fit(good)
-    difference = to_float(test.images) - mean_image.mean  # [N, 3, H, W]
-    distance = difference.square().mean(dim=1).sqrt().numpy()  # root mean square of the channels, as AE(L2)'s maps
-    rows = [measured("mean image, no learning", distance, test)]
+    rows = [measured("mean image, no learning", mean_image.anomaly_maps(data.test.images), data.test)]
     for name in names or VARIANTS:
-        system, changes, size = VARIANTS[name]
-        options = dict(augment=AUGMENTATION_PRESETS["upright"], seed=seed) | options_of(system, setting) | changes
-        path = folder / (name.replace(", ", "_").replace(" ", "-") + ".safetensors")
-        named = options | {"augment": short_name(options["augment"])}
-        key = f"{VERSION} {data.fingerprint} {system} {sorted(named.items())} {size}"
-        maps = read_tensors(path, key)[0]
-        if maps is None:
-            checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), key)
-            detector = SYSTEMS[system].detector(**options)
-            detector.fit(coarser(good, size), checkpoint)
-            maps = {"maps": torch.from_numpy(detector.anomaly_maps(coarser(test.images, size)))}
-            write_tensors(path, maps, key, {"fit_s": checkpoint.seconds})
-            checkpoint.remove()
-        rows.append(measured(name, maps["maps"].numpy(), test))
+        rows.append(measured(name, maps_of(name, good, data, folder, seed, setting), data.test))
     return pd.DataFrame(rows)
 
 
+def maps_of(name, good, data, folder, seed, setting):
+    """Returns the anomaly maps of a variant, float32 [N, H, W], from the folder or fitted now."""
+    system, changes, size = VARIANTS[name]
+    options = dict(augment=AUGMENTATION_PRESETS["upright"], seed=seed) | options_of(system, setting) | changes
+    path = folder / (name.replace(", ", "_").replace(" ", "-") + ".safetensors")
+    named = options | {"augment": short_name(options["augment"])}
+    key = f"{VERSION} {data.fingerprint} {system} {sorted(named.items())} {size}"
+    maps = read_tensors(path, key)[0]
+    if maps is None:
+        checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), key)
+        detector = SYSTEMS[system].detector(**options, checkpoint=checkpoint)
+        detector.fit(coarser(good, size))
+        maps = {"maps": torch.from_numpy(detector.anomaly_maps(coarser(data.test.images, size)))}
+        write_tensors(path, maps, key, {"fit_s": checkpoint.seconds})
+        checkpoint.remove()
+    return maps["maps"].numpy()
+
+
 def measured(name, maps, test):
-    """One row of `variants` from maps float32 [N, H, W] of an ImageSet."""
+    """Returns one row of `variants` from maps float32 [N, H, W] of an ImageSet."""
     smoothed = np.stack([gaussian(one, SMOOTHING) for one in maps]).astype(np.float32)  # [N, H, W]
-    kinds = np.array(test.defects)
+    defects = np.array(test.defects)
     row = {
         "variant": name,
         "pixel_auroc": pixel_auroc(maps, test.masks),
         "pixel_auroc_smoothed": pixel_auroc(smoothed, test.masks),
     }
     for defect in test.defect_names:
-        of_it = np.flatnonzero((kinds == defect) | (kinds == "good"))
-        row[f"pixel_auroc_{defect}"] = pixel_auroc(maps[of_it], test.masks[of_it])
+        chosen = np.flatnonzero((defects == defect) | (defects == "good"))
+        row[f"pixel_auroc_{defect}"] = pixel_auroc(maps[chosen], test.masks[chosen])
     return row
 
 
 def pixel_auroc(maps, masks):
-    """The chance that a defective pixel scores above a good one."""
     return metrics.PixelMetrics().update(maps, masks).compute()["auroc"]

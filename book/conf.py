@@ -18,7 +18,8 @@ copyright = "the hazelnut_ae authors, MIT licence"
 version = release = hazelnut_ae.__version__
 language = "en"
 
-extensions = ["myst_nb", "sphinx_design", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_codeautolink"]
+extensions = ["myst_nb", "sphinx_design", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions += ["sphinx_codeautolink"]
 exclude_patterns = [
     "_build",
     "_extra",
@@ -46,6 +47,7 @@ codeautolink_autodoc_inject = False
 default_role = "code"  # docstrings mark code by single backticks
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+napoleon_numpy_docstring = False  # the docstrings are in Google's style
 add_module_names = False
 
 # Everything comes from this site: the theme's fonts, and MathJax from its npm package.
@@ -74,4 +76,4 @@ html_theme_options = {
 
 
 def setup(app):
-    app.connect("autodoc-process-docstring", docstrings.as_rest)
+    app.connect("autodoc-process-docstring", docstrings.as_rest, priority=400)  # before napoleon's, 500

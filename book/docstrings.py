@@ -1,12 +1,14 @@
-"""The package's docstrings are plain text; Sphinx wants reStructuredText."""
+"""Prepares the docstrings, plain text with Google-style sections, for Sphinx: its marks are escaped, code is set apart."""
 
 import re
 
 CODE = re.compile(r"(`[^`]+`)")
+SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields):$", re.M)
+EXAMPLE = re.compile(r"\s|rng =|image, mask|python |>>>")  # how a line of code or of a table starts
 
 
 def as_rest(app, what, name, obj, options, lines):
-    """Sphinx's hook: changes the lines of a docstring in place. Tables and code become literal blocks."""
+    """Sphinx's hook, called before napoleon's: changes the lines in place. Tables and code become literal blocks."""
     paragraphs = re.split(r"\n\s*\n", "\n".join(lines).strip())
     lines[:] = "\n\n".join(map(_paragraph, paragraphs)).split("\n")
     lines.append("")
@@ -14,6 +16,11 @@ def as_rest(app, what, name, obj, options, lines):
 
 def _paragraph(text):
     rows = text.split("\n")
-    if any(row.startswith((" ", "rng =", "image, mask", "python ", ">>>")) for row in rows):
+    if not SECTION.search(text) and any(map(EXAMPLE.match, rows)):
         return "::\n\n" + "\n".join("    " + row for row in rows)
-    return "".join(part if part.startswith("`") else re.sub(r"([\\*|_])", r"\\\1", part) for part in CODE.split(text))
+    return "".join(part if part.startswith("`") else _escaped(part) for part in CODE.split(text))
+
+
+def _escaped(text):
+    """Puts a backslash before what reStructuredText would take for marks: a_ is a link, a_b is none."""
+    return re.sub(r"([\\*|]|(?<=\w)_(?!\w))", r"\\\1", text)

@@ -20,15 +20,16 @@ BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
 PAGES = BOOK / "pages"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-LESSONS = (  # the modules of the API, in the order of the course
-    *("metrics", "diagrams", "dataset", "augmentation", "autoencoder", "training", "detection", "thresholds"),
-    *("results", "published", "comparison.systems", "comparison.compare", "comparison.bergmann"),
-    *("comparison.anogan", "comparison.dictionary", "features", "beyond", "presets", "figures", "predict.loaded"),
-    *("course.lesson", "course.widgets", "course.checks", "synthetic.painting"),
+MODULES = (  # of the API, in the order of the course; a page for each
+    *("metrics", "curves", "bootstrap", "diagrams", "dataset", "augmentation", "autoencoder", "training", "detection"),
+    *("thresholds", "results", "published", "comparison.systems", "comparison.compare", "comparison.differences"),
+    *("comparison.autoencoders", "comparison.anogan", "comparison.feature_dictionary", "patchcore", "backbones"),
+    *("baselines", "synthetic_anomalies", "presets", "figures", "inference.loaded", "shipped", "synthetic.painting"),
+    *("course.lesson", "course.widgets", "course.checks"),
 )
 FROM_README = {  # page: (source, title)
-    "numbers": ("hazelnut_ae/shipped/README.md", "The numbers that come along"),
-    "parts": ("hazelnut_ae/predict/README.md", "Your own parts: new images, without masks"),
+    "numbers": ("hazelnut_ae/shipped/README.md", "Measured numbers"),
+    "parts": ("hazelnut_ae/inference/README.md", "Your own parts: new images, without masks"),
     "real_data": ("hazelnut_ae/download/README.md", "Real data sets"),
     "long_runs": ("hazelnut_ae/engine/README.md", "Long runs, many images"),
 }
@@ -59,10 +60,9 @@ def write_pages():
     for page, title, sections in FRONT:
         text = "\n".join(f"## {name}\n{section(readme, name)}" for name in sections)
         (PAGES / f"{page}.md").write_text(f"# {title}\n\n{_readme_links(text, Path())}", encoding="utf-8")
-    modules = [name for name in LESSONS if (ROOT / "hazelnut_ae" / f"{name.replace('.', '/')}.py").exists()]
-    for name in modules:
+    for name in MODULES:
         (PAGES / "api" / f"{name}.rst").write_text(_api_page(name), encoding="utf-8")
-    (PAGES / "api" / "index.md").write_text(_api_index(modules), encoding="utf-8")
+    (PAGES / "api" / "index.md").write_text(_api_index(), encoding="utf-8")
     questions.write_pages(PAGES / "questions")
     for name in ("figure_00_defects_found.png", "report.png"):  # those of the README
         shutil.copy(ROOT / "figures" / name, PAGES / "figures")
@@ -126,7 +126,7 @@ def _notebook_links(text):
 
 def _to_module(match):
     name = match[1].replace("/", ".")
-    return f"[{match[0]}](../api/{name}.rst)" if name in LESSONS else match[0]
+    return f"[{match[0]}](../api/{name}.rst)" if name in MODULES else match[0]
 
 
 def _to_page(match):
@@ -155,11 +155,11 @@ def _api_page(name):
     return f"{module}\n{'=' * len(module)}\n\n.. automodule:: {module}\n   :members:\n   :undoc-members:\n"
 
 
-def _api_index(modules):
+def _api_index():
     listing = hazelnut_ae.__doc__.split("\n\n", 1)[1]
-    toc = "\n".join(modules)
+    toc = "\n".join(MODULES)
     return (
-        "# The code\n\nThe lessons' modules, with the source of each function one click away. Which file holds the "
+        "# The code\n\nThe modules of the lessons, each with a link to its source. Which file holds the "
         f"code of which notebook:\n\n```text\n{listing.rstrip()}\n```\n\n```{{toctree}}\n:maxdepth: 1\n\n{toc}\n```\n"
     )
 

@@ -1,39 +1,39 @@
 """Learn and teach visual anomaly detection with a convolutional autoencoder and hazelnuts.
 
-The map: which file holds the code of which notebook.
+Which module holds the code of which notebook:
 
     notebook                         code of the lesson
-    01 background                    metrics (counting right and wrong), diagrams
+    01 background                    metrics (counting right and wrong), curves, diagrams
     02 dataset                       dataset
     03 data augmentation             augmentation
     04 architecture                  autoencoder
     05 training                      training
     06 residual thresholding         detection
     07 threshold and latent size     thresholds
-    08 results table                 results, metrics, published
+    08 results table                 results, metrics, curves, bootstrap, published
     09 comparison systems            comparison
-    10 beyond                        features (a memory bank), beyond (the other rungs), pasting (a threshold)
+    10 beyond                        patchcore, backbones, baselines, synthetic_anomalies
 
-Beside the lessons: presets (every number of a run), figures (the article's pictures), cli (the command line).
+Beside the lessons: presets (every number of a run), figures and charts (pictures), cli and options (the command line),
+errors (problems told in one sentence).
 
-Rooms that no lesson leads into:
+The other folders, each importing only from those below it:
 
-    predict      new images without masks: `load_detector`, tables, pictures and a report
-    advise       what to choose for a folder of images, and why
-    engine       what a long run and a hostile world need: runs, checkpoints, speed, memory, careful decoding
+    course       what the notebooks share: their data and run; building, executing and grading them
+    inference    new images without masks: `load_detector`, prediction, report, export; evaluation; advice
+    comparison   the comparison systems of notebook 9
     download     real data sets
+    engine       training runs on disk: checkpoints, resume, devices, several processes
     synthetic    the painter of hazelnuts
-    course       what the notebooks share: their data and run, how they are built and executed
-    grade        students' notebooks, run beside the checks and apart from them
-    studies      the measurements behind the course, as commands
-    shipped      numbers and weights that come along
+    shipped      weights and measured numbers that come with the package
+    io           files, images and the cache
 """
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name):
-    """`from hazelnut_ae import load_detector`, without which nothing here asks for the seconds that torch takes."""
+    """Imports `load_detector` on first use, so that `import hazelnut_ae` does not wait for PyTorch."""
     if name == "load_detector":
         from hazelnut_ae.inference.loaded import load_detector
 

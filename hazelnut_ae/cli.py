@@ -1,4 +1,7 @@
-"""The command line: `hazelnut-ae …`, the same as `python -m hazelnut_ae …`. The work is done elsewhere."""
+"""The command line: `hazelnut-ae …`, the same as `python -m hazelnut_ae …`. Each command's options are above it.
+
+Commands import what they need when they run, so that `--help` does not wait for PyTorch.
+"""
 
 import argparse
 import dataclasses
@@ -8,16 +11,27 @@ import sys
 from pathlib import Path
 
 import hazelnut_ae
-from hazelnut_ae.course.grading.arguments import add_grade, grade_all
-from hazelnut_ae.engine.arguments import augmentations, natural, number, positive, words
 from hazelnut_ae.errors import DataError, Interrupted
-from hazelnut_ae.io import cache
 from hazelnut_ae.io.files import print_anywhere
+from hazelnut_ae.options import (
+    AUGMENT,
+    COMMANDS,
+    FOLDER,
+    IMAGE_TAU,
+    JSON,
+    PRESET,
+    RUN,
+    RUN_OR_SHIPPED,
+    SEED,
+    TAU,
+    above_zero,
+    augmentations,
+    command,
+    option,
+    positive,
+    words,
+)
 from hazelnut_ae.presets import PRESETS, find_preset
-
-DETECTORS = ("article", "features")  # the names of `engine.detectors`, which takes the seconds that torch does
-DETECTOR_HELP = "article: its autoencoder (default); features: a bank of what a pretrained network sees, in a minute"
-KINDS_HELP = "of rotation,flip,noise,shift, those that suit the images; upright keeps an orientation that all share"
 
 
 def main(arguments=None):
@@ -26,7 +40,7 @@ def main(arguments=None):
     arguments = parser().parse_args(arguments)
     try:
         status = arguments.run_command(arguments) or 0
-        sys.stdout.flush()  # while a reader that has gone can still be taken for what it is
+        sys.stdout.flush()  # here, so that a closed pipe is noticed below
         return status
     except (DataError, Interrupted) as message:
         print(f"hazelnut-ae: {message}", file=sys.stderr)
@@ -34,129 +48,41 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("hazelnut-ae: stopped.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of a pipe, head for one, has gone
+    except BrokenPipeError:  # the reader of a pipe, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # what no reader or writer foresaw: a disk that went away, a folder that was closed
-        if error.errno == errno.EINVAL and not error.filename:  # how Windows says that a pipe's reader has gone
+    except OSError as error:  # a disk that went away, a folder that was closed in the meantime
+        if error.errno == errno.EINVAL and not error.filename:  # a closed pipe on Windows
             return 0
         print(f"hazelnut-ae: {error.filename or 'a file'} cannot be used ({error.strerror or error}).", file=sys.stderr)
         return 1
 
 
 def parser():
-    """All commands and options, as the README lists them."""
-    top = argparse.ArgumentParser(
-        prog="hazelnut-ae",
-        description="Find defects in images with an autoencoder that has only seen good ones.",
-    )
+    """Returns the argument parser of all commands."""
+    top = argparse.ArgumentParser(prog="hazelnut-ae", description="Find defects in images by learning from good ones.")
     top.add_argument("--version", action="version", version=f"hazelnut-ae {hazelnut_ae.__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    def command(name, function, text):
+    for name, (function, text, options) in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(run_command=function)
-        return sub
-
-    c = command("start", start, "paint, train, measure, draw and execute the notebooks; what is there stays")
-    c.add_argument("--data", type=Path, metavar="DIR", help="your own images (default: HAZELNUT_DATA, or painted ones)")
-    add_preset(c)
-
-    c = command("synthesize", synthesize, "paint a data set of synthetic hazelnuts in MVTec layout")
-    c.add_argument("folder", metavar="DIR", type=Path)
-    add_preset(c)
-    c.add_argument("--seed", type=natural, default=0)
-
-    c = command("download", download, "fetch a real data set, or take its archive from a file, verify and unpack it")
-    c.add_argument("folder", metavar="DIR", type=Path)
-    c.add_argument("--category", default="hazelnut", help="of MVTec AD, or hazelnut_toy (default: hazelnut)")
-    c.add_argument("--url", help="instead of the known addresses")
-    c.add_argument("--sha256", help="of the archive, instead of the known one")
-    c.add_argument("--archive", type=Path, metavar="FILE", help="an archive you already have")
-    c.add_argument("--accept-license", action="store_true", help="accept the data's licence without being asked")
-
-    cache.add_arguments(command("cache", cache.run, "list what is kept in the cache folder, or clear it"))
-
-    c = command("check", check, "count the images of a data folder, list every problem found and advise")
-    c.add_argument("folder", metavar="DIR", type=Path)
-
-    c = command("advise", advise, "look at the images of a data folder and say what to choose for them, and why")
-    c.add_argument("folder", metavar="DIR", type=Path)
-
-    c = command("train", train, "train the article's autoencoder, or another detector, on the good images of a folder")
-    c.add_argument("folder", metavar="DIR", type=Path)
-    c.add_argument("--run", required=True, type=Path, help="the folder that takes the run")
-    c.add_argument("--detector", default="article", choices=DETECTORS, help=DETECTOR_HELP)
-    add_preset(c)
-    c.add_argument("--epochs", type=positive, help="instead of the preset's")
-    c.add_argument("--latent", type=positive, help="size of the latent vector (default: 500)")
-    c.add_argument("--augment", type=augmentations, help=f"{KINDS_HELP} (default: rotation,flip,noise)")
-    c.add_argument("--seed", type=natural, default=0)
-    c.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best there is)")
-    c.add_argument("--resume", action="store_true", help="go on where the run in the folder stopped")
-
-    c = command("evaluate", evaluate, "measure a run on the test images and print the results table")
-    add_data_and_run(c, required=False)
-    c.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
-
-    c = command("figures", figures, "draw figures 3–7 and 9–14 of the article from a run")
-    add_data_and_run(c, required=False)
-    c.add_argument("--out", type=Path, help="folder for the pictures (default: HAZELNUT_FIGURES or figures)")
-
-    c = command("predict", predict, "find defects in new images, without masks: scores, heat maps, tables and a report")
-    c.add_argument("inputs", metavar="INPUT", nargs="+", help="image files, folders of them, or patterns")
-    c.add_argument("--run", required=True, type=Path, help="the folder of the run")
-    c.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new folder, or one to go on with")
-    c.add_argument("--tau", type=number, help="τ of pixels, for regions and pictures (default: the run's own)")
-    c.add_argument("--image-tau", type=number, help="τ of scores, for the decision (default: the run's own)")
-    c.add_argument("--no-pictures", action="store_true", help="only the tables and the report")
-
-    c = command("export", export, "write a run as one ONNX file, for programs without torch, and compare the two")
-    c.add_argument("file", metavar="FILE", type=Path, help="its name ends in .onnx")
-    c.add_argument("--run", required=True, type=Path, help="the folder of the run")
-    c.add_argument("--input", default="uint8", choices=["uint8", "float32"], help="0 … 255 (default), or [0, 1]")
-    c.add_argument("--tau", type=number, help="τ of pixels (default: the run's own)")
-    c.add_argument("--image-tau", type=number, help="τ of scores (default: the run's own)")
-
-    c = command("compare", compare, "fit the article's comparison systems and measure them beside a run")
-    add_data_and_run(c)
-    c.add_argument("--systems", type=words, help="such as article,ae-l2; a wrong name lists them (default: all)")
-    c.add_argument("--setting", default="quick", choices=["tiny", "quick", "paper"], help="default: quick")
-    c.add_argument("--augment", type=augmentations, help=f"{KINDS_HELP} (default: as the run was trained)")
-    c.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
-
-    c = command("tutorial", tutorial, "execute every notebook and keep the executed copies and the figures")
-    add_preset(c)
-    c.add_argument("--data", type=Path, metavar="DIR", help="your own images (default: synthetic hazelnuts)")
-    c.add_argument("--run", type=Path, help="the folder of the run that the notebooks share (default: a cache)")
-    c.add_argument("--out", type=Path, default=Path("tutorial"), help="default: tutorial")
-    c.add_argument("--figures", type=Path, metavar="DIR", help="folder for the figures (default: figures in --out)")
-    c.add_argument("--solutions", action="store_true", help="execute the notebooks of solutions, too")
-    c.add_argument("--only", type=words, help="the numbers of those to execute, such as 01,06 (default: all)")
-
-    add_grade(command("grade", grade_all, "run the checks of the course over notebooks that were handed in"))
-
-    c = command("bench", bench, "measure how fast this machine trains and loads, as ratios")
-    c.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
+        for flags, settings in options:
+            sub.add_argument(*flags, **settings)
     return top
 
 
-def add_preset(command):
-    command.add_argument("--preset", default="quick", choices=list(PRESETS), help="default: quick")
-
-
-def add_data_and_run(command, required=True):
-    default = "" if required else " (default: the one in the package that learnt from synthetic hazelnuts)"
-    command.add_argument("folder", metavar="DIR", type=Path)
-    command.add_argument("--run", required=required, type=Path, help=f"the folder of the run{default}")
-
-
+@command(
+    "paint, train, measure and draw; whatever is there already stays",
+    option("--data", type=Path, metavar="DIR", help="your own images (default: HAZELNUT_DATA, or painted hazelnuts)"),
+    PRESET,
+)
 def start(arguments):
-    from hazelnut_ae.course.start import start as whole_course
+    from hazelnut_ae.course.start import start as run_all
 
-    whole_course(arguments.data, arguments.preset)
+    run_all(arguments.data, arguments.preset)
 
 
+@command("paint a data set of synthetic hazelnuts in MVTec layout", FOLDER, PRESET, SEED)
 def synthesize(arguments):
     from hazelnut_ae import synthetic
 
@@ -164,6 +90,23 @@ def synthesize(arguments):
     print(f"{arguments.folder} holds synthetic hazelnuts of the preset {arguments.preset}, seed {arguments.seed}.")
 
 
+@command(
+    "fetch a real data set, or take its archive from a file, verify and unpack it",
+    option("folder", metavar="DIR", type=Path, help="the folder to create"),
+    option("--category", default="hazelnut", help="of MVTec AD, or hazelnut_toy (default: hazelnut)"),
+    option("--url", help="instead of the known addresses"),
+    option("--sha256", help="of the archive, instead of the known one"),
+    option("--archive", type=Path, metavar="FILE", help="an archive you already have"),
+    option("--accept-license", action="store_true", help="accept the data's licence without being asked"),
+)
+def download(arguments):
+    from hazelnut_ae.download.download import download as fetch
+
+    names = ("category", "url", "sha256", "archive", "accept_license")
+    print(fetch(arguments.folder, **{name: getattr(arguments, name) for name in names}))
+
+
+@command("count the images of a data folder, list every problem and give advice", FOLDER)
 def check(arguments):
     from hazelnut_ae import dataset
 
@@ -176,21 +119,40 @@ def check(arguments):
     return 1 if problems else advise(arguments)
 
 
+@command("say what to choose for the images of a data folder, and why (the closing part of check)", FOLDER)
 def advise(arguments):
-    from hazelnut_ae.inference.advice import advise as look
+    from hazelnut_ae.inference import advice
 
-    print("\n".join(look(arguments.folder).lines()))
+    print("\n".join(advice.advise(arguments.folder).lines()))
 
 
+@command(
+    "train the article's autoencoder, or another detector, on the good images of a folder",
+    FOLDER,
+    option("--run", required=True, type=Path, metavar="RUN", help="the folder to create for the run"),
+    option(
+        "--detector",
+        default="article",
+        choices=["article", "features"],
+        help="article: its autoencoder (default); features: a memory bank of pretrained features",
+    ),
+    PRESET,
+    option("--epochs", type=positive, help="instead of the preset's"),
+    option("--latent", type=positive, help="size of the latent vector (default: 500)"),
+    option("--augment", type=augmentations, help=f"{AUGMENT} (default: rotation,flip,noise)"),
+    SEED,
+    option("--device", help="cpu, cuda, cuda:1, mps (default: the best there is)"),
+    option("--resume", action="store_true", help="go on where the run in the folder stopped"),
+)
 def train(arguments):
     from hazelnut_ae import dataset
-    from hazelnut_ae.engine import detectors
+    from hazelnut_ae.engine.detectors import DETECTORS
 
-    detector = detectors.DETECTORS[arguments.detector]
+    detector = DETECTORS[arguments.detector]
     options = {name: getattr(arguments, name) for name in ("epochs", "latent", "augment")}
     options = {name: value for name, value in options.items() if value is not None}
     if options and not detector.learns_in_steps:
-        parser().error(f"--{next(iter(options))} is nothing to a detector that learns in one go, {arguments.detector}")
+        parser().error(f"--{next(iter(options))} has no meaning for the detector {arguments.detector}")
     preset = find_preset(arguments.preset)
     if "augment" in options:
         preset = dataclasses.replace(preset, augmentations=options.pop("augment"))
@@ -203,34 +165,36 @@ def train(arguments):
         print(f"{arguments.run}: {run.caption}{loss}.")
 
 
+@command("measure a run on the test images and print the results table", FOLDER, RUN_OR_SHIPPED, JSON)
 def evaluate(arguments):
     from hazelnut_ae import dataset, results
     from hazelnut_ae.engine import run_data
     from hazelnut_ae.inference import evaluate as evaluation
-    from hazelnut_ae.io.files import write_json
 
     data = dataset.load(arguments.folder)
     result = evaluation.evaluate(data, run_data.run_for(data, arguments.run))
-    print(terminal_table(results.results_table(result, category=None)))
-    images, everything = result["images"], result["pixels"]
-    print(f"Pixel AUROC {show(everything['auroc'])}, image AUROC {show(images['auroc'])}.")
+    frame = results.results_table(result, category=None)
+    narrow = [name for name in frame if name not in ("source", "average precision", "TNR", "TPR", "images")]
+    print(results.pretty(frame[narrow]).to_string(index=False))
+    aurocs = (result["pixels"]["auroc"], result["images"]["auroc"])
+    print("Pixel AUROC {}, image AUROC {}.".format(*("not available" if a is None else f"{a:.3f}" for a in aurocs)))
+    write_numbers(arguments, result)
+
+
+def write_numbers(arguments, numbers):
+    """Writes the numbers to the file of --json, if there is one."""
+    from hazelnut_ae.io.files import write_json
+
     if arguments.json:
-        write_json(arguments.json, result)
+        write_json(arguments.json, numbers)
 
 
-def terminal_table(frame):
-    """The results table for a terminal; one system needs no column that names it."""
-    from hazelnut_ae import results
-
-    narrow = [column for column in frame if column not in ("source", "average precision", "TNR", "TPR", "images")]
-    return results.pretty(frame[narrow]).to_string(index=False)
-
-
-def show(number):
-    """A number with three digits, or what stands for a missing one."""
-    return "not available" if number is None else f"{number:.3f}"
-
-
+@command(
+    "draw figures 3–7 and 9–14 of the article from a run",
+    FOLDER,
+    RUN_OR_SHIPPED,
+    option("--out", type=Path, metavar="DIR", help="folder for the pictures (default: HAZELNUT_FIGURES or figures)"),
+)
 def figures(arguments):
     from hazelnut_ae import dataset
     from hazelnut_ae.engine import run_data
@@ -242,22 +206,32 @@ def figures(arguments):
         print(path)
 
 
-def download(arguments):
-    from hazelnut_ae.download.download import download as fetch
-
-    options = {name: getattr(arguments, name) for name in ("category", "url", "sha256", "archive", "accept_license")}
-    print(fetch(arguments.folder, **options))
-
-
+@command(
+    "find defects in new images, without masks: scores, heat maps, tables and a report",
+    option("inputs", metavar="INPUT", nargs="+", help="image files, folders of them, or patterns"),
+    RUN,
+    option("--out", required=True, type=Path, metavar="DIR", help="a new folder, or one to go on with"),
+    TAU,
+    IMAGE_TAU,
+    option("--no-pictures", action="store_true", help="only the tables and the report"),
+)
 def predict(arguments):
-    from hazelnut_ae.inference.predict import predict as score_all
+    from hazelnut_ae.inference.predict import predict as predict_all
 
     thresholds = {"tau": arguments.tau, "image_tau": arguments.image_tau}
-    done = score_all(arguments.inputs, arguments.run, arguments.out, pictures=not arguments.no_pictures, **thresholds)
+    done = predict_all(arguments.inputs, arguments.run, arguments.out, pictures=not arguments.no_pictures, **thresholds)
     print("\n".join(done.lines()))
     return 1 if done.unreadable else 0
 
 
+@command(
+    "write a run as one ONNX file, for programs without PyTorch, and compare the two",
+    option("file", metavar="FILE", type=Path, help="a name that ends in .onnx"),
+    RUN,
+    option("--input", default="uint8", choices=["uint8", "float32"], help="0 … 255 (default), or [0, 1]"),
+    TAU,
+    IMAGE_TAU,
+)
 def export(arguments):
     from hazelnut_ae.inference.export import export as write
 
@@ -267,38 +241,77 @@ def export(arguments):
     print(f"{arguments.file} compared with {arguments.run}: {same}.")
 
 
+@command(
+    "fit the article's comparison systems and measure them beside a run",
+    FOLDER,
+    RUN,
+    option("--systems", type=words, help="such as article,ae-l2; a wrong name lists them (default: all)"),
+    option("--setting", default="quick", choices=["tiny", "quick", "paper"], help="default: quick"),
+    option("--augment", type=augmentations, help=f"{AUGMENT} (default: as the run was trained)"),
+    JSON,
+)
 def compare(arguments):
     from hazelnut_ae import comparison, dataset
     from hazelnut_ae.engine import run_data
-    from hazelnut_ae.io.files import write_json
 
     data = dataset.load(arguments.folder)
     options = {"systems": arguments.systems, "setting": arguments.setting, "augment": arguments.augment}
     measured = comparison.compare(data, arguments.run, **options)
     print(comparison.systems_table(measured).to_string(index=False))
-    if arguments.json:
-        write_json(arguments.json, measured)
+    write_numbers(arguments, measured)
     run = comparison.run_of(arguments.run, required=False)
     caption = run_data.caption(data, run) if run else ""
     for path in comparison.write_figures(data, arguments.run, caption=caption, **options):
         print(path)
 
 
+@command(
+    "execute every notebook and keep the executed copies and the figures",
+    PRESET,
+    option("--data", type=Path, metavar="DIR", help="your own images (default: synthetic hazelnuts)"),
+    option("--run", type=Path, metavar="RUN", help="the run that the notebooks share (default: one in the cache)"),
+    option("--out", type=Path, metavar="DIR", default=Path("tutorial"), help="default: tutorial"),
+    option("--figures", type=Path, metavar="DIR", help="folder for the figures (default: figures in --out)"),
+    option("--solutions", action="store_true", help="execute the solutions, too"),
+    option("--only", type=words, help="the numbers of those to execute, such as 01,06 (default: all)"),
+)
 def tutorial(arguments):
     from hazelnut_ae.course.execute import execute
 
-    options = {name: getattr(arguments, name) for name in ("preset", "data", "out", "figures", "solutions", "only")}
-    for path in execute(run_folder=arguments.run, **options):
+    names = ("preset", "data", "out", "figures", "solutions", "only")
+    for path in execute(run_folder=arguments.run, **{name: getattr(arguments, name) for name in names}):
         print(path)
 
 
-def bench(arguments):
-    from benchmarks import bench as speeds
-    from hazelnut_ae.io.files import write_json
+@command(
+    "run the checks of the course over notebooks that students handed in",
+    option("places", metavar="NOTEBOOK", nargs="+", type=Path, help="notebooks, or folders of notebooks"),
+    option("--csv", type=Path, metavar="FILE", help="write the table to this file, too, for a spreadsheet"),
+    option("--preset", default="tiny", choices=list(PRESETS), help="of the images (default: tiny)"),
+    option("--seconds", type=above_zero, default=60, help="time limit for one cell (default: 60)"),
+    option("--total", type=above_zero, default=300, help="time limit for one notebook, in seconds (default: 300)"),
+    option("--memory", type=above_zero, default=2, help="limit in GB, beyond what the set-up takes (default: 2)"),
+    option("--lessons", type=Path, metavar="DIR", help="the project's own notebooks (default: found)"),
+    option("--docker", metavar="IMAGE", help="isolate in containers of this image instead of bubblewrap"),
+    option("--trust", action="store_true", help="do not isolate: the notebooks may do whatever you may"),
+)
+def grade(arguments):
+    from hazelnut_ae.course import grade as grading
 
-    result = speeds.measure()
-    for name, value in result.items():
-        text = f"{value:.3f}" if isinstance(value, float) else "not on this machine" if value is None else value
-        print(f"{name:32} {text}")
-    if arguments.json:
-        write_json(arguments.json, result)
+    if arguments.docker and arguments.trust:
+        parser().error("--docker isolates and --trust does not; give one of the two")
+    names = ("preset", "seconds", "total", "memory", "lessons", "docker", "trust")
+    rows = grading.grade(arguments.places, **{name: getattr(arguments, name) for name in names})
+    print(grading.table(rows))
+    if arguments.csv:
+        grading.write_csv(arguments.csv, rows)
+
+
+@command(
+    "list what the cache keeps, or clear it",
+    option("--clear", nargs="*", metavar="CATEGORY", help="remove the entries of these categories (default: of all)"),
+)
+def cache(arguments):
+    from hazelnut_ae.io import cache as kept
+
+    return kept.run(arguments)

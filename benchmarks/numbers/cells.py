@@ -1,8 +1,22 @@
-"""Numbers as text, and tables in markdown, for the README of this folder."""
+"""Numbers as text, tables in Markdown, and files that may be missing."""
+
+import pandas as pd
 
 
-def short(system):
-    return system.replace("CNN feature ", "")
+def study(folder, name):
+    """Returns measured/NAME.csv as a DataFrame, or None where there is no such file."""
+    path = folder / "measured" / f"{name}.csv"
+    return pd.read_csv(path) if path.is_file() else None
+
+
+def paragraphs(*parts):
+    """Joins the parts that are not empty by empty lines."""
+    return "\n\n".join(filter(None, parts))
+
+
+def markdown(head, rows):
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
 
 
 def pixel_cells(block):
@@ -19,12 +33,23 @@ def cell(block, key):
     return two_digits(block[key]) + (f" [{low_high[0]:.2f}, {low_high[1]:.2f}]" if low_high else "")
 
 
+def means_of_defects(result):
+    """F1-max and label-free F1, each the mean over the kinds of defects."""
+    blocks = result["defects"].values()
+    return [sum(block[key] for block in blocks) / len(blocks) for key in ("f1_max", "f1_label_free")]
+
+
+def amount(value, digits, unit):
+    """ "1.5 s", or "" for None."""
+    return "" if value is None else f"{value:.{digits}f}{unit}"
+
+
 def two_digits(number):
     return "" if number is None or number != number else f"{number:.2f}"
 
 
 def share(pixels):
-    """What the label-free F1 is of the F1 at the best τ."""
+    """The label-free F1 as a part of the F1 at the best τ."""
     return pixels["f1_label_free"] / pixels["f1_max"]
 
 
@@ -47,6 +72,5 @@ def listed(words):
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def markdown(head, rows):
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
+def short(system):
+    return system.replace("CNN feature ", "")

@@ -1,68 +1,67 @@
-"""The part of the README on notebook 10's ladder: every rung on every set, and what a kind of defect costs unseen."""
+"""The part on notebook 10's ladder: every rung on every set, and kinds of defects that the U-Net never saw."""
 
-import pandas as pd
-
-from benchmarks.numbers.cells import listed, markdown, two_digits
-from benchmarks.numbers.sets import ladders, left_out
+from benchmarks.numbers.cells import amount, listed, markdown, means_of_defects, paragraphs, study, two_digits
+from benchmarks.numbers.sets import results_of
 from hazelnut_ae import published
 
 NUMBERS = ("pixel AUROC", "F1-max", "image AUROC")
 
-ABOUT = """Every rung on the same test images, `python -m benchmarks ladder DIR --run RUN`, seed 0, on two
-cores with bfloat16 units beside light other work. F1: means over the kinds of defects, *label-free* at the τ of
-held-out good images. *The article* is its network by `quick`, from fresh copies (on (c) and (f), other than above,
-turned in training and on two cores), which its map, softened, and both together use, too; its training is not in
-*fit*. *Fixed copies* is the same from five copies of each photograph that are made once, with as many steps; AE(SSIM)
-saw as many images. The U-Net learnt from painted nuts and their masks, whatever it is tested on. *Peak* is the
-process's while the rung was fitted and measured, with what earlier rungs left in it."""
+ABOUT = """Every rung on the same test images, `python -m benchmarks ladder DIR --run RUN`, seed 0, on two cores with
+bfloat16 units beside light other work. F1: means over the kinds of defects, *label-free* at the τ of held-out good
+images. *The article* is its network trained by `quick` with online augmentation; on (c) and (f) it was rotated in
+training, other than above. *Its map, softened* and *both together* use the same network; its training is not in *fit*.
+*Fixed copies* is the same with five augmented copies of each photograph that are made once, and as many steps; AE(SSIM)
+saw as many images. The U-Net learned from painted nuts and their masks on every set. *Peak* is the memory of the
+process while the rung was fitted and measured, with what earlier rungs left in it."""
 
 
 def every_rung(folder):
-    """The table of all rungs on all sets, what is sure between neighbours, and published numbers beside."""
-    found = ladders(folder)
+    """The table of all rungs on all sets, the differences between neighbours, and published numbers."""
+    found = results_of(folder, "ladder")
     if not found:
         return ""
     rows = [row_of(one, result) for one, results in found for result in results]
     head = ["data", "rung", "pixel AUROC", "PRO", "mean F1 max", "mean F1 label-free", "image AUROC", "TNR", "TPR"]
-    parts = ["## The ladder", ABOUT, markdown([*head, "fit", "an image", "peak GB"], rows), steps(found)]
-    return "\n\n".join(part for part in (*parts, elsewhere(), unseen(folder)) if part)
+    table = markdown([*head, "fit", "an image", "peak GB"], rows)
+    return paragraphs("## The ladder", ABOUT, table, steps(found), elsewhere(), unseen(folder))
 
 
 def costs(folder):
-    """What a bank takes with more images, and beside another implementation: two tables."""
+    """Two tables: what a memory bank takes with more images, and beside another implementation."""
     parts = []
-    if (path := folder / "measured" / "growth.csv").is_file():
-        rows = [
-            [f"{row['images']:,.0f}", f"{row['fit_s']:.0f} s", f"{row['image_s']:.2f} s", f"{row['memory_gb']:.2f}"]
-            for row in pd.read_csv(path).to_dict("records")
-        ]
-        note = "The bank with more good images (`studies growth`), which are looked at 400 at most:"
+    if (table := study(folder, "growth")) is not None:
+        rows = [[f"{row['images']:,.0f}", *seconds(row), f"{row['memory_gb']:.2f}"] for row in table.to_dict("records")]
+        note = "The bank with more good images (`python -m benchmarks growth`), of which it uses 400 at most:"
         parts += [note, markdown(["good images", "fit", "an image", "peak GB"], rows)]
-    if (path := folder / "measured" / "peer.csv").is_file():
-        keys = ("pixel_auroc", "pro", "f1_max", "image_auroc")
-        rows = []
-        for row in pd.read_csv(path).to_dict("records"):
-            seconds = (f"{row['fit_s']:.0f} s", f"{row['image_s']:.2f} s")
-            rows.append([row["data"], row["system"], *(f"{row[key]:.3f}" for key in keys), *seconds])
-        note = "Beside anomalib's PatchCore, given the same network (`studies peer`; 256 pixels and its own settings):"
+    if (table := study(folder, "peer")) is not None:
+        numbers = ("pixel_auroc", "pro", "f1_max", "image_auroc")
+        rows = [
+            [row["data"], row["system"], *(f"{row[key]:.3f}" for key in numbers), *seconds(row)]
+            for row in table.to_dict("records")
+        ]
+        note = "Beside anomalib's PatchCore with the same network, 256 pixels and its own settings otherwise\n"
+        note += "(`python -m benchmarks peer`):"
         head = ["data", "system", "pixel AUROC", "PRO", "mean F1 max", "image AUROC", "fit", "an image"]
         parts += [note, markdown(head, rows)]
-    return "\n\n".join(parts)
+    return paragraphs(*parts)
+
+
+def seconds(row):
+    return [f"{row['fit_s']:.0f} s", f"{row['image_s']:.2f} s"]
 
 
 def row_of(one, result):
-    kinds, pixels, images = list(result["defects"].values()), result["pixels"], result["images"]
-    means = [sum(kind[key] for kind in kinds) / len(kinds) for key in ("f1_max", "f1_label_free")]
-    numbers = [pixels["auroc"], pixels["pro"], *means, images["auroc"], images["tnr"], images["tpr"]]
-    fit, image, peak = (result[key] for key in ("fit_s", "image_s", "peak_gb"))
-    costs = ["" if fit is None else f"{fit:.1f} s", "" if image is None else f"{1000 * image:.0f} ms", f"{peak:.1f}"]
-    three = [f"{number:.3f}" for number in (numbers[0], numbers[4])]
-    cells = [three[0], *map(two_digits, numbers[1:4]), three[1], *map(two_digits, numbers[5:])]
-    return [f"{one.title} ({one.letter})", result["system"], *cells, *costs]
+    pixels, images = result["pixels"], result["images"]
+    middle = map(two_digits, [pixels["pro"], *means_of_defects(result)])
+    numbers = [f"{pixels['auroc']:.3f}", *middle, f"{images['auroc']:.3f}"]
+    numbers += [two_digits(images["tnr"]), two_digits(images["tpr"])]
+    image_ms = None if result["image_s"] is None else 1000 * result["image_s"]
+    costs = [amount(result["fit_s"], 1, " s"), amount(image_ms, 0, " ms"), f"{result['peak_gb']:.1f}"]
+    return [one.label, result["system"], *numbers, *costs]
 
 
 def steps(found):
-    """Which rung differs surely from the one before: 95 % of paired draws of the images on one side of 0."""
+    """A list: where a rung differs from the one before, with 95 % of paired draws of the images on one side of 0."""
     sentences = []
     for result in found[0][1][1:]:
         better, worse = [], []
@@ -87,22 +86,16 @@ def elsewhere():
 
 
 def unseen(folder):
-    """The price of being told: what the U-Net finds of a kind of defect that it never saw painted."""
+    """A table: what the U-Net finds of a kind of defect with and without having seen it painted."""
     rows = []
-    for one, found in left_out(folder):
+    for one, found in results_of(folder, "left_out"):
         for row in (row for row in found if row["seen"]):
             other = next(r for r in found if r["defect"] == row["defect"] and not r["seen"])
             numbers = [two_digits(r[key]) for key in ("f1_max", "pixel_auroc") for r in (row, other)]
-            rows.append([f"{one.title} ({one.letter})", row["defect"], *numbers])
+            rows.append([one.label, row["defect"], *numbers])
     if not rows:
         return ""
-    head = [
-        "data",
-        "defect",
-        "F1 max, seen painted",
-        "F1 max, never seen",
-        "pixel AUROC, seen",
-        "pixel AUROC, never seen",
-    ]
-    note = "What the U-Net finds of a kind of defect that was left out of its training (`studies ladder --left-out`):"
-    return f"{note}\n\n{markdown(head, rows)}"
+    head = [f"{number}, {seen}" for number in ("F1 max", "pixel AUROC") for seen in ("seen painted", "never seen")]
+    note = "What the U-Net finds of a kind of defect that was left out of its training"
+    table = markdown(["data", "defect", *head], rows)
+    return f"{note} (`python -m benchmarks ladder --left-out`):\n\n{table}"

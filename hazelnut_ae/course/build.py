@@ -1,28 +1,25 @@
 """Each notebook has one source, notebooks/source/NN_name.py, from which the notebook and its solutions are built.
 
 `python -m hazelnut_ae.course.build` builds them all; outputs of cells that did not change are kept. The sources are
-jupytext's percent format. Tags say where a cell goes:
+in jupytext's percent format. Tags say where a cell goes:
 
-    (none)       the notebook alone                 setup      both
-    exercise     both (the question)                try        the notebook alone (where the reader writes)
-    solution     the solutions alone                check      both (it says whether an answer holds)
-    detour       the notebook alone: the heading of a section that JupyterLab shows folded
+    (none)       the notebook only                  setup      both
+    exercise     both (the question)                try        the notebook only (where the reader writes)
+    solution     the solutions only                 check      both (it says whether an answer is right)
+    detour       the notebook only: the heading of a section that JupyterLab shows folded
 """
 
 import hashlib
-import sys
 from pathlib import Path
 
 import jupytext
 import nbformat
 from jupytext.combine import combine_inputs_with_outputs
-from nbconvert.preprocessors import TagRemovePreprocessor
 
 from hazelnut_ae.course.execute import notebooks_folder
 from hazelnut_ae.io.files import atomic_path
 
-LESSON = "lesson"  # the tag that a cell without one gets while notebooks are built
-NOT_IN_SOLUTIONS = {LESSON, "try", "detour"}
+NOT_IN_SOLUTIONS = {"try", "detour"}
 FOLDED = "jp-MarkdownHeadingCollapsed"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -31,46 +28,41 @@ METADATA = {
 
 
 def notebooks_from(source):
-    """The notebook and its solutions, without outputs, from one source: (notebook, solutions).
-
-    Solutions begin with a heading of their own and a link back.
-    """
+    """Builds (notebook, solutions), without outputs, from one source. Solutions begin with a heading and a link."""
     source = Path(source)
     cells = jupytext.read(source).cells
     for cell in cells:
         cell.source = cell.source.strip("\n")
-        cell.metadata = {"tags": sorted(tags(cell)) or [LESSON]}
     title = next(line for cell in cells for line in cell.source.splitlines() if line.startswith("# "))
     head = nbformat.v4.new_markdown_cell(
         f"# Solutions · {title.removeprefix('# ')}\n\nOne way to do it; yours may be as good. "
         f"Back to [the notebook](../{source.stem}.ipynb)."
     )
-    return _without({"solution"}, cells), _without(NOT_IN_SOLUTIONS, [head, *cells])
+    solutions = [cell for cell in cells if tags(cell) and not tags(cell) & NOT_IN_SOLUTIONS]
+    return _notebook([cell for cell in cells if "solution" not in tags(cell)]), _notebook([head, *solutions])
 
 
 def tags(cell):
-    """The tags of a cell, as a set."""
+    """Returns the tags of a cell, as a set."""
     return set(cell.metadata.get("tags", []))
 
 
-def _without(unwanted, cells):
-    """A notebook of the cells that have none of these tags; ids are made of content, so a rebuild differs little."""
+def _notebook(cells):
+    """Makes a notebook of these cells; ids come from the content, so that a rebuild differs little."""
     book = nbformat.v4.new_notebook(cells=[nbformat.from_dict(dict(cell)) for cell in cells], metadata=METADATA)
-    book, _ = TagRemovePreprocessor(remove_cell_tags=unwanted).preprocess(book, {})
     seen = {}
     for cell in book.cells:
         key = hashlib.sha256(f"{cell.cell_type}{cell.source}".encode()).hexdigest()[:8]
         seen[key] = seen.get(key, 0) + 1
         cell.id = f"{key}-{seen[key]}"
-        if tags(cell) <= {LESSON}:
-            cell.metadata.pop("tags", None)
+        cell.metadata = {"tags": sorted(tags(cell))} if tags(cell) else {}
         if "detour" in tags(cell):
             cell.metadata[FOLDED] = True
     return book
 
 
 def same_text(a, b):
-    """Whether two notebooks hold the same cells, whatever their outputs."""
+    """Returns whether two notebooks have the same cells, apart from their outputs."""
     return [(c.cell_type, c.source, tags(c)) for c in a.cells] == [(c.cell_type, c.source, tags(c)) for c in b.cells]
 
 
@@ -84,19 +76,24 @@ def write_notebooks(folder):
                 old = nbformat.read(path, as_version=4)
                 if same_text(old, book):
                     continue
-                ids = [cell.id for cell in book.cells]
-                book = combine_inputs_with_outputs(book, old, fmt="py:percent")
-                unchanged = {cell.source for cell in old.cells}
-                for cell, own in zip(book.cells, ids, strict=True):
-                    cell.id = own
-                    if cell.cell_type == "code" and cell.source not in unchanged:
-                        cell.outputs, cell.execution_count = [], None  # they were another cell's
+                book = _with_outputs(book, old)
             with atomic_path(path) as temporary:
                 nbformat.write(book, temporary)
             changed.append(path)
     return changed
 
 
+def _with_outputs(book, old):
+    """Takes over the outputs of cells that did not change."""
+    ids, unchanged = [cell.id for cell in book.cells], {cell.source for cell in old.cells}
+    book = combine_inputs_with_outputs(book, old, fmt="py:percent")
+    for cell, own in zip(book.cells, ids, strict=True):
+        cell.id = own
+        if cell.cell_type == "code" and cell.source not in unchanged:
+            cell.outputs, cell.execution_count = [], None  # they were another cell's
+    return book
+
+
 if __name__ == "__main__":
-    for path in write_notebooks(sys.argv[1] if len(sys.argv) > 1 else notebooks_folder()):
+    for path in write_notebooks(notebooks_folder()):
         print(path)

@@ -1,4 +1,4 @@
-"""The check cell under an exercise: it says whether the answer above it holds, and stops nothing if it does not.
+"""The check cell under an exercise: it says whether the answer above it is right, and never stops the notebook.
 
 with check(2):
     assert not without_specks(spots)[21, 21], "nine pixels are a speck"
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def check(exercise):
-    """Runs the body, and prints "Exercise 2: right." or what does not hold yet."""
+    """Runs the body and prints "Exercise 2: right." or the first assertion that fails."""
     try:
         yield
-    except Exception as error:  # whatever a reader's answer raises is told in one line
+    except Exception as error:  # any error of an answer is reported in one line
         words = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
         print(f"Exercise {exercise}: not yet. {words}".splitlines()[0].rstrip())
     else:

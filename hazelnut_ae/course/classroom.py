@@ -1,8 +1,8 @@
 """`make classroom`: one folder, and one zip, from which laptops install the course without a network.
 
-`python -m hazelnut_ae.course.classroom OUT [-- options for pip]`. Wheels are what pip finds for this machine: they
-fit machines with the same system, processor and Python. What lies in OUT/wheels already stays, so that folders made on
-several systems can be put together.
+`python -m hazelnut_ae.course.classroom OUT [-- options for pip]`. The wheels are what pip finds for this machine: they
+fit machines with the same system, processor and Python. Files in OUT/wheels stay, so that folders made on several
+systems can be combined.
 """
 
 import argparse
@@ -22,55 +22,47 @@ from hazelnut_ae.presets import PRESETS
 
 FILES = Path(__file__).parent / "classroom_files"  # install.py, lab.py, their starters, README.txt
 EXTRAS = "notebooks,imagenet"
-PAINTED = ("tiny", "quick")  # the presets whose images come along
+PAINTED = ("tiny", "quick")  # the presets whose images are included
+COPIED = {"notebooks": "notebooks", "figures": "figures", "book/_build/html": "book", "slides": "slides"}
 
 
 def build(out, pip_options=(), zipped=True, say=print):
-    """Makes the folder `out`, and `out`.zip; returns both paths (the second None without a zip).
+    """Makes the folder and its zip.
 
-    pip_options: such as ["--extra-index-url", …], for `pip download`; say: takes one line per stage.
-    Raises: DataError where the notebooks are not here, or pip does not find what it needs.
+    Args:
+        out: the folder; the zip is beside it.
+        pip_options: options of `pip download`, such as ["--extra-index-url", …].
+        zipped: whether to make the zip.
+        say: function that takes one line per stage.
+    Returns: both paths, the second None without a zip.
+    Raises: DataError if the notebooks are not here, or pip does not find what it needs.
     """
     out, root = Path(out), notebooks_folder().resolve().parent
     if not (root / "pyproject.toml").exists():
         raise DataError(f"{root} holds no pyproject.toml; run this in a clone of the repository.")
     if out.resolve() == root or root.is_relative_to(out.resolve()):
         raise DataError(f"{out} holds the repository itself; choose another folder.")
-    wheels = out / "wheels"
-    wheels.mkdir(parents=True, exist_ok=True)
     say("The package and what it needs, as wheels; torch is large, so this may take a while.")
-    own = own_wheel(root, wheels)
-    pip("download", "--only-binary", ":all:", "--dest", wheels, *pip_options, f"{own.resolve()}[{EXTRAS}]")
-    say("Notebooks, figures and the book.")
+    collect_wheels(root, out / "wheels", pip_options)
+    say("Notebooks, figures and the book; synthetic hazelnuts.")
     copy_course(root, out)
-    say("Painted hazelnuts.")
-    for name in PAINTED:
-        paint(PRESETS[name], out / "cache")
-    description = {"system": platform.system(), "machine": platform.machine(), "python": list(sys.version_info[:2])}
-    description["megabytes"] = round(sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6)
-    for path in FILES.iterdir():
-        if path.is_file():
-            text = path.read_text(encoding="utf-8")
-            ends = "\r\n" if path.suffix == ".bat" else "\n"
-            (out / path.name).write_text(text, encoding="utf-8", newline=ends)
-    text = (FILES / "README.txt").read_text(encoding="utf-8")
-    words = description | {"python": ".".join(map(str, description["python"]))}
-    (out / "README.txt").write_text(text.format(**words), encoding="utf-8", newline="\r\n")  # for every editor
-    write_json(out / "classroom.json", description)
-    say(f"{out}: {description['megabytes']} MB for {words['system']} {words['machine']}, Python {words['python']}.")
+    paint(out / "cache")
+    copy_installers(out, say)
     return out, zip_folder(out, say) if zipped else None
 
 
-def own_wheel(root, wheels):
-    """The wheel of this very repository, built anew; an older one goes."""
+def collect_wheels(root, wheels, pip_options):
+    """Builds the wheel of this repository and downloads those that it needs."""
+    wheels.mkdir(parents=True, exist_ok=True)
     for old in wheels.glob("hazelnut_ae-*.whl"):
         old.unlink()
     pip("wheel", "--no-deps", "--wheel-dir", wheels, str(root))
-    return next(wheels.glob("hazelnut_ae-*.whl"))
+    own = next(wheels.glob("hazelnut_ae-*.whl")).resolve()
+    pip("download", "--only-binary", ":all:", "--dest", wheels, *pip_options, f"{own}[{EXTRAS}]")
 
 
 def pip(command, *options):
-    """Runs pip. Raises: DataError where it fails, with the last line that it says."""
+    """Runs pip. Raises DataError with its last line if it fails."""
     line = [sys.executable, "-m", "pip", "--disable-pip-version-check", command, *map(str, options)]
     done = subprocess.run(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if done.returncode:
@@ -79,14 +71,9 @@ def pip(command, *options):
 
 
 def copy_course(root, out):
-    """Notebooks with their solutions and outputs, figures, README, licence; book and slides where they were built."""
+    """Copies notebooks with solutions and outputs, figures, README and licence; book and slides if they are built."""
     skip = shutil.ignore_patterns(".ipynb_checkpoints", "source", "__pycache__")
-    for source, target in (
-        ("notebooks", "notebooks"),
-        ("figures", "figures"),
-        ("book/_build/html", "book"),
-        ("slides", "slides"),
-    ):
+    for source, target in COPIED.items():
         if (root / source).is_dir():
             shutil.rmtree(out / target, ignore_errors=True)
             shutil.copytree(root / source, out / target, ignore=skip)
@@ -94,45 +81,56 @@ def copy_course(root, out):
         shutil.copy(root / name, out / name)
 
 
-def paint(preset, cache):
-    """Paints the preset's hazelnuts into a cache folder, where a notebook that is given it looks for them."""
+def paint(cache):
+    """Paints synthetic hazelnuts into a cache folder, where the notebooks look for them."""
     before = os.environ.get("HAZELNUT_CACHE")
     os.environ["HAZELNUT_CACHE"] = str(cache)
     try:
-        lesson.painted(preset)
+        for name in PAINTED:
+            lesson.painted(PRESETS[name])
     finally:
         os.environ.pop("HAZELNUT_CACHE")
         if before is not None:
             os.environ["HAZELNUT_CACHE"] = before
 
 
-def zip_folder(folder, say):
-    """Packs a folder as folder.zip, its name on top; pictures and wheels are packed already and only stored."""
-    from tqdm import tqdm
+def copy_installers(out, say):
+    """Copies install.py and lab.py with their starters, and writes for which machine the folder was made."""
+    description = {"system": platform.system(), "machine": platform.machine(), "python": list(sys.version_info[:2])}
+    description["megabytes"] = round(sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6)
+    words = description | {"python": ".".join(map(str, description["python"]))}
+    for path in FILES.glob("*.*"):
+        text = path.read_text(encoding="utf-8")
+        text = text.format(**words) if path.suffix == ".txt" else text
+        ends = "\r\n" if path.suffix in (".bat", ".txt") else "\n"  # Windows' own editor
+        (out / path.name).write_text(text, encoding="utf-8", newline=ends)
+    write_json(out / "classroom.json", description)
+    say(f"{out}: {description['megabytes']} MB for {words['system']} {words['machine']}, Python {words['python']}.")
 
+
+def zip_folder(folder, say):
+    """Packs a folder as folder.zip without compression, because pictures and wheels are compressed already."""
     target = folder.with_name(folder.name + ".zip")
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and ".venv" not in path.parts)
     with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for path in tqdm(paths, unit="file", desc="packing", disable=None):
+        for path in paths:
             archive.write(path, Path(folder.name) / path.relative_to(folder))
     say(f"{target}: {target.stat().st_size / 1e6:.0f} MB.")
     return target
 
 
-def main(arguments=None):
+def main():
     parser = argparse.ArgumentParser(prog="python -m hazelnut_ae.course.classroom", description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, nargs="?", default=Path("classroom"), help="default: classroom")
     parser.add_argument("--no-zip", action="store_true", help="only the folder")
     parser.add_argument("pip", nargs="*", metavar="OPTION", help="behind --: options for pip download")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     try:
         build(options.out, options.pip, not options.no_zip)
     except DataError as problem:
-        print(f"classroom: {problem}", file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(f"classroom: {problem}")
 
 
 if __name__ == "__main__":
     print_anywhere()
-    sys.exit(main())
+    main()

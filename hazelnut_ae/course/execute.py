@@ -1,6 +1,5 @@
-"""Executes the notebooks and keeps the executed copies and the figures."""
+"""Executes the notebooks and writes the executed copies and the figures."""
 
-import asyncio
 import os
 import re
 import subprocess
@@ -10,11 +9,11 @@ from hazelnut_ae import dataset, presets
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.io.files import atomic_path
 
-AT_ONCE = 2  # notebooks: a kernel spends much of its time on importing and drawing, which one core does
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def notebooks_folder():
-    """The notebooks of the repository. Raises: DataError where only the package is installed."""
+    """Returns the folder of the notebooks. Raises DataError if only the package is installed."""
     for folder in (Path.cwd() / "notebooks", Path(__file__).resolve().parents[2] / "notebooks"):
         if list(folder.glob("[0-9][0-9]_*.ipynb")):
             return folder
@@ -22,108 +21,111 @@ def notebooks_folder():
 
 
 def execute(preset="quick", data=None, out="tutorial", run_folder=None, solutions=False, only=None, figures=None):
-    """Executes every notebook and writes the executed copies to `out` and the figures to `figures` (None: out/figures).
+    """Executes the notebooks.
 
-    preset: a name; data: a folder in MVTec layout, or None for painted hazelnuts; run_folder: where the trained run is
-    kept (None: the cache); solutions: execute those notebooks too; only: the numbers of those to execute, such as
-    ["01", "06"]. `out` may be the folder of the notebooks itself. Returns the written paths.
-    Raises: DataError for a problem with the data, or when a notebook stops with an error; it is written up to there.
+    Args:
+        preset: a name.
+        data: a data folder in MVTec layout; None: synthetic hazelnuts.
+        out: folder for the executed copies; may be the folder of the notebooks.
+        run_folder: where the trained run is kept; None: in the cache.
+        solutions: execute the solutions too.
+        only: numbers of notebooks, such as ["01", "06"]; None: all.
+        figures: folder for the figures; None: out/figures.
+    Returns: the paths of the notebooks and figures.
+    Raises: DataError for a problem with the data or an error in a notebook, which is written up to that cell.
     """
-    from tqdm import tqdm
-
     try:
         import nbformat
-        from jupyter_core.utils import run_sync
-        from nbclient import NotebookClient
-        from nbclient.exceptions import CellExecutionError
+        from nbclient import NotebookClient  # noqa: F401
     except ImportError as error:
         raise DataError("Notebooks need Jupyter; install it with pip install -e .[notebooks].") from error
+    from tqdm import tqdm
 
     presets.find_preset(preset)
     out, source = Path(out).resolve(), notebooks_folder()
     figures = Path(figures or out / "figures").resolve()
-    environment = {**os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(figures)}
-    for variable in ("HAZELNUT_DATA", "HAZELNUT_RUN"):  # the arguments say it all
-        environment.pop(variable, None)
     if data is not None:
-        dataset.load(data)  # problems with the data are told before the first kernel starts
-        environment["HAZELNUT_DATA"] = str(Path(data).resolve())
-    if run_folder is not None:
-        environment["HAZELNUT_RUN"] = str(Path(run_folder).resolve())
-    paths = sorted(source.glob("[0-9][0-9]_*.ipynb"))
-    paths += sorted(source.glob("solutions/[0-9][0-9]_*.ipynb")) if solutions else []
-    if only is not None:
-        if unknown := set(only) - {path.name[:2] for path in paths}:
-            raise DataError(f"There is no notebook {', '.join(sorted(unknown))}; name them by number, such as 01,06.")
-        paths = [path for path in paths if path.name[:2] in only]
-    if len(paths) > 1:  # each kernel its own cores: two that wait for each other's are slower than one after the other
-        environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // AT_ONCE)))
+        dataset.load(data)  # a problem with the data is reported before the first kernel starts
+    paths = chosen(source, solutions, only)
+    environment = kernel_environment(preset, data, run_folder, figures)
     books = [nbformat.read(path, as_version=4) for path in paths]
-    written = [out / path.relative_to(source) for path in paths]
+    targets = [out / path.relative_to(source) for path in paths]
     with tqdm(total=sum(len(book.cells) for book in books), unit="cell", disable=None) as bar:
-
-        async def one(path, book, target):
-            client = NotebookClient(
-                book,
-                timeout=None,
-                kernel_name="python3",
-                resources={"metadata": {"path": str(path.parent)}},
-                on_cell_start=lambda **_: bar.set_description(path.stem),
-                on_cell_complete=lambda **_: bar.update(),
-            )
-            try:
-                await client.async_execute(env=environment, stderr=subprocess.DEVNULL)  # what a kernel says of itself
-            except CellExecutionError as error:
-                if error.ename == "DataError":
-                    raise DataError(error.evalue) from error
-                what = f"{error.ename}: {error.evalue}".splitlines()[0]
-                raise DataError(f"{path.name} stopped with {what}; open {target} to see where.") from error
-            finally:
-                _tidy(book)
-                with atomic_path(target) as temporary:
-                    nbformat.write(book, temporary)
-
-        run_sync(_few_at_once)([one(*each) for each in zip(paths, books, written, strict=True)])
-    figure_paths = sorted(figures.glob("*.png"))
-    return written + figure_paths
+        for path, book, target in zip(paths, books, targets, strict=True):
+            execute_one(path, book, target, environment, bar)
+    return targets + sorted(figures.glob("*.png"))
 
 
-async def _few_at_once(coroutines):
-    """Waits for all of them, in their order and AT_ONCE at a time; the first error ends those that run."""
-    free = asyncio.Semaphore(AT_ONCE)
+def chosen(folder, solutions, only):
+    """Returns the paths of the notebooks to execute. Raises DataError for a number that does not exist."""
+    paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    paths += sorted(folder.glob("solutions/[0-9][0-9]_*.ipynb")) if solutions else []
+    if only is None:
+        return paths
+    if unknown := set(only) - {path.name[:2] for path in paths}:
+        raise DataError(f"There is no notebook {', '.join(sorted(unknown))}; name them by number, such as 01,06.")
+    return [path for path in paths if path.name[:2] in only]
 
-    async def in_turn(coroutine):
-        async with free:
-            await coroutine
 
-    tasks = [asyncio.ensure_future(in_turn(coroutine)) for coroutine in coroutines]
+def kernel_environment(preset, data, run_folder, figures):
+    """Returns the kernels' environment, without the caller's own HAZELNUT_DATA and HAZELNUT_RUN."""
+    environment = {**os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(figures)}
+    for variable, folder in (("HAZELNUT_DATA", data), ("HAZELNUT_RUN", run_folder)):
+        environment.pop(variable, None)
+        if folder is not None:
+            environment[variable] = str(Path(folder).resolve())
+    return environment
+
+
+def execute_one(path, book, target, environment, bar):
+    """Executes one notebook and writes it to `target`, up to the cell that fails if one does."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    client = NotebookClient(
+        book,
+        timeout=None,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        on_cell_start=lambda **_: bar.set_description(path.stem),
+        on_cell_complete=lambda **_: bar.update(),
+    )
     try:
-        await asyncio.gather(*tasks)
+        client.execute(env=environment, stderr=subprocess.DEVNULL)  # the kernel's own log
+    except CellExecutionError as error:
+        if error.ename == "DataError":
+            raise DataError(error.evalue) from error
+        what = f"{error.ename}: {error.evalue}".splitlines()[0]
+        raise DataError(f"{path.name} stopped with {what}; open {target} to see where.") from error
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for coroutine in coroutines:
-            coroutine.close()  # of those whose turn never came
+        tidy(book)
+        with atomic_path(target) as temporary:
+            nbformat.write(book, temporary)
 
 
-def _tidy(book):
-    """Leaves of a progress bar its last state, of cells no timestamps, of widgets no state: a rerun differs little."""
+def tidy(book):
+    """Keeps the last state of progress bars, removes timestamps and widget states: a rerun then differs little."""
     book.metadata.pop("widgets", None)
     for cell in book.cells:
         cell.metadata.pop("execution", None)
-        outputs = []
-        for output in cell.get("outputs", []):
-            if outputs and output.output_type == "stream" and output.get("name") == outputs[-1].get("name"):
-                outputs[-1].text += output.text
-            else:
-                outputs.append(output)
-        for output in outputs:
-            if output.output_type == "stream":
-                output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
-            elif "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
-                output.data["text/plain"] = "(A widget: it shows itself where a kernel runs.)"
-                if any(kind.startswith("image/") for kind in output.data):  # its picture stays instead of it
-                    del output.data["application/vnd.jupyter.widget-view+json"]
         if cell.cell_type == "code":
-            cell.outputs = [output for output in outputs if output.get("text", "x").strip()]
+            cell.outputs = [output for output in tidied(cell.outputs) if output.get("text", "x").strip()]
+
+
+def tidied(outputs):
+    """Returns the outputs of a cell, streams joined, without what a progress bar overwrote."""
+    joined = []
+    for output in outputs:
+        if joined and output.output_type == "stream" and output.get("name") == joined[-1].get("name"):
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    for output in joined:
+        if output.output_type == "stream":
+            output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
+        elif WIDGET in output.get("data", {}):
+            output.data["text/plain"] = "(A widget: it shows itself where a kernel runs.)"
+            if any(name.startswith("image/") for name in output.data):  # the picture stays instead of the widget
+                del output.data[WIDGET]
+    return joined

@@ -1,12 +1,10 @@
-"""What the notebooks let you turn and draw, with ipywidgets; where no kernel runs, the last picture stays.
+"""The interactive figures of the notebooks, with ipywidgets; without a kernel the last picture stays.
 
-    widgets.dial(look, tau=slider)          a figure that follows its controls
-    widgets.draw_a_defect(model, nuts)      notebook 6: scratch a nut, and see copy, residual and marked pixels
-    widgets.l2_vs_ssim(nut)                   notebook 9: what L2 and SSIM say of a shift, a blur, more light, noise
-    widgets.score_distributions()                     notebook 7: prevalence and τ against ROC, precision–recall and F1
-    widgets.paint_a_mask(truth, marked)     notebook 1: TP, FP and FN as you mark pixels
-
-They are tools of the course, not part of a lesson.
+interactive_figure(draw, tau=slider)    any figure that follows its controls
+draw_a_defect(model, nuts)              notebook 6: draw on a nut; see reconstruction, residual and marked pixels
+l2_vs_ssim(nut)                         notebook 9: a shift, a blur, more light or noise by L2 and by SSIM
+score_distributions()                   notebook 7: prevalence and τ by ROC, precision–recall and F1
+paint_a_mask(truth, marked)             notebook 1: TP, FP and FN as you mark pixels
 """
 
 import base64
@@ -26,21 +24,38 @@ from scipy.stats import norm
 from hazelnut_ae import detection, diagrams, figures, metrics
 from hazelnut_ae.comparison.autoencoders import ssim_map
 
-TOOLS = {  # colour and width of a stroke; letters are painted where it begins
+TOOLS = {  # colour and width of a stroke; letters are drawn where it begins
     "scratch": ((214, 178, 138), 4),
     "dirt": ((66, 52, 34), 14),
     "letters": ((236, 234, 228), 34),
     "hole": ((22, 14, 9), 20),
 }
-EXAMPLE = [[[96, 140], [112, 148], [128, 152], [144, 160]]]  # a scratch to begin with
+EXAMPLE = [[[96, 140], [112, 148], [128, 152], [144, 160]]]  # the first scratch
 
 
-class Dial(ipywidgets.VBox):
-    """Controls above a picture, and the picture alone for whoever reads the notebook without a kernel."""
+class InteractiveFigure(ipywidgets.VBox):
+    """Controls above a figure that `draw` makes anew at each change; the picture alone is what a page shows.
 
-    def __init__(self, controls, picture):
-        super().__init__([*controls, picture])
-        self.picture = picture
+    Args:
+        controls: a widget that contains everything to operate.
+        observed: widgets whose `value` the figure depends on.
+        draw: function without arguments that returns a matplotlib figure.
+    """
+
+    def __init__(self, controls, observed, draw):
+        self.draw = draw
+        self.picture = ipywidgets.Image(format="jpeg", layout={"max_width": "100%", "object_fit": "contain"})
+        super().__init__([controls, self.picture])
+        for widget in observed:
+            widget.observe(self.refresh, "value")
+        self.refresh()
+
+    def refresh(self, change=None):
+        """Draws the figure again, as a JPEG of twice the resolution at which it is shown."""
+        figure, file = self.draw(), io.BytesIO()
+        figure.savefig(file, format="jpeg", dpi=2 * figures.DPI, pil_kwargs={"quality": 82, "subsampling": 0})
+        self.picture.layout.width = f"{round(figure.get_figwidth() * figures.DPI)}px"
+        self.picture.value = file.getvalue()
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
@@ -50,41 +65,30 @@ class Dial(ipywidgets.VBox):
         return data, {"image/jpeg": {"width": int(self.picture.layout.width.removesuffix("px"))}}
 
 
-def dial(draw, **controls):
-    """A picture that follows its controls: draw(**values) returns a matplotlib figure, anew at each change.
+def interactive_figure(draw, **controls):
+    """Returns a figure that follows its controls.
 
-    controls: ipywidgets with a `value`, by the name of draw's argument.
+    Args:
+        draw: function of the controls' values that returns a matplotlib figure.
+        **controls: ipywidgets with a `value`, named as the arguments of draw.
     """
-    picture = ipywidgets.Image(format="jpeg", layout=ipywidgets.Layout(max_width="100%", object_fit="contain"))
-
-    def follow(change=None):
-        show(picture, draw(**{name: control.value for name, control in controls.items()}))
-
-    for control in controls.values():
-        control.observe(follow, "value")
-    follow()
-    return Dial([ipywidgets.HBox(list(controls.values()), layout=ipywidgets.Layout(flex_flow="row wrap"))], picture)
-
-
-def show(picture, figure):
-    """Puts a matplotlib figure into an `ipywidgets.Image`, as a JPEG of twice the resolution that it is shown at."""
-    file = io.BytesIO()
-    figure.savefig(file, format="jpeg", dpi=2 * figures.DPI, pil_kwargs={"quality": 82, "subsampling": 0})
-    picture.layout.width = f"{round(figure.get_figwidth() * figures.DPI)}px"
-    picture.value = file.getvalue()
+    box = ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
+    return InteractiveFigure(
+        box, controls.values(), lambda: draw(**{name: control.value for name, control in controls.items()})
+    )
 
 
 def slider(value, least, most, step, words):
-    """A slider that answers when it is let go, so that slow pictures do not pile up."""
-    kind = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
-    return kind(value, min=least, max=most, step=step, description=words, continuous_update=False)
+    """Returns a slider that reacts when it is released, so that slow figures do not queue up."""
+    widget = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
+    return widget(value, min=least, max=most, step=step, description=words, continuous_update=False)
 
 
 # --- notebook 6: a defect of your own --------------------------------------------------------------------------------
 
 
 class Canvas(anywidget.AnyWidget):
-    """A picture to draw on: `picture` is a PNG in base64, `strokes` what was drawn, [[[x, y], ...], ...] in pixels."""
+    """A picture to draw on: `picture` is a PNG in base64, `strokes` are [[[x, y], ...], ...] in pixels."""
 
     _esm = Path(__file__).with_name("canvas.js")
     picture = traitlets.Unicode().tag(sync=True)
@@ -92,87 +96,89 @@ class Canvas(anywidget.AnyWidget):
 
 
 def draw_a_defect(model, nuts, tau=0.2, caption=""):
-    """A nut to draw on with mouse, finger or keys, beside what the network makes of it.
+    """Returns a nut to draw on with mouse, finger or keys, beside what the network makes of it.
 
-    model: the Autoencoder; nuts: uint8 [N, 3, 256, 256] to choose from; tau: where its slider begins. The drawing is
-    the mask, so F1 can be told at once.
+    The drawing is the mask, so precision and recall are known at once.
+
+    Args:
+        model: the Autoencoder.
+        nuts: uint8, shape (N, 3, 256, 256), to choose from.
+        tau: start value of the threshold.
+        caption: the line under the figure.
     """
     canvas = Canvas(strokes=EXAMPLE)
-    nut = slider(0, 0, len(nuts) - 1, 1, "nut")
+    nut, threshold = slider(0, 0, len(nuts) - 1, 1, "nut"), slider(tau, 0.02, 0.8, 0.01, "τ")
     tool = ipywidgets.Dropdown(options=list(TOOLS), description="draw")
-    threshold = slider(tau, 0.02, 0.8, 0.01, "τ")
-    text = ipywidgets.Text("NUT", description="letters", layout=ipywidgets.Layout(width="12em"))
+    text = ipywidgets.Text("NUT", description="letters", layout={"width": "12em"})
     undo, clear = (ipywidgets.Button(description=words) for words in ("undo", "clear"))
-    picture = ipywidgets.Image(format="jpeg", layout=ipywidgets.Layout(max_width="100%", object_fit="contain"))
-    kinds = ["scratch"] * len(EXAMPLE)  # the tool of each stroke
+    tools = ["scratch"] * len(EXAMPLE)  # of each stroke
 
-    def follow(change=None):
-        del kinds[len(canvas.strokes) :]
-        kinds.extend([tool.value] * (len(canvas.strokes) - len(kinds)))
-        image, mask = painted(nuts[nut.value], zip(kinds, canvas.strokes, strict=True), text.value)
-        copy = detection.reconstruct(model, image[None])  # [1, 3, 256, 256]
-        residual = detection.residual(image[None], copy)[0]  # [256, 256]
-        found = residual > threshold.value
-        counts = metrics.confusion(found, mask)
-        words = f"marked: precision {metrics.precision(counts):.2f}, recall {metrics.recall(counts):.2f}"
-        words = words if mask.any() else "marked"
-        row = [image, copy[0], residual, figures.marked(image, found, mask)]
-        titles = ["input", "copy", "residual (white: 0.6)", words]
-        show(picture, figures.panels([row], titles, caption=caption, values=0.6))
+    def draw():
+        del tools[len(canvas.strokes) :]
+        tools.extend([tool.value] * (len(canvas.strokes) - len(tools)))
+        image, mask = painted(nuts[nut.value], zip(tools, canvas.strokes, strict=True), text.value)
         file = io.BytesIO()
         Image.fromarray(image.transpose(1, 2, 0)).save(file, format="png")
         canvas.picture = base64.b64encode(file.getvalue()).decode()
+        reconstruction = detection.reconstruct(model, image[None])  # [1, 3, 256, 256]
+        residual = detection.residual(image[None], reconstruction)[0]  # [256, 256]
+        found = residual > threshold.value
+        counts = metrics.confusion(found, mask)
+        words = f"marked: precision {metrics.precision(counts):.2f}, recall {metrics.recall(counts):.2f}"
+        titles = ["input", "copy", "residual (white: 0.6)", words if mask.any() else "marked"]
+        row = [image, reconstruction[0], residual, figures.marked(image, found, mask)]
+        return figures.panels([row], titles, caption=caption, values=0.6)
 
     def take_back(button):
         canvas.strokes = canvas.strokes[:-1] if button is undo else []
 
-    for control in (nut, threshold, text):
-        control.observe(follow, "value")
-    canvas.observe(follow, "strokes")
     undo.on_click(take_back)
     clear.on_click(take_back)
-    follow()
-    return Dial([ipywidgets.HBox([canvas, ipywidgets.VBox([nut, tool, text, threshold, undo, clear])])], picture)
+    box = ipywidgets.HBox([canvas, ipywidgets.VBox([nut, tool, text, threshold, undo, clear])])
+    widget = InteractiveFigure(box, (nut, threshold, text), draw)
+    canvas.observe(widget.refresh, "strokes")
+    return widget
 
 
 def painted(nut, strokes, text="NUT"):
-    """A nut with strokes on it, and where they are: (uint8 [3, 256, 256], bool [256, 256]).
+    """Draws strokes on a nut.
 
-    nut: uint8 [3, 256, 256]; strokes: pairs (name of a tool, [[x, y], ...]).
+    Args:
+        nut: uint8, shape (3, 256, 256).
+        strokes: pairs (name of a tool, [[x, y], ...]).
+        text: what the tool "letters" writes.
+    Returns: the picture, uint8 (3, 256, 256), and the mask of the strokes, bool (256, 256).
     """
     picture, mask = Image.fromarray(nut.transpose(1, 2, 0)), Image.new("1", (nut.shape[2], nut.shape[1]))
     for tool, points in strokes:
         colour, width = TOOLS[tool]
+        points = [tuple(point) for point in points]
         for image, ink in ((picture, colour), (mask, 1)):
             draw = ImageDraw.Draw(image)
             draw.fontmode = "1"  # letters without soft edges: picture and mask agree to the pixel
-            points = [tuple(point) for point in points]
             if tool == "letters":
                 draw.text(points[0], text, fill=ink, font_size=width, anchor="mm")
-            else:
-                draw.line(points, fill=ink, width=width, joint="curve")
-                for x, y in (points[0], points[-1]):  # round ends
-                    draw.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=ink)
+                continue
+            draw.line(points, fill=ink, width=width, joint="curve")
+            for x, y in (points[0], points[-1]):  # round ends
+                draw.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=ink)
     return np.asarray(picture).transpose(2, 0, 1).copy(), np.asarray(mask)
 
 
-# --- notebook 7: two bells -------------------------------------------------------------------------------------------
+# --- notebook 7: two distributions of scores -------------------------------------------------------------------------
 
 
 def score_distributions():
-    """Scores of good and defective items, both normal: turn their distance, the share of defective ones and τ."""
-    return dial(
-        bells,
-        distance=slider(2.0, 0.0, 4.0, 0.1, "distance"),
-        prevalence=ipywidgets.SelectionSlider(
-            options=[0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001], value=0.1, description="defective"
-        ),
-        tau=slider(1.5, -3.0, 6.0, 0.1, "τ"),
+    """Returns normal scores of good and defective items: change their distance, the prevalence and τ."""
+    shares = ipywidgets.SelectionSlider(
+        options=[0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001], value=0.1, description="defective"
     )
+    distance, tau = slider(2.0, 0.0, 4.0, 0.1, "distance"), slider(1.5, -3.0, 6.0, 0.1, "τ")
+    return interactive_figure(distributions, distance=distance, prevalence=shares, tau=tau)
 
 
-def bells(distance, prevalence, tau):
-    """The figure of `score_distributions`: the bells, ROC curve, precision–recall curve and F1 by τ, each with its point at τ."""
+def distributions(distance, prevalence, tau):
+    """Draws both densities, the ROC curve, the precision–recall curve and F1 by τ, each with its point at τ."""
     figure, room = figures.blank(1100, 270)
     axes = [figure.add_axes((0.04 + 0.25 * i, (room + 40) / (270 + room), 0.195, 195 / (270 + room))) for i in range(4)]
     x = np.linspace(-4, 8, 601)
@@ -212,7 +218,7 @@ def area(across, up):
     return float(((up[:-1] + up[1:]) / 2 * (across[:-1] - across[1:])).sum())
 
 
-# --- notebook 9: two eyes --------------------------------------------------------------------------------------------
+# --- notebook 9: L2 and SSIM -----------------------------------------------------------------------------------------
 
 CHANGES = {  # of an image float [3, H, W] in [0, 1], by an amount of 0 to 10
     "shift": lambda x, amount: np.roll(x, round(amount), axis=2),  # pixels
@@ -223,16 +229,14 @@ CHANGES = {  # of an image float [3, H, W] in [0, 1], by an amount of 0 to 10
 
 
 def l2_vs_ssim(nut):
-    """A nut and the same one changed, as L2 and as SSIM see the difference; nut: uint8 [3, H, W]."""
-    return dial(
-        lambda change, amount: eyes(nut, change, amount),
-        change=ipywidgets.Dropdown(options=list(CHANGES), value="more light", description="change"),
-        amount=slider(3, 0, 10, 1, "amount"),
-    )
+    """Returns a nut, uint8 [3, H, W], and the same one changed, compared by L2 and by SSIM."""
+    change = ipywidgets.Dropdown(options=list(CHANGES), value="more light", description="change")
+    amount = slider(3, 0, 10, 1, "amount")
+    return interactive_figure(lambda **values: differences(nut, **values), change=change, amount=amount)
 
 
-def eyes(nut, change, amount):
-    """The figure of `l2_vs_ssim`."""
+def differences(nut, change, amount):
+    """Draws the figure of `l2_vs_ssim`."""
     changed = np.clip(CHANGES[change](nut / 255, amount), 0, 1)  # [3, H, W]
     before, after = (torch.from_numpy(one.mean(axis=0)).float()[None, None] for one in (nut / 255, changed))
     l2 = (before - after)[0, 0].abs().numpy()  # [H, W], grey as what SSIM sees
@@ -245,48 +249,34 @@ def eyes(nut, change, amount):
 
 
 def paint_a_mask(truth, marked):
-    """A button for each pixel of a small mask: mark some, and read the four counts and measures.
-
-    truth and marked, which is what to begin with: bool [H, W].
-    """
-    size = ipywidgets.Layout(width="30px", height="30px")
-    buttons = [ipywidgets.ToggleButton(value=bool(value), layout=size) for value in marked.flat]
+    """Returns a button for each pixel of a small mask, bool [H, W], and the four counts; `marked` is the start."""
+    height, width = truth.shape
+    buttons = [ipywidgets.ToggleButton(value=bool(value), layout={"width": "30px"}) for value in marked.flat]
     for number, button in enumerate(buttons):
-        button.tooltip = f"row {number // truth.shape[1] + 1}, column {number % truth.shape[1] + 1}"
-    picture = ipywidgets.Image(format="jpeg", layout=ipywidgets.Layout(max_width="100%", object_fit="contain"))
-
-    def follow(change=None):
-        now = np.array([button.value for button in buttons]).reshape(truth.shape)
-        show(picture, outcomes(now, truth))
-
-    for button in buttons:
-        button.observe(follow, "value")
-    follow()
-    grid = ipywidgets.GridBox(
-        buttons, layout=ipywidgets.Layout(grid_template_columns=f"repeat({truth.shape[1]}, 34px)")
+        button.tooltip = f"row {number // width + 1}, column {number % width + 1}"
+        button.layout.height = "30px"
+    grid = ipywidgets.GridBox(buttons, layout={"grid_template_columns": f"repeat({width}, 34px)"})
+    return InteractiveFigure(
+        grid, buttons, lambda: outcomes(np.array([one.value for one in buttons]).reshape(height, width), truth)
     )
-    return Dial([grid], picture)
 
 
 def outcomes(marked, truth):
-    """The figure of `paint_a_mask`: truth, marked pixels, and the two compared, with the measures in its title."""
+    """Draws truth, marked pixels and the outcome of each, with the measures as title."""
     figure, room = figures.blank(640, 230)
-    kinds = (("TP", marked & truth, diagrams.RIGHT), ("FP", marked & ~truth, diagrams.WRONG))
-    kinds += (("FN", ~marked & truth, diagrams.WRONG),)  # as in Figure 2: right or wrong, and which, the letters say
     c = metrics.confusion(marked, truth)
+    cells = (("TP", marked & truth, diagrams.RIGHT), ("FP", marked & ~truth, diagrams.WRONG))
+    cells += (("FN", ~marked & truth, diagrams.WRONG),)  # colours of Figure 2; the letters say which error it is
     for i, (name, picture) in enumerate((("ground truth", truth), ("you marked", marked), ("compared", None))):
         ax = figure.add_axes((0.02 + 0.33 * i, (room + 4) / (230 + room), 0.31, 180 / (230 + room)))
         ax.imshow(np.zeros(truth.shape) if picture is None else picture, cmap="gray", vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[])
         ax.set_title(name, fontsize=9)
-        for word, where, colour in kinds if picture is None else ():
+        for word, where, colour in cells if picture is None else ():
             for row, column in np.argwhere(where):
                 ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour))
                 ax.text(column, row, word, ha="center", va="center", fontsize=7)
-    figure.suptitle(
-        f"TP {c.tp}, FP {c.fp}, FN {c.fn}, TN {c.tn}: precision {metrics.precision(c):.2f}, "
-        f"recall {metrics.recall(c):.2f}, F1 {metrics.f1(c):.2f}, accuracy {metrics.accuracy(c):.2f}",
-        fontsize=9,
-        y=0.99,
-    )
+    words = f"TP {c.tp}, FP {c.fp}, FN {c.fn}, TN {c.tn}: precision {metrics.precision(c):.2f}, "
+    words += f"recall {metrics.recall(c):.2f}, F1 {metrics.f1(c):.2f}, accuracy {metrics.accuracy(c):.2f}"
+    figure.suptitle(words, fontsize=9, y=0.99)
     return figure

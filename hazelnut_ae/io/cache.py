@@ -201,13 +201,6 @@ def clear(entries):
     return stay
 
 
-def add_arguments(parser):
-    """The options of `hazelnut-ae cache`."""
-    parser.add_argument(
-        "--clear", nargs="*", metavar="CATEGORY", help="remove the entries of these categories (default: of all)"
-    )
-
-
 def run(arguments):
     """`hazelnut-ae cache`: lists the entries, or with --clear says what goes and removes it."""
     entries = kept()

@@ -27,14 +27,12 @@ from scipy import ndimage
 from torch import nn
 from tqdm import tqdm
 
-from benchmarks import time_to_quality
-from hazelnut_ae import augmentation, figures, metrics, training
-from hazelnut_ae import shipped as shipped_numbers
+from hazelnut_ae import augmentation, figures, metrics, shipped, training
 from hazelnut_ae.autoencoder import Autoencoder
+from hazelnut_ae.course import charts
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
 from hazelnut_ae.detection import AutoencoderDetector, reconstruct
-from hazelnut_ae.engine import run_data
 
 lesson = setup()
 images = lesson.dataset.train.images  # uint8 [N, 3, 256, 256]
@@ -88,7 +86,7 @@ pd.Series(baselines, name="L2 loss").to_frame().round(4)
 steps = 6 if lesson.preset.name == "tiny" else 160
 torch.manual_seed(0)
 rows, held_out = training.split_good(len(images), seed=0)  # a tenth is kept out, for notebook 7
-augmented = augmentation.AugmentedSet(images[rows][:64], copies=5, seed=0)
+augmented = augmentation.AugmentedCopies(images[rows][:64], copies=5, seed=0)
 model = Autoencoder()  # 2.7 million weights, all random
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 losses, sketches = [], {0: reconstruct(model, images[:1])[0]}
@@ -169,7 +167,7 @@ for _ in range(2):
 print("same loss in two steps:", all(same))
 
 # %% [markdown]
-# What a long run adds (`engine/long_run.py`) is care: it writes history and checkpoints, goes on after an interruption, and
+# What a long run adds (`engine/trainer.py`) is care: it writes history and checkpoints, goes on after an interruption, and
 # evaluates now and then.
 #
 #     hazelnut-ae train DIR --run runs/mine          # Ctrl-C is safe; --resume goes on
@@ -189,7 +187,7 @@ figure = figures.loss(run.history, run.held_out, f"Training loss. {lesson.captio
 lesson.show(figure, "figure_05_loss")
 
 # %%
-seen, unseen = run_data.good_rows(lesson.dataset, run)
+seen, unseen = lesson.learned_from(run), lesson.held_out(run)
 print(f"Of the {len(images)} good images here, this run learnt from {len(seen)} and never saw {len(unseen)}.")
 steps_made, of_images = len(run.history), run.config["batch_size"]
 hours = steps_made * of_images * seconds_per_image / 3600
@@ -299,12 +297,12 @@ print(f"edges in the copies are {of_copies[edges].mean() / of_nuts[edges].mean()
 
 # %%
 contenders = {}
-if shipped := run_data.shipped_run(lesson.dataset):
-    contenders["five fixed copies"] = shipped
+if lesson.shipped_run:
+    contenders["five fixed copies"] = lesson.shipped_run
 contenders["fresh copies"] = lesson.own_run
 rows = {}
 for name, one in contenders.items():
-    learnt, unlearnt = run_data.learnt_from(lesson.dataset, one), run_data.held_out(lesson.dataset, one)
+    learnt, unlearnt = lesson.learned_from(one), lesson.held_out(one)
     losses_of = {"learnt from": training.loss_on(one.model, learnt), "held out": training.loss_on(one.model, unlearnt)}
     rows[name] = {"steps": one.history[-1][0], **losses_of, "ratio": losses_of["held out"] / losses_of["learnt from"]}
 digits = {"steps": "{:.0f}", "learnt from": "{:.5f}", "held out": "{:.5f}", "ratio": "{:.2f}"}
@@ -351,9 +349,9 @@ pd.DataFrame(quality).T.round(3)
 # fresh ones. Measured beforehand (`python -m benchmarks time DIR`):
 
 # %%
-study = shipped_numbers.time_to_quality()
+study = shipped.time_to_quality()
 pairs = study[(study["seed"] == 0) & study["recipe"].isin(["quick", "five fixed copies"])]
-figure = time_to_quality.drawn(
+figure = charts.learning_curves(
     pairs, ("loss", "held_out_loss", "f1_max"), over="step", caption="Painted nuts, one seed."
 )
 figure
@@ -384,7 +382,7 @@ plt.show()
 # copies, batches of 32, one rate), on painted nuts, on two cores with and without *bfloat16*:
 
 # %%
-figure = time_to_quality.drawn(shipped_numbers.minutes(), caption="Painted nuts, one seed; measured beforehand.")
+figure = charts.learning_curves(shipped.minutes(), caption="Painted nuts, one seed; measured beforehand.")
 figure
 
 # %% [markdown]
@@ -591,11 +589,11 @@ with check(4):
 # that the run learnt from. With `HAZELNUT_DATA=folder` it is the first number to look at for images of your own.
 
 # %% tags=["try"]
-learnt, unlearnt = (images[rows] for rows in run_data.good_rows(lesson.dataset, lesson.own_run))
+learnt, unlearnt = lesson.learned_from(lesson.own_run), lesson.held_out(lesson.own_run)
 removed = 1 - training.loss_on(lesson.own_run.model, unlearnt)  # of what?
 
 # %% tags=["solution"]
-learnt, unlearnt = (images[rows] for rows in run_data.good_rows(lesson.dataset, lesson.own_run))
+learnt, unlearnt = lesson.learned_from(lesson.own_run), lesson.held_out(lesson.own_run)
 average_picture = learnt.mean(axis=0) / 255  # [3, 256, 256]
 of_average = ((unlearnt / 255 - average_picture) ** 2).mean()
 of_network = training.loss_on(lesson.own_run.model, unlearnt)
@@ -604,10 +602,7 @@ print(f"average picture {of_average:.5f}, network {of_network:.5f}: {removed:.0%
 
 # %% tags=["check"]
 with check(5):
-    known, unknown = (
-        run_data.learnt_from(lesson.dataset, lesson.own_run),
-        run_data.held_out(lesson.dataset, lesson.own_run),
-    )
+    known, unknown = lesson.learned_from(lesson.own_run), lesson.held_out(lesson.own_run)
     without_network = ((unknown / 255 - known.mean(axis=0) / 255) ** 2).mean()
     with_network = training.loss_on(lesson.own_run.model, unknown)
     assert np.isclose(removed, 1 - with_network / without_network, atol=1e-4), (

@@ -114,7 +114,7 @@ def look(kind, number, tau):
     return figure
 
 
-widgets.dial(
+widgets.interactive_figure(
     look,
     kind=ipywidgets.Dropdown(options=list(rows), value=defect, description="defect"),
     number=widgets.slider(int(median) + 1, 1, max(map(len, rows.values())), 1, "image"),
@@ -412,7 +412,7 @@ def copy_of_size(k):
 
 
 size = ipywidgets.SelectionSlider(options=sizes, value=sizes[-1], description="numbers", continuous_update=False)
-widgets.dial(copy_of_size, k=size)
+widgets.interactive_figure(copy_of_size, k=size)
 
 # %% [markdown]
 # The residual of good pixels falls with every latent number: the first half of the argument. So does that of *defective*

@@ -23,23 +23,21 @@ from IPython.display import display
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from hazelnut_ae import bootstrap, comparison, figures, metrics, published, shipped, thresholds
-from hazelnut_ae.augmentation import SHORT
+from hazelnut_ae.augmentation import AUGMENTATION_PRESETS
 from hazelnut_ae.comparison import feature_dictionary, systems
 from hazelnut_ae.course import widgets
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.io import cache
 
 lesson = setup()
 test = lesson.dataset.test
 is_defective = np.array(test.defects) != "good"
 setting = "tiny" if lesson.preset.name == "tiny" else "quick"  # how long each system is fitted
 note = f"{lesson.data_words}; setting: {setting}."
-kept = cache.cache_folder() / "comparison" / f"{setting}-{lesson.dataset.fingerprint[:12]}"  # where fits are kept
-options = dict(
-    setting=setting, augment=SHORT["turn"], seed=0
-)  # turned, mirrored and shifted images, new ones at each step
+kept = lesson.cache_folder("comparison", setting=setting)  # where fits are kept
+# turned, mirrored and shifted images, new ones at each step
+options = dict(setting=setting, augment=AUGMENTATION_PRESETS["turn"], seed=0)
 NAMES = {"article": "article", "ae-l2": "AE(L2)", "ae-ssim": "AE(SSIM)", "anogan": "AnoGAN", "dictionary": "dictionary"}
 try:
     comparison.new_detector("dictionary", setting)
@@ -496,14 +494,14 @@ with check(2):
 
 # %% [markdown] tags=["exercise"]
 # **3 (medium).** Objects that always lie the same way, such as the transistors of MVTec AD, must not be turned while
-# training: `augment=SHORT["upright"]`, which only shifts. Hazelnuts lie as they fall. Which of the two suits the painted hazelnuts?
+# training: `augment=AUGMENTATION_PRESETS["upright"]`, which only shifts. Hazelnuts lie as they fall. Which of the two suits the painted hazelnuts?
 # Fit AE(L2) upright, too, and put its maps into `upright_maps`. (Fits are kept by their options; it takes some minutes once.)
 
 # %% tags=["try"]
 upright_maps = found_by("ae-l2")["maps"]  # turned; replace it
 
 # %% tags=["solution"]
-upright = comparison.predict(lesson.dataset, kept, "ae-l2", **options | {"augment": SHORT["upright"]})
+upright = comparison.predict(lesson.dataset, kept, "ae-l2", **options | {"augment": AUGMENTATION_PRESETS["upright"]})
 upright_maps = upright["maps"]
 both = {"turned": found_by("ae-l2")["maps"], "upright": upright_maps}
 for label, of_fit in both.items():
@@ -514,9 +512,13 @@ print(f"[{row['pixel AUROC low']:+.3f}, {row['pixel AUROC high']:+.3f}]")
 
 # %% tags=["check"]
 with check(3):
-    kept_fit = comparison.predict(lesson.dataset, kept, "ae-l2", **options | {"augment": SHORT["upright"]})
+    kept_fit = comparison.predict(
+        lesson.dataset, kept, "ae-l2", **options | {"augment": AUGMENTATION_PRESETS["upright"]}
+    )
     assert np.shape(upright_maps) == kept_fit["maps"].shape, "one map for each test image"
-    assert np.allclose(upright_maps, kept_fit["maps"], atol=1e-5), "not the maps of the fit with SHORT['upright']"
+    assert np.allclose(upright_maps, kept_fit["maps"], atol=1e-5), (
+        "not the maps of the fit with AUGMENTATION_PRESETS['upright']"
+    )
 
 # %% [markdown] tags=["solution"]
 # One would expect turning to win, since nuts lie any way in the test images too. But turned images are harder to learn, and 1000 steps

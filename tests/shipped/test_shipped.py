@@ -66,10 +66,34 @@ def test_its_thresholds_are_those_of_its_results(shipped):
 @pytest.mark.slow
 def test_it_finds_defects_in_newly_painted_hazelnuts(shipped, tmp_path):
     """Seed 1: nuts that no run of the package has seen."""
-    synthetic.write_dataset(tmp_path / "nuts", {"train/good": 4, "test/good": 2, "hole": 3, "print": 3}, seed=1)
+    synthetic.write_dataset(tmp_path / "nuts", {"train/good": 1, "test/good": 1, "hole": 2, "print": 2}, seed=1)
     data = dataset.load(tmp_path / "nuts")
     assert run_data.shipped_run(data).config == shipped.config
     maps = AutoencoderDetector(shipped.model).anomaly_maps(data.test.images)
     assert metrics.PixelMetrics().update(maps, data.test.masks).compute()["auroc"] > 0.9
     good = np.array(data.test.defects) == "good"
     assert maps[good].mean() < 0.05
+
+
+@pytest.mark.parametrize("name", ["mvtec_hazelnut_128", "hazelnut_toy", "transistor", "synthetic_hazelnuts", "bottle"])
+def test_the_same_systems_were_measured_on_every_set(name):
+    compared = shipped_files.measured(f"comparison_{name}")
+    systems = ["article", "AE(L2)", "AE(SSIM)", "AnoGAN", "CNN feature dictionary"]
+    assert [one["system"].split(" (E")[0] for one in compared] == systems
+    assert {one["setting"] for one in compared} == {"quick"}
+    assert shipped_files.measured(name)["pixels"].keys() == compared[0]["pixels"].keys()
+
+
+def test_the_variants_start_from_the_quick_fits():
+    """The study's unchanged systems are those of the comparison on the same images."""
+    study = shipped_files.variants_study().set_index("variant")["pixel_auroc"]
+    for one in shipped_files.measured("comparison_transistor")[1:4]:
+        assert study[one["system"]] == pytest.approx(one["pixels"]["auroc"], abs=1e-4)
+
+
+def test_recipes_were_measured_by_step_and_seconds():
+    for table, recipes in ((shipped_files.time_to_quality(), 2), (shipped_files.minutes(), 2)):
+        assert table["recipe"].nunique() == recipes
+        assert {"data", "recipe", "seed", "step", "seconds", "pixel_auroc", "f1_max"} <= set(table)
+    assert set(shipped_files.minutes()["data"]) == {"with bfloat16 units", "without bfloat16 units"}
+    assert shipped_files.latent_study()["latent"].is_monotonic_increasing

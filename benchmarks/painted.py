@@ -1,4 +1,4 @@
-"""How like photographs the painted hazelnuts are, in numbers: both sets described in the same way at 128×128."""
+"""Compare painted hazelnuts with photographs: both described by the same numbers, at 128 × 128 pixels."""
 
 import numpy as np
 import pandas as pd
@@ -6,9 +6,22 @@ from scipy import ndimage
 from skimage.measure import label, regionprops
 from skimage.morphology import convex_hull_image
 
+from hazelnut_ae import dataset
+
+OUT = "painted_against_real.csv"
+
+
+def add_options(command):
+    command.add_argument("data", metavar="DIR", help="a data folder of photographs of hazelnuts")
+    command.add_argument("painted", metavar="PAINTED", help="a data folder of painted ones")
+
+
+def run(options):
+    return painted_against_real(*(dataset.load(folder, size=128) for folder in (options.data, options.painted)))
+
 
 def find_nut(image):
-    """The nut on its dark ground: whatever is redder or brighter than the cloth, made whole. bool [H, W]."""
+    """Returns where the nut is, bool [H, W]: the convex hull of what is redder or brighter than the dark cloth."""
     image = image.astype(np.float32)
     found = (image[..., 0] - image[..., 2] > 12) | (image.max(-1) > 75)
     found = ndimage.binary_opening(ndimage.binary_closing(found, iterations=3), iterations=2)
@@ -22,7 +35,7 @@ def find_nut(image):
 
 
 def spectrum_slope(grey):
-    """Slope of log power against log frequency, between 4 cycles per picture and half the Nyquist frequency."""
+    """Returns the slope of log power against log frequency, from 4 cycles per image to half the Nyquist frequency."""
     size = len(grey)
     window = np.hanning(size)[:, None] * np.hanning(size)
     power = np.abs(np.fft.fft2((grey - grey.mean()) * window)) ** 2
@@ -33,7 +46,7 @@ def spectrum_slope(grey):
 
 
 def describe_nut(image):
-    """Numbers that describe one photograph, uint8 [H, W, 3]: a dict of floats."""
+    """Describes one image, uint8 [H, W, 3], by a dict of floats."""
     nut = find_nut(image)
     inner, outer = ndimage.binary_erosion(nut, iterations=3), ~ndimage.binary_dilation(nut, iterations=8)
     image = image.astype(np.float32)
@@ -49,7 +62,7 @@ def describe_nut(image):
 
 
 def describe_defect(image, mask):
-    """Area (% of the picture), length (picture widths) and contrast (grey levels to its surroundings) of a defect."""
+    """Returns area (% of the image), length (image widths) and contrast to its surroundings (grey levels)."""
     grey = image.astype(np.float32).mean(-1)
     around = ndimage.binary_dilation(mask, iterations=4) & ~ndimage.binary_dilation(mask) & find_nut(image)
     where = np.argwhere(mask)
@@ -62,7 +75,7 @@ def describe_defect(image, mask):
 
 
 def describe(dataset):
-    """Every number of every image of a Dataset. Returns: dict, name -> list of floats."""
+    """Returns {name: list of floats} over all images of a Dataset."""
     numbers = {}
     for split in (dataset.train, dataset.test):
         for image, mask, defect in zip(split.images, split.masks, split.defects, strict=True):
@@ -77,9 +90,14 @@ def describe(dataset):
 
 
 def painted_against_real(real, painted):
-    """Painted beside real, one row per quantity: mean, spread (standard deviation over images) and their ratios.
+    """Compares two sets.
 
-    real, painted: Dataset (load both with size=128). Returns: pandas DataFrame.
+    Args:
+        real: a Dataset of photographs, 128 × 128 pixels.
+        painted: a Dataset of painted hazelnuts, 128 × 128 pixels.
+
+    Returns:
+        A DataFrame with a row per quantity: mean and spread (standard deviation over images) of both, and their ratios.
     """
     real, painted = describe(real), describe(painted)
     rows = {}

@@ -1,0 +1,66 @@
+"""Charts of the measurements that come with the course (notebooks 5 and 10)."""
+
+import numpy as np
+
+from hazelnut_ae.figures import BLUE, GREEN, VERMILION, blank
+
+RECIPES = {
+    "quick": dict(color=BLUE, linestyle="-", marker="o"),
+    "five fixed copies": dict(color=VERMILION, linestyle=":", marker="^"),
+    "before": dict(color="0.45", linestyle="--", marker="s"),
+}
+MARKERS = "osD^v"  # so that the sets differ without colour, too
+COLOURS = (BLUE, VERMILION, "0.45", GREEN, "black")
+
+
+def learning_curves(table, measures=("pixel_auroc", "f1_max"), over="seconds", caption=""):
+    """Draws what each training recipe reaches: a row of charts per data set, a column per measure.
+
+    Args:
+        table: DataFrame as `shipped.time_to_quality` returns it; the median over the seeds is drawn.
+        measures: columns of the table.
+        over: "seconds" (drawn in minutes) or "step".
+        caption: the line under the figure.
+    """
+    sets = list(table["data"].unique())
+    width, height = 40 + 300 * len(measures), 40 + 230 * len(sets)
+    figure, room = blank(width, height, caption)
+    axes = figure.subplots(len(sets), len(measures), squeeze=False)
+    bottom, top = (room + 40) / (height + room), 1 - 26 / (height + room)
+    figure.subplots_adjust(60 / width, bottom, 1 - 12 / width, top, 0.25, 0.35)
+    for row, name in enumerate(sets):
+        for ax, measure in zip(axes[row], measures, strict=True):
+            for recipe, part in table[table["data"] == name].groupby("recipe"):
+                line = part.groupby("step")[["seconds", measure]].median().reset_index()
+                x = line["seconds"] / 60 if over == "seconds" else line["step"]
+                ax.plot(x, line[measure], label=recipe, markersize=4, linewidth=1.6, **RECIPES[recipe])
+            ax.set_title(measure.replace("_", " ").replace("auroc", "AUROC").replace("f1", "F1"), fontsize=9)
+            ax.set_xlabel("minutes" if over == "seconds" else "step", fontsize=8)
+            ax.spines[["top", "right"]].set_visible(False)
+            ax.tick_params(labelsize=8)
+        axes[row][0].set_ylabel(name, fontsize=9)
+    axes[0][0].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def ladder(measured, caption=""):
+    """Draws pixel AUROC and mean F1-max of each rung of notebook 10; measured: {data set: list of results}."""
+    rungs = [one["system"] for one in next(iter(measured.values()))]
+    width, height = 960, 80 + 26 * len(rungs)
+    figure, room = blank(width, height, caption)
+    axes = figure.subplots(1, 2, sharey=True)
+    figure.subplots_adjust(190 / width, (room + 42) / (height + room), 1 - 12 / width, 1 - 26 / (height + room), 0.06)
+    for (name, results), marker, colour in zip(measured.items(), MARKERS, COLOURS, strict=False):
+        auroc = [one["pixels"]["auroc"] for one in results]
+        f1_max = [np.mean([defect["f1_max"] for defect in one["defects"].values()]) for one in results]
+        for ax, values in zip(axes, (auroc, f1_max), strict=True):
+            ax.plot(values, range(len(values)), marker, color=colour, label=name, markersize=7, alpha=0.85)
+    axes[0].set_yticks(range(len(rungs)), rungs)
+    axes[0].axvline(0.5, color="0.6", linewidth=1, linestyle=":")  # chance
+    for ax, title in zip(axes, ("pixel AUROC (dotted: chance)", "mean F1-max of the kinds of defects"), strict=True):
+        ax.set_title(title, fontsize=10)
+        ax.grid(axis="y", color="0.9")
+        ax.set_axisbelow(True)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].legend(fontsize=8, loc="lower left", framealpha=1)
+    return figure

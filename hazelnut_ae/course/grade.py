@@ -1,0 +1,222 @@
+"""`hazelnut-ae grade`: run handed-in notebooks with the project's own checks; one row per notebook and exercise."""
+
+import csv
+import json
+import re
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+from hazelnut_ae.course import sandbox
+from hazelnut_ae.errors import DataError, printable
+from hazelnut_ae.io.files import atomic_path
+from hazelnut_ae.presets import PRESETS
+
+EXERCISE = re.compile(r"\*\*(\d+)\s*\(")  # how the text of an exercise begins: **2 (medium).**
+CHECK = re.compile(r"^\s*with\s+check\((\d+)\)", re.MULTILINE)
+RESULTS = ("passed", "failed", "error", "timeout", "missing")
+LARGEST = 64 << 20  # bytes of a notebook; pictures are in it
+SAME_CELLS = 3  # a notebook belongs to a lesson if it has at least so many of its cells
+LIMIT = "__import__('hazelnut_ae.course.sandbox', fromlist=['_']).limit_memory({:.0f})"
+
+Row = namedtuple("Row", "file lesson exercise result message")  # exercise None: the whole notebook
+# A notebook of the project: the texts of all cells, the set-up's code; by exercise the code handed out and the check.
+Lesson = namedtuple("Lesson", "name cells setup stubs checks")
+
+
+def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, docker=None, trust=False):
+    """Grade notebooks; whatever one of them does, the others are graded as if it were not there.
+
+    Args:
+        places: notebooks, and folders that are searched for notebooks.
+        preset: the name of the preset whose painted images and run the exercises use.
+        seconds, total: time limits for a cell and for a notebook.
+        memory: in GB, for each process, beyond what the set-up takes.
+        lessons: the folder of the project's own notebooks (None: found).
+        docker, trust: how to isolate; see `sandbox.choose`.
+    Returns:
+        A list of `Row`, in the order of the notebooks; progress goes to the error stream.
+    Raises:
+        DataError: there is nothing to grade, no isolation, or the project's own set-up does not run.
+    """
+    mode, found = sandbox.choose(docker, trust), find_notebooks(places)
+    ours, rows, ready = load_lessons(lessons), [], set()
+    if lessons and any(path.resolve().is_relative_to(Path(lessons).resolve()) for _, path in found):
+        raise DataError(f"{lessons} has the project's own notebooks; grade copies of them from another folder.")
+    _say(f"{sandbox.PROTECTION[mode]}\nPreparing the images and the run of the {preset} preset …")
+    environment, limits = prepared_environment(preset), {"seconds": seconds, "total": total, "memory": memory}
+    for count, (name, path) in enumerate(found, 1):
+        _say(f"{count} of {len(found)}: {printable(name)}")
+        try:
+            cells, lesson = read(path, ours)
+        except DataError as problem:
+            rows.append(Row(name, "", None, "error", str(problem)))
+            continue
+        setup = [{"kind": "setup", "exercise": None, "code": code} for code in lesson.setup]
+        if lesson.name not in ready:  # our own code, which may fill the cache
+            task = {"cells": setup, "files": {}, "private_cache": False, **limits, "total": 1800}
+            if said := sandbox.run(task, "trust", environment).get("problem"):
+                raise DataError(f"The set-up of {lesson.name} does not run ({said}); mend that first.")
+            ready.add(lesson.name)
+        steps, verdicts = plan(cells, lesson)
+        if len(verdicts) < len(lesson.checks):
+            setup += [{"kind": "setup", "exercise": None, "code": LIMIT.format(memory * 1e9)}]
+            task = {"cells": setup + steps, "files": helpers(path), "private_cache": mode != "trust", **limits}
+            verdicts |= _told(sandbox.run(task, mode, environment, docker), lesson, verdicts, total)
+        rows += [Row(name, lesson.name, number, *verdicts[number]) for number in lesson.checks]
+    return rows
+
+
+def _say(line):
+    print(line, file=sys.stderr, flush=True)
+
+
+def _told(said, lesson, known, total):
+    """{exercise: (result, message)} of what a sandbox said, in which a student's code can have written anything."""
+    found, told = said.get("verdicts"), {}
+    late = ("timeout", f"the {total:g} seconds of the notebook were over before it")
+    for number in set(lesson.checks) - set(known):
+        pair = found.get(str(number), late) if isinstance(found, dict) else ("error", said.get("problem"))
+        result, message = pair if isinstance(pair, list | tuple) and len(pair) == 2 else ("error", "no verdict")
+        told[number] = (result if result in RESULTS else "error", printable(str(message))[:200])
+    return told
+
+
+def load_lessons(folder=None):
+    """Every `Lesson` of a folder of notebooks (None: found). Raises: DataError where there is none."""
+    if folder is None:
+        from hazelnut_ae.course.execute import notebooks_folder
+
+        folder = notebooks_folder()
+    lessons = []
+    for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb")):
+        lesson, number = Lesson(path.stem, set(), [], {}, {}), 0
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            text, tags = "".join(cell["source"]).strip(), cell["metadata"].get("tags", [])
+            lesson.cells.add(text)
+            if "exercise" in tags:
+                number = int(EXERCISE.match(text)[1])
+            elif "setup" in tags and cell["cell_type"] == "code":
+                lesson.setup.append(text)
+            elif "check" in tags:
+                lesson.checks[number] = text
+            elif "try" in tags:
+                lesson.stubs.setdefault(number, []).append(text)
+        lessons.append(lesson)
+    if not lessons:
+        raise DataError(f"{folder} holds no notebook of the course, such as 06_residual_thresholding.ipynb.")
+    return lessons
+
+
+def prepared_environment(preset):
+    """The HAZELNUT_* variables of a notebook: the preset's painted images and the run on them, made now if need be."""
+    from hazelnut_ae.course import lesson
+    from hazelnut_ae.io import cache
+
+    data = lesson.painted(PRESETS[preset])
+    run = lesson.Lesson(PRESETS[preset], data, None, None).run
+    folders = {"HAZELNUT_DATA": data, "HAZELNUT_RUN": run.folder, "HAZELNUT_CACHE": cache.cache_folder()}
+    environment = {name: str(Path(folder).resolve()) for name, folder in folders.items()}
+    return environment | {"HAZELNUT_PRESET": preset, "CUDA_VISIBLE_DEVICES": ""}
+
+
+def find_notebooks(places):
+    """[(name for the table, path)] of notebooks and of folders of them, each once. Raises: DataError without any."""
+    found = {}
+    for place in map(Path, places):
+        inside = [path for path in sorted(place.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts]
+        if not inside and not place.is_file():
+            raise DataError(f"{place} is no notebook and no folder with notebooks; name those that were handed in.")
+        for path in inside or [place]:
+            found.setdefault(path.resolve(), path.relative_to(place if inside else place.parent).as_posix())
+    names = list(found.values())
+    return [(name if names.count(name) == 1 else str(path), path) for path, name in found.items()]
+
+
+def read(path, lessons):
+    """([(whether it is code, its text)], the `Lesson`) of a notebook. Raises: DataError if it is none of the course."""
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            raise ValueError("no file, or too large")
+        cells = json.loads(path.read_text(encoding="utf-8-sig"))["cells"]
+        cells = [(cell["cell_type"] == "code", "".join(cell["source"]).strip()) for cell in cells]
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError, MemoryError) as error:
+        raise DataError(f"this is no notebook ({type(error).__name__})") from error
+    shared, lesson = max(
+        ((len(one.cells & {text for _, text in cells}), one) for one in lessons), key=lambda pair: pair[0]
+    )
+    if shared < SAME_CELLS or not lesson.checks:
+        raise DataError("this is none of the course's notebooks with exercises: too few of its cells are left")
+    return cells, lesson
+
+
+def helpers(path):
+    """{name: text} of the Python files beside a notebook, which its cells can import as in Jupyter."""
+    found = [one for one in path.parent.glob("*.py") if one.is_file() and not one.is_symlink()]
+    return {
+        one.name: one.read_text(encoding="utf-8", errors="replace") for one in found if one.stat().st_size < 1 << 20
+    }
+
+
+def plan(cells, lesson):
+    """The cells to run after the set-up, with the project's checks, and {exercise: verdict} of those not to check.
+
+    The student's own set-up and checks are left out. What is below the text of an exercise answers it; where the text
+    was deleted, what is above its check does.
+    """
+    steps, missing, here, since = [], {}, None, 0
+    stubs = {text for texts in lesson.stubs.values() for text in texts}
+    for is_code, text in cells:
+        start, check = EXERCISE.match(text), CHECK.search(text)
+        if not is_code and (start or text.startswith("#")):
+            here, since = int(start[1]) if start else None, len(steps)
+        elif is_code and check:
+            for step in steps[since:] if int(check[1]) != here else ():
+                step["exercise"] = int(check[1])
+            here, since = int(check[1]), len(steps)
+        elif is_code and text and text not in lesson.setup:
+            is_lesson = text in lesson.cells - stubs
+            kind, number = ("lesson", None) if is_lesson else ("answer", here)
+            steps.append({"kind": kind, "exercise": number, "code": text})
+    for number, check in lesson.checks.items():
+        mine = [i for i, step in enumerate(steps) if step["exercise"] == number]
+        if not mine:
+            missing[number] = ("missing", "its cells are not there")
+        elif [steps[i]["code"] for i in mine] == lesson.stubs.get(number):
+            missing[number] = ("missing", "it is as it was handed out")
+        else:
+            code = "from hazelnut_ae.course.checks import check\n" + check
+            steps.insert(mine[-1] + 1, {"kind": "check", "exercise": number, "code": code})
+    return steps, missing
+
+
+def table(rows):
+    """The rows as text for a terminal, then what each notebook reached, then the sum."""
+    texts = [Row._fields] + [row._replace(lesson=row.lesson[:2], exercise=row.exercise or "–") for row in rows]
+    texts = [[printable(str(text)) for text in line] for line in texts]
+    widths = [max(len(line[column]) for line in texts) for column in range(4)]
+    lines = ["  ".join([*map(str.ljust, line[:4], widths), line[4]]).rstrip() for line in texts]
+    reached = {}
+    for row in rows:
+        reached.setdefault((printable(row.file).ljust(widths[0]), row.lesson[:2].ljust(2)), []).append(row)
+    lines += [""] if len(reached) > 1 else []
+    for (file, lesson), those in reached.items() if len(reached) > 1 else ():
+        passed = sum(row.result == "passed" for row in those)
+        lines.append(
+            f"{file}  {lesson}  " + (f"{passed} of {len(those)} passed" if those[0].exercise else "not graded")
+        )
+    counts = [(sum(row.result == result for row in rows), result) for result in RESULTS]
+    counted = ", ".join(f"{count} {result}" for count, result in counts if count)
+    return "\n".join([*lines, f"{len(reached)} notebook{'s' * (len(reached) != 1)}: {counted}."])
+
+
+def write_csv(path, rows):
+    """The same for a spreadsheet; text that it could take for a formula gets an apostrophe before it."""
+    from hazelnut_ae.inference.table import as_text
+
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
+        writer.writerow(Row._fields)
+        for row in rows:
+            message = as_text(row.message).replace(";", ",")
+            writer.writerow([as_text(row.file), row.lesson, row.exercise or "", row.result, message])

@@ -1,0 +1,249 @@
+"""Run one handed-in notebook apart from everything else: in bubblewrap, in a container, or as a plain process.
+
+The parent starts `python -m hazelnut_ae.course.sandbox` inside the sandbox, sends it the task as JSON and
+reads the verdicts as JSON: standard input and output. Nothing else comes back, and nothing is unpickled.
+"""
+
+import contextlib
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import hazelnut_ae
+from hazelnut_ae.errors import DataError
+
+PACKAGE = Path(hazelnut_ae.__file__).resolve().parent
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/fonts")
+KEPT = ("PATH", "LANG", "LC_ALL", "OMP_NUM_THREADS", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "DOCKER_HOST")
+DISK = 512 << 20  # bytes of a file that a notebook writes
+GRACE = 60  # seconds beyond its own time limit after which a sandbox is ended from outside
+LARGEST = 1 << 20  # bytes of an answer that are read
+APART = "has no network, sees no other process and reads only {}, this package and its cache; what it writes is lost."
+PROTECTION = {
+    "bwrap": "Each notebook runs in bubblewrap: it " + APART.format("the system's programs, Python"),
+    "docker": "Each notebook runs in a container: it " + APART.format("the image"),
+    "trust": "WARNING: each notebook runs as a program of yours. It can use the network and read, change and delete "
+    "your files; only its time and its memory are limited.",
+}
+
+
+def choose(docker=None, trust=False):
+    """The mode to run in: "trust", "docker" or "bwrap". Raises: DataError where notebooks cannot be isolated so."""
+    if trust:
+        return "trust"
+    mode = "docker" if docker else "bwrap"
+    why = "" if shutil.which(mode) else f"the program {mode} is not installed"
+    if mode == "bwrap" and not why:
+        tried = subprocess.run([*_bwrap(()), "true"], capture_output=True, stdin=subprocess.DEVNULL)
+        words = tried.stderr.decode(errors="replace").strip()[-150:]
+        why = f"bwrap is installed, but not allowed to isolate here ({words})" if tried.returncode else ""
+    if why:
+        raise DataError(
+            f"Nothing was graded: {why}. Install bubblewrap (Linux: apt install bubblewrap), or name a container with "
+            "--docker IMAGE, or, for notebooks that you would open and run yourself, add --trust."
+        )
+    return mode
+
+
+def _bwrap(readable):
+    sized = b"--size" in subprocess.run(["bwrap", "--help"], capture_output=True).stdout  # from version 0.7 on
+    options = ["--unshare-all", "--die-with-parent", "--new-session", "--dev", "/dev", "--proc", "/proc"]
+    options += [*(("--size", str(DISK)) if sized else ()), "--tmpfs", "/tmp"]
+    for path in (*SYSTEM, *readable):
+        options += ["--ro-bind-try", path, path]
+    return ["bwrap", *options, "--remount-ro", "/", "--chdir", "/tmp"]
+
+
+def _docker(image, name, readable, environment, memory):
+    options = ["--rm", "-i", "--init", "--name", name, "--network", "none", "--read-only", "--cap-drop", "ALL"]
+    options += ["--security-opt", "no-new-privileges", "--pids-limit", "512", "--memory", f"{memory + 4:g}g"]
+    options += ["--tmpfs", f"/tmp:size={DISK},mode=1777", "--workdir", "/tmp"]
+    options += ["--user", f"{os.getuid()}:{os.getgid()}"] if hasattr(os, "getuid") else []
+    options += [word for path in readable for word in ("--volume", f"{path}:{path}:ro")]
+    options += [word for pair in environment.items() for word in ("--env", "=".join(pair))]
+    return ["docker", "run", *options, image]
+
+
+def command(mode, environment, image=None, name="", memory=2):
+    """(command, environment) of the process that runs a notebook; the arguments are those of `run`."""
+    readable = {str(PACKAGE), *filter(os.path.isabs, environment.values())}
+    ours = {key: os.environ[key] for key in KEPT if key in os.environ}
+    environment = environment | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8"}
+    if mode == "docker":
+        before = [*_docker(image, name, sorted(readable), environment, memory), "python"]
+        return [*before, "-m", __name__], ours | {"HOME": str(Path.home())}
+    libraries = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
+    environment["PYTHONPATH"] = os.pathsep.join([str(PACKAGE.parent), *libraries])
+    readable |= {sys.prefix, sys.base_prefix, *libraries}
+    before = _bwrap(sorted(readable)) if mode == "bwrap" else []
+    return [*before, sys.executable, "-m", __name__], ours | environment | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def run(task, mode, environment, image=None):
+    """Run a task in a sandbox.
+
+    Args:
+        task: a dict for JSON: "cells", "seconds", "total", "memory" as in `work`; "files": {name: text} beside the
+            notebook; "private_cache": whether what it adds to the cache is lost.
+        mode: "bwrap", "docker" or "trust".
+        environment: the HAZELNUT_* variables of the notebook; the folders that they name can be read.
+        image: the image of mode "docker": Python and the libraries; the package is added.
+    Returns:
+        {"verdicts": {exercise: [result, message]}} or {"problem": why there are none}, both as the sandbox claims.
+    """
+    name = f"hazelnut-grade-{uuid.uuid4().hex[:12]}"
+    words, variables = command(mode, environment, image, name, task["memory"])
+    with tempfile.TemporaryDirectory(prefix="hazelnut-grade-", ignore_cleanup_errors=True) as folder:
+        variables |= {key: "/tmp" if mode == "bwrap" else folder for key in ("TMPDIR", "TEMP", "TMP")}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(words, env=variables, cwd=folder, start_new_session=True, **pipes)
+        late = threading.Timer(task["total"] + GRACE, _end, (process,))
+        late.start()
+        try:
+            with contextlib.suppress(OSError):  # it has ended; what it said tells why
+                process.stdin.write(json.dumps(task).encode())
+                process.stdin.close()
+            said = process.stdout.read(LARGEST).decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        finally:
+            late.cancel()
+            _end(process)
+            process.stdout.close()
+            if mode == "docker":
+                subprocess.run(["docker", "kill", name], capture_output=True, check=False)
+    try:
+        return json.loads(next(line for line in reversed(said) if line.startswith('{"')))
+    except (StopIteration, ValueError, RecursionError):
+        return {"problem": f"the notebook's process ended early ({said[-1][:150]})"}
+
+
+def _end(process):
+    with contextlib.suppress(OSError, AttributeError):  # Windows has no such groups of processes
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
+
+
+# What follows runs inside the sandbox.
+
+
+def limit_memory(more):
+    """Let this process take that many bytes more than it has now, where the system can limit it."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (DISK, DISK))
+        more += int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (more, more))
+
+
+def work(task, folder):
+    """Run the cells of a task in one kernel; returns {exercise: [result, message]}.
+
+    A cell that hangs or ends the kernel is left out, and the notebook starts anew. The lesson's own cells take most
+    of the time: they run only where a name is not defined without them.
+
+    Args:
+        task: "cells": dicts with "kind" (setup, lesson, answer, check), "exercise" (a number or None) and "code";
+            "seconds" for a cell, "total" for all; "memory" in GB beyond what the set-up takes.
+        folder: the working folder of the kernel.
+    """
+    verdicts, ends = {}, time.monotonic() + task["total"]
+    left_out = lessons = {i for i, cell in enumerate(task["cells"]) if cell["kind"] == "lesson"}
+    while time.monotonic() < ends:
+        stopped = _attempt(task, folder, ends, left_out, verdicts)
+        if stopped is not None:
+            left_out = left_out | {stopped}
+        elif left_out & lessons and any(message.startswith("NameError") for _, message in verdicts.values()):
+            left_out, verdicts = left_out - lessons, {}
+        else:
+            break
+    return verdicts
+
+
+def _attempt(task, folder, ends, left_out, verdicts):
+    """Fill in the verdicts; returns the index of a cell that hung or ended the kernel, or None."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    class Client(NotebookClient):
+        def output(self, outs, *rest):
+            del outs[:-50]  # an endless print must not fill the memory
+            return super().output(outs, *rest)
+
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell["code"]) for cell in task["cells"]])
+    options = {"allow_errors": True, "kernel_name": "python3", "shutdown_kernel": "immediate"}
+    client, errors = Client(book, resources={"metadata": {"path": str(folder)}}, **options), {}
+    with client.setup_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        for i, cell in enumerate(task["cells"]):
+            kind, number, left = cell["kind"], cell["exercise"], ends - time.monotonic()
+            if left <= 0:
+                break
+            if i in left_out or (kind == "check" and number in verdicts):
+                continue
+            client.timeout = math.ceil(left if kind == "setup" else min(task["seconds"], left))
+            try:
+                client.execute_cell(book.cells[i], i)
+            except (CellTimeoutError, DeadKernelError) as error:
+                stop = ["error", "it ended the kernel: out of memory, or by its own doing"]
+                if isinstance(error, CellTimeoutError):
+                    stop = ["timeout", f"not done after {client.timeout} seconds"]
+                if kind == "setup":
+                    raise DataError(f"the set-up: {stop[1]}") from error
+                verdicts |= {number: stop} if number else {}
+                return i
+            outputs = book.cells[i].outputs
+            error = next((f"{one.ename}: {one.evalue}" for one in outputs if one.output_type == "error"), None)
+            if kind == "setup" and error:
+                raise DataError(f"the set-up stopped with {error}")
+            if kind == "check":
+                printed = "".join(output.text for output in outputs if output.get("name") == "stdout")
+                verdicts[number] = verdict(number, printed, errors.get(number), error, task["memory"])
+            elif error:
+                errors[number] = error
+    return None
+
+
+def verdict(number, printed, of_answer, of_check, memory):
+    """[result, message] by the last line that `check` printed, and by errors of the answer's cells and of the check."""
+    said = re.findall(rf"Exercise {number}: (right\.|not yet\..*)$", printed, re.MULTILINE)
+    if said and said[-1] == "right.":
+        return ["passed", ""]
+    message = said[-1].removeprefix("not yet.").strip() if said else of_check or "the check came to no end"
+    message = (of_answer or message).strip().splitlines()[0] if of_answer or message else "it does not hold"
+    is_error = of_answer or not said or re.match(r"[A-Za-z_]\w*(Error|Exception|Iteration|Warning)\b", message)
+    if is_error and re.search("MemoryError|can't allocate memory|Cannot allocate memory", message):
+        message = f"it took more than {memory:g} GB of memory"
+    return ["error" if is_error else "failed", message]
+
+
+def main():
+    """Read a task from standard input, run it, print the verdicts."""
+    task, place = json.load(sys.stdin), Path(tempfile.mkdtemp())
+    (place / "work").mkdir()
+    os.environ |= {name: str(place) for name in ("HOME", "USERPROFILE", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")}
+    cache = Path(os.environ["HAZELNUT_CACHE"])
+    if task["private_cache"]:  # links to what is there, and room for more
+        skip = shutil.ignore_patterns("*.lock", ".building-*", ".painting-*")
+        shutil.copytree(cache, cache := place / "cache", copy_function=os.symlink, ignore=skip)
+    os.environ |= {"HAZELNUT_CACHE": str(cache), "MPLCONFIGDIR": str(cache / "matplotlib")}
+    for name, text in task["files"].items():
+        (place / "work" / name).write_text(text, encoding="utf-8")
+    try:
+        print(json.dumps({"verdicts": work(task, place / "work")}))
+    except DataError as problem:
+        print(json.dumps({"problem": str(problem)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""Every study once, through its command, on the tiny painted set."""
+
+import dataclasses
+import functools
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from benchmarks import __main__ as benchmarks
+from benchmarks import augmentations, common, growth, label_free, ladder, peer, speed, time_to_quality
+from hazelnut_ae import backbones, baselines
+from hazelnut_ae.engine.trainer import train_run
+from hazelnut_ae.metrics import image_auroc
+from hazelnut_ae.patchcore import MemoryBank
+from hazelnut_ae.presets import PRESETS
+
+SMALL = dict(side=128, coarse_side=64, candidates=2000, size=200)
+
+
+@pytest.fixture(scope="module")
+def small_bank():
+    """Makes small memory banks with random weights."""
+    network = backbones.empty_stages("efficientnet-lite0")
+    return lambda *_: MemoryBank(network, **SMALL)
+
+
+@pytest.fixture
+def study(painted_folder, tmp_path):
+    """Runs one study by its command; returns its table, or what its JSON holds."""
+
+    def run(name, *options, data=True):
+        out = tmp_path / f"{name}.out"
+        arguments = [name, *([str(painted_folder)] if data else []), *map(str, options), "--out", str(out)]
+        assert benchmarks.main(arguments) == 0
+        text = out.read_text(encoding="utf-8")
+        return json.loads(text) if text[0] in "[{" else pd.read_csv(out)
+
+    return run
+
+
+def refused(capsys, *arguments):
+    """The one sentence with which a command ends in exit status 1."""
+    assert benchmarks.main([*map(str, arguments)]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    return error
+
+
+def test_every_study_has_help(capsys):
+    for name in benchmarks.STUDIES:
+        with pytest.raises(SystemExit, match="0"):
+            benchmarks.main([name, "--help"])
+        assert f"benchmarks {name}" in capsys.readouterr().out
+
+
+def test_what_cannot_be_measured_is_refused_in_one_sentence(painted_folder, tiny_run, tmp_path, monkeypatch, capsys):
+    assert "is not a folder" in refused(capsys, "latent", tmp_path / "nothing")
+    assert "there is no recipe slow" in refused(capsys, "time", painted_folder, "--recipes", "slow")
+    assert "there is no variant 'AE(L3)'" in refused(capsys, "variants", painted_folder, "--only", "AE(L3)")
+    arguments = ("label-free", painted_folder, "--run", tiny_run.folder, "--system", "anything")
+    assert "there is no comparison system 'anything'" in refused(capsys, *arguments)
+    monkeypatch.setitem(sys.modules, "anomalib", None)
+    assert "pip install anomalib" in refused(capsys, "peer", painted_folder)
+
+
+@pytest.mark.slow
+def test_latent_sizes_are_measured_again_from_their_runs(study, tmp_path):
+    options = ("--runs", tmp_path / "runs", "--sizes", "4,16", "--epochs", "1")
+    table = study("latent", *options)
+    assert table["latent"].tolist() == [4, 16]
+    assert {"residual_good", "residual_defective", "f1_crack", "f1_max", "pixel_auroc", "loss"} <= set(table)
+    assert table.notna().all().all()
+    assert study("latent", *options).equals(table)
+
+
+@pytest.mark.slow
+def test_recipes_are_measured_on_the_way(study, monkeypatch):
+    short = {
+        name: dataclasses.replace(one, steps=4, batch_size=2, copies=2) for name, one in time_to_quality.RECIPES.items()
+    }
+    monkeypatch.setattr(time_to_quality, "RECIPES", short)
+    table = study("time", "--seeds", "0,1", "--looks", "2", "--recipes", "quick,before")
+    assert table.groupby(["recipe", "seed"]).size().tolist() == [2] * 4
+    for _, one in table.groupby(["recipe", "seed"]):
+        assert one["seconds"].is_monotonic_increasing
+        assert one["step"].is_monotonic_increasing
+    assert table[["loss", "held_out_loss", "pixel_auroc", "f1_max"]].gt(0).all().all()
+
+
+@pytest.mark.slow
+def test_a_recipe_has_the_losses_of_a_run(painted, tmp_path):
+    preset = dataclasses.replace(PRESETS["quick"], steps=6, batch_size=2, copies=2)
+    run = train_run(painted, tmp_path / "run", preset, seed=1, device="cpu")
+    rows = time_to_quality.one_run(painted, preset, 1, looks=2)
+    losses = {step: loss for step, _, loss in run.history}
+    assert rows[-1]["step"] == len(losses)
+    for row in rows:
+        assert row["loss"] == pytest.approx(losses[row["step"]], rel=0.02)
+
+
+@pytest.mark.slow
+def test_every_augmentation_is_measured_once(painted, monkeypatch):
+    table = augmentations.augmentations(painted, steps=1)
+    assert list(table.index) == list(augmentations.VARIANTS)
+    assert np.isfinite(table.to_numpy()).all()
+    monkeypatch.setattr(augmentations, "trained", lambda *_: pytest.fail("trained twice"))
+    assert augmentations.augmentations(painted, steps=1).equals(table)
+
+
+@pytest.mark.slow
+def test_every_rung_is_measured_beside_the_one_before(study, small_bank, tiny_run, monkeypatch):
+    monkeypatch.setattr(ladder, "MemoryBank", small_bank)
+    monkeypatch.setattr(ladder, "PAINTED", 1)
+    two_steps = functools.partial(baselines.UNetSegmenter, steps=2, batch_size=2)
+    monkeypatch.setattr(baselines, "UNetSegmenter", two_steps)
+    for function in (ladder.painted_nuts, ladder.trained_unet):
+        monkeypatch.setattr(ladder, function.__name__, functools.cache(function.__wrapped__))
+    measured = study("ladder", "--run", tiny_run.folder)
+    assert [one["system"] for one in measured] == list(ladder.RUNGS)
+    assert "against_the_rung_before" not in measured[0]
+    not_fitted = ("the article", "its map, softened", "both together")  # trained before, or made from other rungs
+    for one, before in zip(measured[1:], measured, strict=False):
+        difference = one["against_the_rung_before"]["pixel AUROC"]
+        assert one["fit_s"] is None if one["system"] in not_fitted else one["fit_s"] > 0
+        assert difference == pytest.approx(one["pixels"]["auroc"] - before["pixels"]["auroc"], abs=1e-6)
+    rows = study("ladder", "--run", tiny_run.folder, "--left-out")
+    seen = sorted((row["defect"], row["seen"]) for row in rows)
+    assert seen == sorted((defect, seen) for defect in ladder.KINDS for seen in (False, True))
+
+
+def test_a_bank_is_timed_on_images_that_are_made_when_asked_for(monkeypatch):
+    monkeypatch.setattr(growth, "DISTINCT", 2)
+    nuts = growth.Nuts(40)
+    assert (len(nuts), nuts[3].shape, nuts[3].dtype) == (40, (3, 256, 256), np.uint8)
+    np.testing.assert_array_equal(nuts[3], nuts[3])
+    assert (nuts[3] != nuts[3 + growth.DISTINCT]).any()  # the same nut, another photograph
+    row = growth.one_bank(10, 2, network=backbones.empty_stages("efficientnet-lite0"), **SMALL)
+    assert row["images"] == 10
+    assert row["fit_s"] > 0
+    assert row["image_s"] > 0
+
+
+def test_a_bank_is_measured_beside_a_peer_by_its_own_image_scores(small_bank, painted):
+    bank = small_bank()
+    (row,) = peer.beside_peer(painted, [bank]).to_dict("records")
+    defective = np.array(painted.test.defects) != "good"
+    assert row["image_auroc"] == image_auroc(bank.predict(painted.test.images).image_scores, defective)
+    assert row["system"] == bank.name
+    assert row["fit_s"] > 0
+
+
+def test_anomalibs_patchcore_takes_our_network(painted):
+    pytest.importorskip("anomalib", reason="anomalib is not installed")
+    other = peer.AnomalibPatchCore(backbones.empty_stages("efficientnet-lite0"))
+    other.fit(painted.train.images[:4])
+    found = other.predict(painted.test.images[:2])
+    assert (found.anomaly_maps.shape, found.image_scores.shape) == ((2, 256, 256), (2,))
+    again = peer.AnomalibPatchCore(backbones.empty_stages("efficientnet-lite0"))
+    again.restore(other.state())
+    assert again.state()["memory_bank"].shape == other.state()["memory_bank"].shape
+
+
+def test_rules_for_a_label_free_tau_are_compared(study, tiny_run):
+    table = study("label-free", "--run", tiny_run.folder)
+    assert table["data"].tolist() == ["hazelnuts"]
+    assert set(label_free.RULES) <= set(table)
+
+
+def test_a_rule_reaches_what_its_tau_reaches():
+    masks = np.zeros((4, 64, 64), bool)
+    masks[:2, 10:30, 10:30] = True
+    rng = np.random.default_rng(0)
+    good, noise = (rng.uniform(0, 1, masks.shape).astype(np.float32) for _ in range(2))
+    found = label_free.shares_of_best_f1(noise + 5 * masks, masks, good, good + 5 * masks, masks)
+    assert found["f1_max"] == pytest.approx(1, abs=1e-3)
+    assert found["99.9 % quantile"] > 0.99  # it lets 4 pixels of 4,096 through, on ground without a defect, too
+    assert all(0 <= found[rule] <= 1.0001 for rule in label_free.RULES)
+    assert (found["area"], found["pasted_area"]) == (masks.mean(), masks.mean())
+    assert 0.9 < found["tau_best"] < 5.1
+    worse = label_free.shares_of_best_f1(noise + 0.2 * masks, masks, good, good + 5 * masks, masks)
+    assert worse["pasted defects"] < 0.5  # pasted ones that stand out far more than the real ones mislead
+
+
+def test_a_painted_set_is_like_itself(study, painted_folder):
+    table = study("painted", painted_folder).set_index("quantity")
+    assert {"nut's share of the frame", "background red", "crack: area", "print: contrast"} <= set(table.index)
+    assert (table["mean ratio"] - 1).abs().max() < 1e-9
+    assert 0.05 < table["real mean"]["nut's share of the frame"] < 0.8
+
+
+def test_ratios_are_of_things_run_in_turn():
+    calls = []
+    found = common.alternate({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, seconds=10, turns=3)
+    assert calls == ["a", "b"] * 4  # once before the clock starts
+    assert set(found) == {"a", "b"}
+    calls.clear()
+    common.alternate({"a": lambda: calls.append("a")}, seconds=0)  # too slow for its time: measured once all the same
+    assert calls == ["a", "a"]
+
+
+@pytest.mark.slow
+def test_speed_is_measured_in_seconds_and_ratios(study, small_bank, monkeypatch):
+    monkeypatch.setattr(speed, "MemoryBank", small_bank)
+    for name, value in (("PHOTOGRAPHS", 4), ("SIDE", 64), ("IMAGES", 2)):
+        monkeypatch.setattr(speed, name, value)
+    found = study("speed", "--device", "cpu", "--batch-size", 2, "--seconds", 0, data=False)
+    assert found["device"] == "cpu"
+    assert all(value > 0 for value in found.values() if isinstance(value, float))
+    assert found["cache_speedup"] == pytest.approx(found["cold_load_s"] / found["warm_load_s"])
+    if speed.multiplies_bfloat16(torch.device("cpu")):
+        assert found["bfloat16_speedup"] == pytest.approx(found["step_float32_s"] / found["step_bfloat16_s"])
+    else:
+        assert found["bfloat16_speedup"] is found["step_bfloat16_s"] is None

@@ -1,0 +1,337 @@
+"""Grading, with notebooks as hostile as a class may hand them in. The lesson is a small one: each takes a moment."""
+
+import csv
+import os
+import sys
+import textwrap
+
+import nbformat
+import pytest
+
+import hazelnut_ae
+from hazelnut_ae.cli import main
+from hazelnut_ae.course import build, grade, sandbox
+from hazelnut_ae.errors import DataError
+
+SOURCE = """
+# %% [markdown]
+# # 1 · A small lesson
+
+# %% tags=["setup"]
+import numpy as np
+from hazelnut_ae.course.checks import check
+
+numbers = np.arange(10)
+
+# %%
+helper = 7
+
+
+def from_lesson(x):
+    return x + helper
+
+
+# %% [markdown]
+# ## Exercises
+
+# %% [markdown] tags=["exercise"]
+# **1 (easy).** The sum of `numbers`.
+
+# %% tags=["try"]
+total = 0
+
+# %% tags=["solution"]
+total = numbers.sum()
+
+# %% tags=["check"]
+with check(1):
+    assert total == 45, f"not {total}"
+
+# %% [markdown] tags=["exercise"]
+# **2 (medium).** Double an array.
+
+
+# %% tags=["try"]
+def doubled(array):
+    return array
+
+
+# %% tags=["solution"]
+def doubled(array):
+    return 2 * array
+
+
+# %% tags=["check"]
+with check(2):
+    before = np.arange(5)
+    assert (doubled(before) == [0, 2, 4, 6, 8]).all(), "twice as much"
+    assert (before == np.arange(5)).all(), "and the array itself stays"
+
+# %% [markdown] tags=["exercise"]
+# **3 (no check).** Say why.
+
+# %% [markdown] tags=["exercise"]
+# **4 (hard).** Apply a function twice.
+
+
+# %% tags=["try"]
+def twice(function, x):
+    return x
+
+
+# %% tags=["solution"]
+def twice(function, x):
+    return function(function(x))
+
+
+# %% tags=["check"]
+with check(4):
+    assert twice(lambda x: 3 * x, 2) == 18, "two times"
+"""
+SOLVED = {1: "total = 45", 2: "def doubled(array):\n    return 2 * array", 4: "def twice(f, x):\n    return f(f(x))"}
+RIGHT = [("passed", "")] * 3
+
+
+def why_no_bubblewrap():
+    try:
+        sandbox.choose()
+    except DataError as problem:
+        return str(problem)
+    return ""
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory):
+    """A folder with the small lesson, built as the course's are."""
+    folder = tmp_path_factory.mktemp("ours")
+    (folder / "source").mkdir()
+    (folder / "source" / "01_small.py").write_text(SOURCE, encoding="utf-8")
+    build.write_notebooks(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_images(tmp_path_factory):
+    """The small lesson needs no images: none are painted, nothing is trained."""
+    cache = tmp_path_factory.mktemp("grading_cache")
+    (cache / "kept.txt").write_text("as it was")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grade, "prepared_environment", lambda preset: {"HAZELNUT_CACHE": str(cache)})
+        yield cache
+
+
+def hand_in(ours, path, answers, above=None, keep=lambda cell: True):
+    """Writes a submission: the lesson with other answers, with cells above all, without the cells that are not kept."""
+    book = nbformat.read(ours / "01_small.ipynb", as_version=4)
+    number = 0
+    for cell in book.cells:
+        cell.metadata.pop("tags", None)  # whatever a student's editor does to them
+        if start := grade.EXERCISE.match(cell.source):
+            number = int(start[1])
+        elif cell.cell_type == "code" and number in answers and "with check" not in cell.source:
+            cell.source = textwrap.dedent(answers[number]).strip()
+    book.cells = [nbformat.v4.new_code_cell(code) for code in above or ()] + [c for c in book.cells if keep(c)]
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(book, path)
+
+
+def verdicts(rows, file):
+    return [(row.result, row.message) for row in rows if row.file == file]
+
+
+NOSY = """
+import os, pathlib, resource, socket, subprocess, sys
+open_to = []
+def attempt(name, work):
+    try:
+        work()
+        open_to.append(name)
+    except Exception:
+        pass
+attempt("network", lambda: socket.create_connection(("{host}", {port}), timeout=1))
+attempt("secret", lambda: open("{secret}"))
+attempt("other", lambda: open("{other}", "a"))
+for path in ("{package}", sys.prefix, os.path.expanduser("~root"), os.environ["REAL_CACHE"], "/usr"):
+    attempt("write " + path, lambda: open(os.path.join(path, "x-of-a-student"), "w"))
+attempt("change cache", lambda: (pathlib.Path(os.environ["HAZELNUT_CACHE"]) / "kept.txt").write_text("changed"))
+attempt("see the parent", lambda: open("/proc/{parent}/cmdline").read().index("pytest"))
+attempt("mount", lambda: subprocess.run(["mount", "-o", "remount,rw,bind", "/usr"], check=True, capture_output=True))
+attempt("more memory", lambda: resource.setrlimit(resource.RLIMIT_AS, (-1, -1)))
+attempt("fill", lambda: pathlib.Path("big").write_bytes(bytes(600 << 20)))
+attempt("scratch", lambda: open("mine.txt", "w"))
+attempt("new in cache", lambda: (pathlib.Path(os.environ["HAZELNUT_CACHE"]) / "new.txt").write_text("new"))
+total = ", ".join(open_to)
+"""
+
+
+@pytest.fixture(scope="module")
+def graded(ours, tmp_path_factory):
+    """The rows of one class: those who are right, wrong, hostile, and what is no notebook; graded in one go."""
+    place = tmp_path_factory.mktemp("class") / "handed in"
+    hand_in(ours, place / "right.ipynb", SOLVED)
+    hand_in(ours, place / "stub.ipynb", {})
+    hand_in(ours, place / "wrong.ipynb", {1: "total = 44", 2: "def doubled(array):\n    array *= 2\n    return array"})
+    hang = {
+        1: "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
+        2: "def doubled(array):\n    while True: pass",
+        4: "import os\nos._exit(0)",
+    }
+    hand_in(ours, place / "hang.ipynb", hang)
+    memory = {1: "total = np.ones(10**10).sum()", 2: "total = = 1", 4: "import sys\nsys.exit()"}
+    hand_in(ours, place / "memory.ipynb", memory)
+    loud = {1: "print('x' * 10**7)\ntotal = int(input())", 2: "def doubled(array):\n    raise AssertionError('=1+1')"}
+    loud[4] = (
+        "import sys\ndef twice(f, x):\n    for _ in range(10**4): print('Exercise 4: not yet.')\n    return f(f(x))"
+    )
+    hand_in(ours, place / "loud.ipynb", loud)
+    jupyter = {
+        1: "%matplotlib inline\n!echo hello\ntotal = from_lesson(int(math.sqrt(38**2)))",
+        2: "from helpers import times\ndef doubled(array):\n    return times(array, 2)",
+        4: "def twice(f, x):\n    return f(once(f, x))",
+    }
+    above = ["import math", "def once(f, x):\n    return f(x)"]
+    hand_in(ours, place / "ida" / "jupyter.ipynb", jupyter, above)
+    (place / "ida" / "helpers.py").write_text("def times(array, n):\n    return n * array\n")
+    hand_in(ours, place / "no_checks.ipynb", SOLVED, keep=lambda cell: "with check" not in cell.source)
+    gone = ("import numpy", "**2", "total = 45")
+    hand_in(ours, place / "deleted.ipynb", SOLVED, keep=lambda cell: not cell.source.startswith(gone))
+    hand_in(ours, place / "=hostile\x1b[31m; `name`.ipynb", SOLVED)
+    for name, data in {"empty": b"", "list": b"[1, 2]", "deep": b"[" * 100_000, "binary": b"\xff\xfe\x00"}.items():
+        (place / f"{name}.ipynb").write_bytes(data)
+    (place / "other cells.ipynb").write_text('{"cells": []}')
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(place / "pipe.ipynb")
+    return grade.grade([place], lessons=ours, seconds=3, memory=0.5, trust=bool(why_no_bubblewrap()))
+
+
+@pytest.mark.slow
+def test_right_answers_pass_stubs_are_missing_and_wrong_ones_fail(graded):
+    assert verdicts(graded, "right.ipynb") == RIGHT
+    assert verdicts(graded, "stub.ipynb") == [("missing", "it is as it was handed out")] * 3
+    assert verdicts(graded, "wrong.ipynb")[:2] == [("failed", "not 44"), ("failed", "and the array itself stays")]
+
+
+@pytest.mark.slow
+def test_a_cell_that_hangs_or_ends_its_kernel_costs_its_own_exercise_only(graded):
+    (first, why), second, (third, doing) = verdicts(graded, "hang.ipynb")
+    assert (first, why) == second == ("timeout", "not done after 3 seconds")
+    assert third == "error"
+    assert "ended the kernel" in doing
+
+
+@pytest.mark.slow
+def test_memory_errors_and_noise_are_named(graded):
+    memory, syntax, leaves = verdicts(graded, "memory.ipynb")
+    assert memory == ("error", "it took more than 0.5 GB of memory")
+    assert syntax[0] == "error"
+    assert syntax[1].startswith("SyntaxError")
+    assert leaves[0] == "error"
+    asks, shouts, prints = verdicts(graded, "loud.ipynb")
+    assert asks[0] == "error"
+    assert shouts == ("failed", "=1+1")
+    assert prints == ("passed", "")
+
+
+@pytest.mark.slow
+def test_what_runs_in_jupyter_is_credited(graded):
+    for file in ("ida/jupyter.ipynb", "no_checks.ipynb", "=hostile\x1b[31m; `name`.ipynb"):
+        assert verdicts(graded, file) == RIGHT, file
+    assert verdicts(graded, "deleted.ipynb") == [("missing", "its cells are not there"), *RIGHT[:2]]
+
+
+@pytest.mark.slow
+def test_what_is_no_notebook_gets_one_row_with_a_reason(graded):
+    for name in ("empty", "list", "deep", "binary", "other cells", *(["pipe"] if hasattr(os, "mkfifo") else [])):
+        ((result, message),) = verdicts(graded, f"{name}.ipynb")
+        assert result == "error"
+        assert "notebook" in message
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(why_no_bubblewrap()), reason=why_no_bubblewrap())
+def test_bubblewrap_keeps_out_of_files_network_and_processes(ours, tmp_path, no_images, monkeypatch):
+    import socket
+
+    monkeypatch.setattr(
+        grade,
+        "prepared_environment",
+        lambda preset: {"HAZELNUT_CACHE": str(no_images), "REAL_CACHE": str(no_images)},
+    )
+    (tmp_path / "secret.txt").write_text("other people's")
+    other, package = tmp_path / "handed in" / "other.ipynb", os.path.dirname(hazelnut_ae.__file__)
+    hand_in(ours, other, SOLVED)
+    before = other.read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        places = {"secret": tmp_path / "secret.txt", "other": other, "package": package, "parent": os.getpid()}
+        code = NOSY.format(host=host, port=port, **places)
+        hand_in(ours, other.with_name("nosy.ipynb"), {1: code})
+        rows = grade.grade([tmp_path / "handed in"], lessons=ours, memory=4)
+    assert verdicts(rows, "nosy.ipynb")[0] == ("failed", "not scratch, new in cache")
+    assert verdicts(rows, "other.ipynb") == RIGHT
+    assert other.read_bytes() == before
+    assert [path.name for path in no_images.iterdir() if path.name != "matplotlib"] == ["kept.txt"]
+    assert (no_images / "kept.txt").read_text() == "as it was"
+
+
+@pytest.mark.slow
+def test_without_isolation_it_runs_only_when_trusted_and_says_so(ours, tmp_path, monkeypatch, capfd):
+    hand_in(ours, tmp_path / "in" / "right.ipynb", SOLVED)
+    command = ["grade", str(tmp_path / "in"), "--lessons", str(ours)]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for options in ((), ("--docker", "image")):
+        assert main([*command, *options]) == 1
+        error = capfd.readouterr().err
+        assert "is not installed" in error
+        assert "--trust" in error
+    if sys.platform != "win32":
+        (tmp_path / "bwrap").write_text("#!/bin/sh\necho 'setting up uid map: Permission denied' >&2\nexit 1\n")
+        (tmp_path / "bwrap").chmod(0o755)
+        assert main(command) == 1
+        assert "not allowed to isolate here (setting up uid map: Permission denied)" in capfd.readouterr().err
+    assert main([*command, "--trust", "--csv", str(tmp_path / "t.csv")]) == 0
+    out, error = capfd.readouterr()
+    assert "WARNING: each notebook runs as a program of yours" in error
+    assert "1 of 1: right.ipynb" in error
+    assert out.endswith("right.ipynb  01      4         passed\n1 notebook: 3 passed.\n")
+    rows = list(csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8-sig")))
+    assert [(row["lesson"], row["exercise"], row["result"]) for row in rows] == [
+        ("01_small", number, "passed") for number in "124"
+    ]
+
+
+def test_a_container_gets_no_network_no_rights_and_the_package_read_only(tmp_path):
+    words, _ = sandbox.command("docker", {"HAZELNUT_CACHE": str(tmp_path)}, "image", "name", memory=2)
+    text = " ".join(words)
+    for part in ("--network none", "--read-only", "--cap-drop ALL", f"{tmp_path}:{tmp_path}:ro", "--memory 6g"):
+        assert part in text
+    assert words[words.index("image") :] == ["image", "python", "-m", "hazelnut_ae.course.sandbox"]
+
+
+@pytest.mark.slow
+def test_a_sandbox_that_says_nonsense_or_never_ends_gives_errors(ours, tmp_path, monkeypatch):
+    hand_in(ours, tmp_path / "in" / "right.ipynb", SOLVED)
+    ready, said = {"verdicts": {}}, [{"verdicts": {"1": ["passed"], "2": [1, {}], "4": ["great", "\x1b"]}}, {}]
+    for words in said:
+        answers = iter((ready, words))
+        monkeypatch.setattr(sandbox, "run", lambda *rest, answers=answers: next(answers))
+        rows = grade.grade([tmp_path / "in"], lessons=ours, trust=True)
+        assert [row.result for row in rows] == ["error"] * 3
+        assert "\x1b" not in grade.table(rows)
+
+
+def test_a_spreadsheet_gets_no_formula_and_a_broken_notebook_is_not_called_zero(tmp_path):
+    rows = [grade.Row("=HYPERLINK(1).ipynb", "01_small", 1, "failed", '=cmd|"/c calc"!A1; more\x1b[31m')]
+    rows.append(grade.Row("b.ipynb", "", None, "error", "no notebook"))
+    grade.write_csv(tmp_path / "t.csv", rows)
+    row, _ = csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8-sig"))
+    assert row["file"].startswith("'=")
+    assert row["message"] == '\'=cmd|"/c calc"!A1, more\\x1b[31m'
+    assert "b.ipynb                 –   not graded\n2 notebooks: 1 failed, 1 error." in grade.table(rows)
+
+
+def test_places_without_notebooks_and_the_project_s_own_are_refused(ours, tmp_path):
+    with pytest.raises(DataError, match="is no notebook and no folder"):
+        grade.grade([tmp_path], lessons=ours, trust=True)
+    with pytest.raises(DataError, match="the project's own"):
+        grade.grade([ours / "01_small.ipynb"], lessons=ours, trust=True)
