@@ -8,13 +8,21 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
+from scipy.ndimage import gaussian_filter
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
 from hazelnut_ae import backbones, thresholds
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.patchcore import COARSE_WEIGHT, MemoryBank, aggregate_neighbourhood, greedy_coreset, nearest_distances
+from hazelnut_ae.patchcore import (
+    COARSE_WEIGHT,
+    GaussianSmoothing,
+    MemoryBank,
+    aggregate_neighbourhood,
+    greedy_coreset,
+    nearest_distances,
+)
 from hazelnut_ae.synthetic_anomalies import paste_defects, tau_pasted
 
 SMALL = dict(side=128, coarse_side=64, candidates=3000, size=300)
@@ -98,6 +106,13 @@ def test_patches_are_means_of_their_neighbourhood_on_one_grid():
     torch.testing.assert_close(placed[4, 5, 3:6], grid[1, :, 3:6, 4:7].mean(dim=(1, 2)))
     torch.testing.assert_close(placed[0, 0, 3:6], grid[1, :, :2, :2].mean(dim=(1, 2)))  # the padding does not count
     torch.testing.assert_close(placed[0, 0, 6:], coarse[1, :, :2, :2].mean(dim=(1, 2)))
+
+
+@pytest.mark.parametrize("sigma", [0, 0.3, 1, 4.4, 30])
+def test_smoothing_is_that_of_scipy(sigma):
+    maps = torch.rand(2, 1, 40, 50) * 9
+    expected = [gaussian_filter(one.numpy(), sigma, mode="nearest") for one in maps[:, 0]]
+    np.testing.assert_allclose(GaussianSmoothing(sigma)(maps)[:, 0], expected, atol=1e-5)
 
 
 def test_a_memory_bank_predicts_like_any_other_detector(fitted, painted):

