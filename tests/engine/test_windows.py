@@ -8,13 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from hazelnut_ae.engine import checkpoints
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.io import cache, files
+from hazelnut_ae.io import files
 
 SHIM = Path(__file__).resolve().parents[1] / "windows"
 pytestmark = [
@@ -162,14 +161,6 @@ assert cache.stored("here", "two") is not None
     environment_cache = str(tmp_path / "cache")
     done = like_windows(f"import os; os.environ['HAZELNUT_CACHE'] = {environment_cache!r}\n" + code)
     assert done.returncode == 0, done.stderr
-
-
-def test_sets_on_the_disk_need_no_posix(monkeypatch, tmp_path):
-    monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path))
-    monkeypatch.delattr(os, "posix_fallocate", raising=False)
-    array = cache.disk_array((4, 3, 8, 8))
-    array[:] = 7
-    assert np.array_equal(array, np.full((4, 3, 8, 8), 7))
 
 
 def test_a_console_without_greek_letters_ends_no_program():
