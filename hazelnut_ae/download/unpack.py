@@ -101,8 +101,10 @@ def _write_category(archive, folder, category):
     written, unsplit, others, total = set(), [], set(), 0
     for number, (name, size, content) in enumerate(_members(archive, folder)):
         parts = _checked_parts(name)
-        if number >= MAX_MEMBERS or not 0 <= size <= MAX_FILE:
-            raise ValueError(f"it has more than {MAX_MEMBERS} members, or {name!r} claims to have {size} bytes")
+        if number >= MAX_MEMBERS:
+            raise ValueError(f"it has more than {MAX_MEMBERS} members")
+        if not 0 <= size <= MAX_FILE:
+            raise ValueError(f"its member {name!r} claims a size of {size} bytes")
         if category not in parts[:2]:  # some mirrors wrap the categories in one more folder
             others.update(parts[:1])
             continue

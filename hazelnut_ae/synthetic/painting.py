@@ -13,9 +13,12 @@ SIZE = 512  # of the render; the photograph is half as large
 def stages(rng, defect=None):
     """The pictures on the way to one synthetic photograph, by name, in order.
 
-    rng: numpy Generator; defect: None, "crack", "cut", "hole" or "print".
-    Returns: dict of uint8 [512, 512, 3] pictures ("normals", "colour", …), and last "photograph" uint8
-    [256, 256, 3] and "mask" bool [256, 256]. Raises: ValueError on another defect.
+    Args:
+        rng: numpy Generator.
+        defect: None, "crack", "cut", "hole" or "print".
+    Returns: dict of uint8 [512, 512, 3] pictures ("normals", "shell", …), and last "photograph" uint8 [256, 256, 3]
+        and "mask" bool [256, 256].
+    Raises: ValueError for another defect.
     """
     if defect is not None and defect not in DEFECTS:
         raise ValueError(f"{defect!r} is no defect that can be painted; use one of {', '.join(DEFECTS)} or None.")
@@ -52,8 +55,10 @@ def stages(rng, defect=None):
 def paint(rng, defect=None):
     """One synthetic hazelnut.
 
-    rng: numpy Generator; defect: None for a good nut, or "crack", "cut", "hole", "print".
-    Returns: image uint8 [256, 256, 3], mask bool [256, 256] (all False on a good nut).
+    Args:
+        rng: numpy Generator.
+        defect: None for a good nut, or "crack", "cut", "hole", "print".
+    Returns: image uint8 [256, 256, 3], mask bool [256, 256], all False for a good nut.
     """
     pictures = stages(rng, defect)
     return pictures["photograph"], pictures["mask"]

@@ -151,7 +151,7 @@ assert cache.stored("here", "two") is not None
     assert done.returncode == 0, done.stderr
 
 
-def test_a_console_without_greek_letters_stops_no_program():
+def test_a_console_without_greek_letters_ends_no_program():
     code = "from hazelnut_ae.io.files import print_anywhere; print_anywhere(); print('τ = 0.2')"
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(SHIM.parents[1])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
