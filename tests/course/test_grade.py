@@ -2,6 +2,7 @@
 
 import csv
 import os
+import socket
 import sys
 import textwrap
 
@@ -246,8 +247,6 @@ def test_what_is_no_notebook_gets_one_row_with_a_reason(graded):
 @pytest.mark.slow
 @pytest.mark.skipif(bool(why_no_bubblewrap()), reason=why_no_bubblewrap())
 def test_bubblewrap_keeps_out_of_files_network_and_processes(ours, tmp_path, no_images, monkeypatch):
-    import socket
-
     environment = {"HAZELNUT_CACHE": str(no_images), "REAL_CACHE": str(no_images)}
     monkeypatch.setattr(grade, "prepared_environment", lambda preset: environment)
     (tmp_path / "secret.txt").write_text("other people's")
@@ -301,7 +300,7 @@ def test_a_container_gets_no_network_no_rights_and_the_package_read_only(tmp_pat
 
 
 @pytest.mark.slow
-def test_a_sandbox_that_says_nonsense_or_never_ends_gives_errors(ours, tmp_path, monkeypatch):
+def test_a_sandbox_that_says_nonsense_or_cannot_set_up_gives_errors(ours, tmp_path, monkeypatch):
     hand_in(ours, tmp_path / "in" / "right.ipynb", SOLVED)
     ready, said = {"verdicts": {}}, [{"verdicts": {"1": ["passed"], "2": [1, {}], "4": ["great", "\x1b"]}}, {}]
     for words in said:
@@ -310,6 +309,9 @@ def test_a_sandbox_that_says_nonsense_or_never_ends_gives_errors(ours, tmp_path,
         rows = grade.grade([tmp_path / "in"], lessons=ours, trust=True)
         assert [row.result for row in rows] == ["error"] * 3
         assert "\x1b" not in grade.table(rows)
+    monkeypatch.setattr(sandbox, "run", lambda *rest: {"problem": "no torch"})
+    (row,) = grade.grade([tmp_path / "in"], lessons=ours, trust=True)
+    assert row[2:] == (None, "error", "the set-up of this lesson does not run here: no torch")
 
 
 def test_a_spreadsheet_gets_no_formula_and_a_broken_notebook_is_not_called_zero(tmp_path):
