@@ -12,29 +12,42 @@ from torch import nn
 from torchvision.transforms.v2 import functional as F
 from tqdm import tqdm
 
-from hazelnut_ae.io import cache
-
 AUGMENTATIONS = ("rotation", "flip", "noise")  # the article's
-KINDS = (*AUGMENTATIONS, "shift")
-SHORT = {"turn": ("rotation", "flip", "shift"), "upright": ("shift",), "none": ()}  # other names for common choices
-SHIFT = 0.04  # of the side, the farthest that an image is moved; Bergmann et al. (2019) do not print theirs
+ALL_AUGMENTATIONS = (*AUGMENTATIONS, "shift")
+AUGMENTATION_PRESETS = {"turn": ("rotation", "flip", "shift"), "upright": ("shift",), "none": ()}
+SHIFT = 0.04  # the farthest shift, as a share of the side; Bergmann et al. (2019) do not print theirs
 NOISE_STD = 0.02  # of the grey range [0, 1]; the article does not print its own
-MEMORY_BUDGET = 1_000_000_000  # bytes; a larger augmented set lies on the disk instead
+MEMORY_BUDGET = 1_000_000_000  # bytes; a larger set of copies is not stored
 
 
 def rotate(image, degrees):
-    """Rotates uint8 [3, H, W] about its centre; what comes in at the corners is the image's own reflection.
+    """Rotates an image about its centre and fills the corners with the image's own reflection.
 
     Filling the corners with black would teach the network edges that no photograph has.
+
+    Args:
+        image: uint8, shape (3, H, W).
+        degrees: angle, counter-clockwise.
+
+    Returns:
+        uint8, shape (3, H, W).
     """
-    margin = int(np.ceil(image.shape[-1] * (2**0.5 - 1) / 2)) + 2  # half of what the diagonal is longer than the side
+    margin = int(np.ceil(image.shape[-1] * (2**0.5 - 1) / 2)) + 2  # the diagonal is longer than the side by twice this
     padded = F.pad(image, [margin], padding_mode="reflect")  # [3, H + 2m, W + 2m]
     rotated = F.rotate(padded, degrees, interpolation=F.InterpolationMode.BILINEAR)
     return F.center_crop(rotated, list(image.shape[-2:]))  # [3, H, W]
 
 
 def shift(image, right, down):
-    """Moves uint8 [3, H, W] by whole pixels, so without a blur; what comes in is the image's own reflection."""
+    """Moves an image by whole pixels, so without blur, and fills the edge with the image's own reflection.
+
+    Args:
+        image: uint8, shape (3, H, W).
+        right, down: whole numbers of pixels; negative ones move left and up.
+
+    Returns:
+        uint8, shape (3, H, W).
+    """
     margin = max(abs(right), abs(down), 1)
     padded = F.pad(image, [margin], padding_mode="reflect")  # [3, H + 2m, W + 2m]
     height, width = image.shape[-2:]
@@ -42,142 +55,200 @@ def shift(image, right, down):
 
 
 def add_noise(image, generator):
-    """Adds Gaussian noise to uint8 [3, H, W], as a camera's sensor would."""
+    """Adds Gaussian noise to an image uint8 [3, H, W], as the sensor of a camera does; `generator` draws it."""
     noise = torch.randn(image.shape, generator=generator) * (255 * NOISE_STD)  # [3, H, W]
     return (image + noise).round().clamp(0, 255).to(torch.uint8)
 
 
-def augment(image, copy, seed, kinds=AUGMENTATIONS):
-    """Copy number `copy` of the image uint8 [3, H, W]; the same (copy, seed) gives the same bytes.
+def _rotate_randomly(image, generator):
+    return rotate(image, float(torch.rand((), generator=generator)) * 360)
 
-    Copy 0 is the image itself, 1 rotated, 2 and 3 flipped, 4 noisy; from 5 on all of `kinds` together.
+
+def _shift_randomly(image, generator):
+    farthest = round(SHIFT * image.shape[-1])
+    right, down = torch.randint(-farthest, farthest + 1, (2,), generator=generator).tolist()
+    return shift(image, right, down)
+
+
+def _flip_left_right(image, _):
+    return image.flip(-1)
+
+
+def _flip_up_down(image, _):
+    return image.flip(-2)
+
+
+OPERATIONS = (  # in this order: the augmentation that it belongs to, the function
+    ("rotation", _rotate_randomly),
+    ("flip", _flip_left_right),
+    ("flip", _flip_up_down),
+    ("noise", add_noise),
+    ("shift", _shift_randomly),
+)
+
+
+def augment(image, copy, seed, augmentations=AUGMENTATIONS):
+    """Makes one augmented copy of an image.
+
+    Copy 0 is the image itself, copy 1 is rotated, 2 and 3 are flipped, 4 is noisy. From 5 on, a copy combines all
+    augmentations, each flip with probability 1/2.
+
+    Args:
+        image: uint8, shape (3, H, W).
+        copy: number of the copy, from 0.
+        seed: the same (copy, seed) gives the same bytes.
+        augmentations: some of `ALL_AUGMENTATIONS`.
+
+    Returns:
+        uint8, shape (3, H, W).
     """
     if copy == 0:
         return image
     generator = torch.Generator().manual_seed(seed * 1_000_003 + copy)
-    recipes = [kind for kind in ("rotation", "flip-h", "flip-v", "noise", "shift") if kind.split("-")[0] in kinds]
-    if copy <= len(recipes):
-        recipe = recipes[copy - 1 : copy]
-    else:
-        recipe = [kind for kind in recipes if kind[:5] != "flip-" or torch.rand((), generator=generator) < 0.5]
-    for kind in recipe:
-        if kind == "rotation":
-            image = rotate(image, float(torch.rand((), generator=generator)) * 360)
-        elif kind == "flip-h":
-            image = F.horizontal_flip(image)
-        elif kind == "flip-v":
-            image = F.vertical_flip(image)
-        elif kind == "shift":
-            farthest = round(SHIFT * image.shape[-1])
-            right, down = torch.randint(-farthest, farthest + 1, (2,), generator=generator).tolist()
-            image = shift(image, right, down)
-        else:
-            image = add_noise(image, generator)
+    operations = [(name, operation) for name, operation in OPERATIONS if name in augmentations]
+    if copy <= len(operations):
+        operations = [operations[copy - 1]]
+    else:  # `or` draws a random number for a flip only
+        operations = [one for one in operations if one[0] != "flip" or torch.rand((), generator=generator) < 0.5]
+    for _, operation in operations:
+        image = operation(image, generator)
     return image
 
 
-def augment_batch(images, kinds, generator):
-    """Changes every image of a batch, float32 [N, C, H, W] in [0, 1], by its own random amount.
+def augment_batch(images, augmentations, generator):
+    """Changes every image of a batch by its own random amount, in one resampling.
 
-    The border is reflected. kinds: some of `KINDS`; a rotation is by any angle, a flip in half of the images, a shift
-    by up to 4 % of the side.
+    A rotation is by any angle, a flip happens with probability 1/2, a shift is at most 4 % of the side. Edges and
+    corners are filled with the reflection of the image.
+
+    Args:
+        images: uint8, or float32 in [0, 1], shape (N, C, H, W).
+        augmentations: some of `ALL_AUGMENTATIONS`.
+        generator: the torch.Generator that draws the amounts.
+
+    Returns:
+        The changed images, with the shape and dtype of `images`.
     """
-    if not kinds:
+    if not augmentations:
         return images
-    number, width = len(images), images.shape[-1]
-    angle, mirror, moved = torch.zeros(number), torch.ones(number), torch.zeros(number, 2)
-    if "shift" in kinds:  # by whole pixels, so without a blur; affine_grid measures in half widths
-        moved = ((torch.rand(number, 2, generator=generator) * 2 - 1) * SHIFT * width).round() * 2 / width  # [N, 2]
-    if "rotation" in kinds:
+    number, _, height, width = images.shape
+    angle, mirror, offset = torch.zeros(number), torch.ones(number), torch.zeros(number, 2)
+    if "shift" in augmentations:  # by whole pixels, so without blur; a coordinate is measured in half widths
+        pixels = ((torch.rand(number, 2, generator=generator) * 2 - 1) * SHIFT * width).round()  # [N, 2]
+        offset = pixels * 2 / width
+    if "rotation" in augmentations:
         angle = torch.rand(number, generator=generator) * 2 * math.pi
-    if "flip" in kinds:
+    if "flip" in augmentations:
         mirror = torch.randint(0, 2, (number,), generator=generator) * 2.0 - 1
-    rows = [
-        torch.stack([mirror * angle.cos(), -angle.sin(), moved[:, 0]], dim=1),
-        torch.stack([mirror * angle.sin(), angle.cos(), moved[:, 1]], dim=1),
-    ]
-    grid = nn.functional.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)  # [N, H, W, 2]
-    images = nn.functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)  # [N, C, H, W]
-    if "noise" in kinds:
-        images = (images + torch.randn(images.shape, generator=generator) * NOISE_STD).clamp(0, 1)
-    return images
+    augmented = torch.empty_like(images)
+    for rows in torch.arange(number).split(8):  # the buffers of a large batch do not fit the processor's cache
+        grid = _sampling_grid(angle[rows], mirror[rows], offset[rows], height, width)  # [n, H, W, 2]
+        part = images[rows].float() / 255 if images.dtype == torch.uint8 else images[rows]  # [n, C, H, W]
+        part = nn.functional.grid_sample(part, grid, padding_mode="reflection", align_corners=False)
+        if "noise" in augmentations:
+            part = (part + torch.randn(part.shape, generator=generator) * NOISE_STD).clamp(0, 1)
+        augmented[rows] = (part * 255).round().to(torch.uint8) if images.dtype == torch.uint8 else part
+    return augmented
 
 
-def random_batch(images, batch_size, kinds, seed, step):
-    """One batch of random images, changed by `augment_batch`: float32 [B, C, H, W] in [0, 1], from uint8 or float32.
+def _sampling_grid(angle, mirror, offset, height, width):
+    """Says for each pixel of n results where in the image its colour comes from: float32 [n, H, W, 2] in [-1, 1].
 
-    It depends on nothing but (seed, step): a fit that resumes at step k sees what it would have seen.
+    The same numbers as torch's `affine_grid`, which takes almost as long as the sampling itself.
+    """
+    x, y = _pixel_centres(width), _pixel_centres(height)[:, None]  # [W], [H, 1]
+    cos, sin, mirror = (value[:, None, None] for value in (angle.cos(), angle.sin(), mirror))  # [n, 1, 1]
+    from_x = (mirror * cos * x - sin * y) + offset[:, 0, None, None]  # [n, H, W]
+    from_y = (mirror * sin * x + cos * y) + offset[:, 1, None, None]  # [n, H, W]
+    return torch.stack([from_x, from_y], dim=1).permute(0, 2, 3, 1)
+
+
+def _pixel_centres(size):
+    """Returns the centres of `size` pixels when the image reaches from -1 to 1, float32 [size]."""
+    return torch.linspace(-1, 1, size) * (size - 1) / size
+
+
+def random_batch(images, batch_size, augmentations, seed, step):
+    """Draws one batch of random images and augments it with `augment_batch`.
+
+    Args:
+        images: uint8 or float32 in [0, 1], a tensor of shape (M, C, H, W).
+        batch_size: number of images B to draw.
+        augmentations: some of `ALL_AUGMENTATIONS`.
+        seed, step: decide alone what is drawn, so that a training that resumes at a step sees the same batch.
+
+    Returns:
+        float32, shape (B, C, H, W), in [0, 1].
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
     chosen = torch.randint(0, len(images), (batch_size,), generator=generator)
     batch = images[chosen]
-    return augment_batch(batch.float() / 255 if batch.dtype == torch.uint8 else batch, kinds, generator)
+    return augment_batch(batch.float() / 255 if batch.dtype == torch.uint8 else batch, augmentations, generator)
 
 
-class AugmentedSet:
-    """The augmented training set: `copies` of every image uint8 [N, 3, H, W], numbered 0 … copies × N - 1.
+class AugmentedCopies:
+    """A fixed augmented training set: `copies` of every image, made once and stored in memory.
 
-    rows: the numbers of the images to use, all by default; `images` may be a memory map, of which nothing is copied.
-    Made once, and held in memory while it fits in `MEMORY_BUDGET`, else on the disk, where reading costs next to
-    nothing beside a training step; where the disk lacks the room, made anew batch by batch.
+    A set larger than `MEMORY_BUDGET` is not stored; its images are then made each time they are needed.
+
+    Args:
+        images: uint8, shape (M, 3, H, W); may be a memory map.
+        copies: copies per image.
+        seed: decides the random amounts.
+        augmentations: some of `ALL_AUGMENTATIONS`.
+        rows: numbers of the images to use; None for all.
     """
 
-    def __init__(self, images, copies, seed=0, kinds=AUGMENTATIONS, rows=None):
-        self.images, self.copies, self.seed, self.kinds = images, copies, seed, kinds
+    def __init__(self, images, copies, seed=0, augmentations=AUGMENTATIONS, rows=None):
+        self.images, self.copies, self.seed, self.augmentations = images, copies, seed, augmentations
         self.rows = np.arange(len(images)) if rows is None else np.asarray(rows)
-        shape = (len(self), *images.shape[1:])  # [copies·N, 3, H, W]
-        self.in_memory = math.prod(shape) <= MEMORY_BUDGET
-        held = np.empty(shape, np.uint8) if self.in_memory else cache.disk_array(shape)
-        self.held = None if held is None else torch.from_numpy(held)
-        if not self.in_memory:
-            where = "on the disk, in the cache" if self.held is not None else "nowhere: each batch is made anew"
-            print(f"The augmented set of {len(self)} images takes {math.prod(shape) / 1e9:.1f} GB; it is kept {where}.")
-        if self.held is not None:
+        self.stored = None
+        if len(self) * math.prod(images.shape[1:]) <= MEMORY_BUDGET:
+            self.stored = torch.empty((len(self), *images.shape[1:]), dtype=torch.uint8)  # [copies·M, 3, H, W]
             for index in tqdm(range(len(self)), desc="augmenting", unit="image", disable=None, leave=False):
-                self.held[index] = self.make(index)
+                self.stored[index] = self.make(index)
 
     def __len__(self):
         return self.copies * len(self.rows)
 
     def to(self, device):
-        """Moves what is held in memory to a device, whole: uint8 is a quarter of what float32 would take there."""
-        if self.in_memory:
-            self.held = self.held.to(device)
+        """Moves the stored images to a device, as uint8: a quarter of what float32 takes."""
+        if self.stored is not None:
+            self.stored = self.stored.to(device)
         return self
 
     def make(self, index):
-        """Image number `index` of the augmented set, uint8 [3, H, W]."""
+        """Makes image number `index` of the set, uint8 [3, H, W]."""
         copy, source = divmod(int(index), len(self.rows))
         image = torch.from_numpy(np.array(self.images[self.rows[source]]))
-        return augment(image, copy, seed=self.seed + source * 7919, kinds=self.kinds)
+        return augment(image, copy, self.seed + source * 7919, self.augmentations)
 
     def batch(self, indices, step=None):
-        """The images of those numbers, uint8 [len(indices), 3, H, W]; the same ones whatever the step."""
-        if self.held is not None:
-            return self.held[indices.to(self.held.device)]
+        """Returns the images with these numbers, uint8 [len(indices), 3, H, W]; `step` changes nothing here."""
+        if self.stored is not None:
+            return self.stored[indices.to(self.stored.device)]
         return torch.stack([self.make(index) for index in indices])
 
 
-class FreshSet:
-    """An augmented set of which no image comes twice: each is made when it is asked for, by `augment_batch`.
+class OnlineAugmentation:
+    """An augmented training set in which no image comes twice: `augment_batch` makes each batch when it is needed.
 
-    `copies` of every image count as an epoch; rows, seed and kinds as in `AugmentedSet`. Only the images are held.
+    `copies` of every image make an epoch. The arguments are those of `AugmentedCopies`.
     """
 
-    def __init__(self, images, copies, seed=0, kinds=AUGMENTATIONS, rows=None):
-        self.images, self.copies, self.seed, self.kinds = images, copies, seed, kinds
+    def __init__(self, images, copies, seed=0, augmentations=AUGMENTATIONS, rows=None):
+        self.images, self.copies, self.seed, self.augmentations = images, copies, seed, augmentations
         self.rows = np.arange(len(images)) if rows is None else np.asarray(rows)
 
     def __len__(self):
         return self.copies * len(self.rows)
 
     def to(self, device):
-        """Images are augmented where they lie, so that the device is left to the training."""
+        """Changes nothing: images are augmented on the CPU, so that the device is free for the training."""
         return self
 
     def batch(self, indices, step):
-        """New images from those numbers, uint8 [len(indices), 3, H, W]; the same (seed, step) gives the same ones."""
+        """Makes new images from those numbers, uint8 [len(indices), 3, H, W]; (seed, step) decides their bytes."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         chosen = self.images[self.rows[np.asarray(indices) % len(self.rows)]]  # uint8 [N, 3, H, W]
-        x = augment_batch(torch.from_numpy(np.ascontiguousarray(chosen)).float() / 255, self.kinds, generator)
-        return (x * 255).round().to(torch.uint8)  # [N, 3, H, W]
+        return augment_batch(torch.from_numpy(np.ascontiguousarray(chosen)), self.augmentations, generator)

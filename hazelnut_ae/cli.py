@@ -11,6 +11,7 @@ import hazelnut_ae
 from hazelnut_ae.course.grading.arguments import add_grade, grade_all
 from hazelnut_ae.engine.arguments import augmentations, natural, number, positive, words
 from hazelnut_ae.errors import DataError, Interrupted
+from hazelnut_ae.io import cache
 from hazelnut_ae.io.files import print_anywhere
 from hazelnut_ae.presets import PRESETS, find_preset
 
@@ -73,6 +74,8 @@ def parser():
     c.add_argument("--sha256", help="of the archive, instead of the known one")
     c.add_argument("--archive", type=Path, metavar="FILE", help="an archive you already have")
     c.add_argument("--accept-license", action="store_true", help="accept the data's licence without being asked")
+
+    cache.add_arguments(command("cache", cache.run, "list what is kept in the cache folder, or clear it"))
 
     c = command("check", check, "count the images of a data folder, list every problem found and advise")
     c.add_argument("folder", metavar="DIR", type=Path)
@@ -172,7 +175,7 @@ def check(arguments):
 
 
 def advise(arguments):
-    from hazelnut_ae.inference.advise.advise import advise as look
+    from hazelnut_ae.inference.advice import advise as look
 
     print("\n".join(look(arguments.folder).lines()))
 

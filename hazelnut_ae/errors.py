@@ -1,4 +1,9 @@
-"""The two exceptions that carry a sentence for the user, and how text is made safe to print."""
+"""The two exceptions whose message is a sentence for the user."""
+
+
+def printable(text):
+    """The text with line breaks and control characters escaped: file names may hold them, a terminal obeys them."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class DataError(Exception):
@@ -11,10 +16,5 @@ class DataError(Exception):
         return printable(super().__str__())
 
 
-def printable(text):
-    """The text with everything escaped that no terminal should get: file names may hold line ends and worse."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 class Interrupted(Exception):
-    """Long work was asked to stop and has saved; the message says how to go on."""
+    """Long work was asked to stop and has saved its state; the message says how to continue."""

@@ -19,7 +19,7 @@ class Preset:
     latent_dim: int = 500
     learning_rate: float = 1e-3  # with `one_cycle` its highest
     one_cycle: bool = False  # the rate rises and falls once (`training.one_cycle`); else it stays what it is
-    fresh: bool = False  # every image is augmented anew each time it is used; else its copies are made once and kept
+    augment_online: bool = False  # every image is augmented anew each time it is used; else its copies are stored
     augmentations: tuple[str, ...] = ("rotation", "flip", "noise")
 
     def copies_for(self, photographs):
@@ -58,7 +58,7 @@ PRESETS = {
         evaluate_every=2,
         learning_rate=2e-2,
         one_cycle=True,
-        fresh=True,
+        augment_online=True,
         augmentations=("rotation", "flip"),  # noise changed no number, and a seventh of the time went into it
     ),
     # The article: 391 photographs × 5 = 1955 images, 1000 epochs of 61 steps.

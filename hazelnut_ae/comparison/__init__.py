@@ -7,10 +7,10 @@ same images and measured by the same code as the article's own network: `compare
 from hazelnut_ae.comparison.compare import article, compare, evaluate, fit, predict, run_of
 from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.comparison.figure import maps_figure, one_of_each, samples_figure, systems_table, write_figures
-from hazelnut_ae.comparison.systems import SETTINGS, SYSTEMS, new_detector
+from hazelnut_ae.comparison.systems import SETTING_NAMES, SYSTEMS, new_detector
 
 __all__ = [
-    "SETTINGS",
+    "SETTING_NAMES",
     "SYSTEMS",
     "article",
     "compare",

@@ -1,11 +1,11 @@
-"""AnoGAN: learn to paint good images, then look for the painted image nearest to the one at hand.
+"""AnoGAN: learn to generate good images, then search for the generated image nearest to the given one.
 
 T. Schlegl, P. Seeböck, S. M. Waldstein, U. Schmidt-Erfurth, G. Langs: Unsupervised Anomaly Detection with Generative
 Adversarial Networks to Guide Marker Discovery, IPMI 2017, with the settings of Bergmann et al. (CVPR 2019): 128×128
 pixels, latent dimension 64, 50 epochs at learning rate 2e-4, 300 search steps at 0.02, λ = 0.1. The network is DCGAN
 (Radford et al., ICLR 2016): N(0, 0.02) weights, Adam with β₁ = 0.5, batch normalization.
 
-Not printed, and chosen here: batches of 64, 10,000 augmented images to an epoch as for the autoencoders, the
+The papers do not say, so chosen here: batches of 64, 10,000 augmented images in an epoch as for the autoencoders, the
 discriminator's last feature layer (4×4) for the feature loss, and means instead of sums over pixels in both losses.
 """
 
@@ -17,17 +17,19 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from hazelnut_ae.augmentation import SHORT, random_batch
+from hazelnut_ae.augmentation import random_batch
+from hazelnut_ae.comparison.autoencoders import ROTATE_FLIP_SHIFT
 from hazelnut_ae.detection import Detector, prediction_from_maps
 from hazelnut_ae.engine.device import autocast
 
-SIZE = 128
+SIZE, LATENT_DIM = 128, 64
+LAMBDA = 0.1  # the share of the feature loss in the latent search
 
 
 class Generator(nn.Module):
     """z float32 [N, latent, 1, 1] -> images [N, 3, 128, 128] in [−1, 1]."""
 
-    def __init__(self, latent_dim=64, width=64):
+    def __init__(self, latent_dim=LATENT_DIM, width=64):
         super().__init__()
         channels = [width * 16, width * 8, width * 4, width * 2, width]
         layers = [nn.ConvTranspose2d(latent_dim, channels[0], 4, bias=False)]  # 4×4
@@ -64,53 +66,43 @@ def dcgan_weights(module):
 
 
 class AnoGAN(Detector):
-    """AnoGAN as a `Detector`."""
+    """The GAN and the latent search; steps, batch_size and augment as in `BergmannAutoencoder`."""
 
     name = "AnoGAN"
 
     def __init__(
-        self,
-        steps=7_800,
-        batch_size=64,
-        width=64,
-        search_steps=300,
-        latent_dim=64,
-        augment=SHORT["turn"],
-        seed=0,
-        device="cpu",
-        checkpoint=None,
+        self, steps=7_800, batch_size=64, width=64, search_steps=300, augment=ROTATE_FLIP_SHIFT, seed=0, device="cpu"
     ):
-        self.steps, self.batch_size, self.search_steps, self.latent_dim = steps, batch_size, search_steps, latent_dim
-        self.augment, self.seed, self.device, self.checkpoint = augment, seed, device, checkpoint
+        self.steps, self.batch_size, self.search_steps = steps, batch_size, search_steps
+        self.augment, self.seed, self.device = augment, seed, device
         torch.manual_seed(seed)
-        self.generator = Generator(latent_dim, width).apply(dcgan_weights)
+        self.generator = Generator(width=width).apply(dcgan_weights)
         self.discriminator = Discriminator(width).apply(dcgan_weights)
-        for network in (self.generator, self.discriminator):
-            network.to(device, memory_format=torch.channels_last)
+        self.networks = nn.ModuleDict({"generator": self.generator, "discriminator": self.discriminator})
+        self.networks.to(device, memory_format=torch.channels_last)
         self.losses = []  # (discriminator, generator)
 
     def noise(self, number, seed):
+        """Draws latent vectors [number, latent, 1, 1]."""
         generator = torch.Generator().manual_seed(500_000_009 + seed)  # other numbers than those that choose the batch
-        z = torch.randn(number, self.latent_dim, 1, 1, generator=generator)
-        return z.to(self.device)  # [N, latent, 1, 1]
+        return torch.randn(number, LATENT_DIM, 1, 1, generator=generator).to(self.device)
 
     @staticmethod
     def prepare(images):
-        """uint8 [N, 3, 256, 256] -> float32 [N, 3, 128, 128] in [0, 1], by averaging."""
+        """Averages images uint8 [N, 3, 256, 256] down to float32 [N, 3, 128, 128] in [0, 1]."""
         images = torch.from_numpy(np.ascontiguousarray(images))
-        parts = [F.interpolate(part.float() / 255, size=(SIZE, SIZE), mode="area") for part in images.split(64)]
-        return torch.cat(parts)
+        return torch.cat(
+            [F.interpolate(part.float() / 255, size=(SIZE, SIZE), mode="area") for part in images.split(64)]
+        )
 
-    def fit(self, good):
+    def fit(self, good, checkpoint=None):
+        """Trains the GAN on augmented good images, uint8 [N, 3, 256, 256]; checkpoint: as in `BergmannAutoencoder`."""
         images = self.prepare(good)
-        self.generator.train()
-        self.discriminator.train()
-        improve_g = torch.optim.Adam(self.generator.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
-        improve_d = torch.optim.Adam(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
-        parts = {"g": self.generator, "d": self.discriminator, "improve_g": improve_g, "improve_d": improve_d}
-        first = self.checkpoint.resume(**parts) if self.checkpoint else 0
-        ones, zeros = torch.ones(self.batch_size, device=self.device), torch.zeros(self.batch_size, device=self.device)
-        real_or_not = F.binary_cross_entropy_with_logits
+        self.networks.train()
+        optimizer_g = torch.optim.Adam(self.generator.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
+        optimizer_d = torch.optim.Adam(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
+        parts = {"g": self.generator, "d": self.discriminator, "improve_g": optimizer_g, "improve_d": optimizer_d}
+        first = checkpoint.resume(**parts) if checkpoint else 0
         bar = tqdm(range(first, self.steps), initial=first, total=self.steps, desc="AnoGAN: DCGAN", disable=None)
         for step in bar:
             real = random_batch(images, self.batch_size, self.augment, self.seed, step) * 2 - 1  # [B, 3, 128, 128]
@@ -118,64 +110,61 @@ class AnoGAN(Detector):
             with autocast(self.device):
                 fake = self.generator(self.noise(self.batch_size, self.seed * 1_000_003 + step))  # [B, 3, 128, 128]
                 says_real, says_fake = self.discriminator(real), self.discriminator(fake.detach())  # [B], [B]
-            loss_d = real_or_not(says_real.float(), ones) + real_or_not(says_fake.float(), zeros)
-            improve_d.zero_grad()
+            loss_d = cross_entropy(says_real, 1) + cross_entropy(says_fake, 0)
+            optimizer_d.zero_grad()
             loss_d.backward()
-            improve_d.step()
+            optimizer_d.step()
 
             self.discriminator.requires_grad_(False)  # it only passes the gradient on to the generator
             with autocast(self.device):
                 says_fake = self.discriminator(fake)  # [B]
-            loss_g = real_or_not(says_fake.float(), ones)
-            improve_g.zero_grad()
+            loss_g = cross_entropy(says_fake, 1)
+            optimizer_g.zero_grad()
             loss_g.backward()
-            improve_g.step()
+            optimizer_g.step()
             self.discriminator.requires_grad_(True)
 
             if step % 20 == 0:
-                self.losses.append((float(loss_d.detach()), float(loss_g.detach())))
+                self.losses.append((loss_d.item(), loss_g.item()))
                 bar.set_postfix(d=f"{self.losses[-1][0]:.2f}", g=f"{self.losses[-1][1]:.2f}")
-            if self.checkpoint:
-                self.checkpoint.save(step + 1, **parts)
+            if checkpoint:
+                checkpoint.save(step + 1, **parts)
 
     @torch.inference_mode()
     def samples(self, number=16):
-        """Images from random latent vectors, uint8 [N, 3, 128, 128]: what this GAN believes good images to be."""
-        self.generator.eval()
-        images = self.generator(self.noise(number, -1 - self.seed))
+        """Generates images from random latent vectors, uint8 [N, 3, 128, 128]: what the GAN takes for good images."""
+        images = self.generator.eval()(self.noise(number, -1 - self.seed))
         return ((images.float().cpu() + 1) * 127.5).round().to(torch.uint8).contiguous().numpy()
 
     def search(self, x):
-        """The latent search: x float32 [N, 3, 128, 128] in [−1, 1] -> G(z) nearest to it, and the loss of each step.
+        """Searches for the generated images nearest to x, as one batch: each image has its own z.
 
-        All images are searched as one batch: each has its own z, the networks stand still.
+        x: float32, shape (N, 3, 128, 128), in [−1, 1]. Returns images of that shape, and the mean loss of each step.
         """
-        self.generator.eval().requires_grad_(False)
-        self.discriminator.eval().requires_grad_(False)
+        self.networks.eval().requires_grad_(False)
         z = self.noise(len(x), -1_000_003 - self.seed).requires_grad_()
-        improve_z = torch.optim.Adam([z], lr=0.02)
-        course = []
+        optimizer = torch.optim.Adam([z], lr=0.02)
+        losses = []
         with autocast(self.device), torch.no_grad():
             wanted = self.discriminator.features(x).float()  # [N, C, 4, 4]
         for _ in tqdm(range(self.search_steps), desc="AnoGAN: latent search", disable=None):
-            with autocast(self.device):  # anew in each step: autocast would go on using its copy of the first z
+            with autocast(self.device):  # anew in each step: autocast would reuse its copy of the first z
                 found = self.generator(z)  # [N, 3, 128, 128]
-                features_found = self.discriminator.features(found)  # [N, C, 4, 4]
-            residual = (found.float() - x).abs().mean(dim=(1, 2, 3))  # [N]
-            features = (features_found.float() - wanted).abs().mean(dim=(1, 2, 3))  # [N]
-            loss = (1 - 0.1) * residual + 0.1 * features  # [N]
-            improve_z.zero_grad()
-            loss.sum().backward()  # the images do not meet in this sum: each z gets its own gradient
-            improve_z.step()
-            course.append(float(loss.detach().mean()))
+                features = self.discriminator.features(found)  # [N, C, 4, 4]
+            residual_loss = (found.float() - x).abs().mean(dim=(1, 2, 3))  # [N]
+            feature_loss = (features.float() - wanted).abs().mean(dim=(1, 2, 3))  # [N]
+            loss = (1 - LAMBDA) * residual_loss + LAMBDA * feature_loss  # [N]
+            optimizer.zero_grad()
+            loss.sum().backward()  # each z gets only its own image's gradient
+            optimizer.step()
+            losses.append(loss.mean().item())
         with torch.no_grad():
             found = self.generator(z)
-        self.generator.requires_grad_(True)
-        self.discriminator.requires_grad_(True)
-        return found, course
+        self.networks.requires_grad_(True)
+        return found, losses
 
     def predict(self, images):
-        """The root of the mean squared difference of the channels to the found image, in [0, 1]; enlarged to 256."""
+        """Scores pixels by the root of the mean squared difference from the image found, in [0, 1], enlarged."""
         maps = np.empty((len(images), *images.shape[-2:]), np.float32)
         for first in range(0, len(images), 256):  # 256 images need about 2 GB; more would not be faster
             x = self.prepare(images[first : first + 256]) * 2 - 1  # [B, 3, 128, 128]
@@ -187,11 +176,12 @@ class AnoGAN(Detector):
         return prediction_from_maps(maps)
 
     def state(self):
-        """Everything that `anomaly_maps` needs, for a safetensors file."""
-        networks = {"generator": self.generator, "discriminator": self.discriminator}
-        return {f"{n}.{k}": t.contiguous() for n, network in networks.items() for k, t in network.state_dict().items()}
+        return {name: tensor.contiguous() for name, tensor in self.networks.state_dict().items()}
 
     def restore(self, state):
-        for name, network in (("generator", self.generator), ("discriminator", self.discriminator)):
-            prefix = name + "."
-            network.load_state_dict({k.removeprefix(prefix): t for k, t in state.items() if k.startswith(prefix)})
+        self.networks.load_state_dict(state)
+
+
+def cross_entropy(logits, label):
+    """The loss of a discriminator's logits [B] whose right answer is 1, real, or 0, generated."""
+    return F.binary_cross_entropy_with_logits(logits.float(), torch.full_like(logits, label, dtype=torch.float32))

@@ -1,8 +1,7 @@
-"""`compare`: fits each system to the run's own training images and measures it as the run itself is measured.
+"""`compare`: fits each system to the run's own training images and measures it like the run itself.
 
-What is computed is kept in RUN/comparison, under a name for each setting: the fitted system and its maps as
-safetensors, the place of an unfinished fit as a checkpoint. A second call computes only what is missing, and returns
-the same numbers.
+All results are stored in RUN/comparison, in a file for each system and setting: the fitted system and its maps as
+safetensors, an unfinished fit as a checkpoint. A second call computes only what is missing.
 """
 
 import json
@@ -14,196 +13,176 @@ import torch
 from filelock import FileLock
 
 from hazelnut_ae import results
-from hazelnut_ae.augmentation import KINDS, SHORT
-from hazelnut_ae.comparison.systems import EVERY, SYSTEMS, new_detector, options_of
+from hazelnut_ae.augmentation import ALL_AUGMENTATIONS, AUGMENTATION_PRESETS
+from hazelnut_ae.comparison.autoencoders import ROTATE_FLIP_SHIFT
+from hazelnut_ae.comparison.systems import ALL_SYSTEMS, SYSTEMS, new_detector, options_of
 from hazelnut_ae.engine import run_data, runs
 from hazelnut_ae.engine.checkpoints import Checkpoint, digest_of, read_tensors, write_tensors
 from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.training import split_good
 
-OWN = "article"  # how the run itself is named, whatever it holds: it was trained by another command
-CODE = 5  # counts up with each change of a system's weights or maps: what is kept of an older one is not taken
+RUN = "article"  # the name of the run itself, whichever detector it holds
+VERSION = 5  # counts up when a system's weights or maps change: files of older versions are computed again
 
 
 def compare(dataset, run_folder, systems=None, setting="quick", augment=None, seed=None, device="cpu"):
-    """Fits and evaluates `systems` (names of `EVERY`, and "article" for the run itself) on a `Dataset`.
+    """Fits and evaluates systems on a data set.
 
-    By default the run itself and the article's four, `SYSTEMS`.
+    If the run was trained on this data set with this seed, all systems learn from the same images as the run, and the
+    same held-out good images set their label-free τ.
 
-    If the run was trained on this dataset, and with this seed, all of them learn from the images that it learned from,
-    and the same held-out good images set their label-free τ.
-    setting: "quick" or "paper"; augment: some of `augmentation.KINDS`, by default rotation, flip and shift, or shift
-    alone beside a run that was trained without rotation; seed: else the run's.
-    Returns one dict per system, as `results.evaluate` makes it, with "setting", "augment", "fit_s" (None for the
-    article, whose training was another command), "predict_s" (seconds for the test images) and "peak_gb" (the
-    process's largest memory while it fitted and predicted, for the article while it predicted; None where the
-    operating system does not tell).
-    Raises: DataError for an unknown name, no test images, or a dictionary without ImageNet weights.
+    Args:
+        dataset: a `Dataset` with test images.
+        run_folder: the folder of the run; the results are stored in it.
+        systems: names of `ALL_SYSTEMS`, and "article" for the run itself; None: the run and the four of the article.
+        setting: "paper", "quick" or "tiny".
+        augment: some of `augmentation.ALL_AUGMENTATIONS`; None: rotation, flip and shift, or only shift if the run was
+            trained without rotation.
+        seed: of the fits and the split; None: the run's.
+        device: a torch device.
+
+    Returns:
+        A dict for each system, of `results.evaluate`, with "setting", "augment", "fit_s" (None for the run),
+        "predict_s" (seconds for the test images) and "peak_gb" (of the process; None where that is unknown).
+
+    Raises:
+        DataError: a name is unknown, or test images or ImageNet weights are missing.
     """
     if not len(dataset.test):
         raise DataError(f"{dataset.name} has no test images; put some into test/good and test/<defect> to compare on.")
-    found = found_by(dataset, run_folder, systems, setting=setting, augment=augment, seed=seed, device=device)
-    return [evaluate(dataset, one()) for one in found.values()]
+    makers = predictions(dataset, run_folder, systems, setting=setting, augment=augment, seed=seed, device=device)
+    return [evaluate(dataset, make()) for make in makers.values()]
 
 
-def found_by(dataset, run_folder, systems=None, augment=None, seed=None, **options):
-    """{name: a function that finds its maps}, as `predict` does; arguments are those of `compare`.
-
-    What can be refused is refused here, before the first long fit.
-    """
+def predictions(dataset, run_folder, systems=None, setting="quick", augment=None, seed=None, device="cpu"):
+    """Returns {name: a function that calls `predict`}, arguments as for `compare`; finds all errors before a fit."""
     run_folder = Path(run_folder)
-    systems = [OWN, *SYSTEMS] if systems is None else list(systems)
+    systems = [RUN, *SYSTEMS] if systems is None else list(systems)
+    run = run_of(run_folder, required=RUN in systems)
+    options = {"setting": setting, "device": device} | as_the_run(run, augment, seed)
+    check_augmentations(options["augment"])
     for name in systems:
-        if name != OWN:
-            options_of(name, options.get("setting", "quick"))
-    run = run_of(run_folder, required=OWN in systems)
-    options |= as_the_run(run, augment, seed)
-    check_kinds(options["augment"])
-    for name in systems:
-        if name != OWN and not EVERY[name].trained:
-            new_detector(name, options.get("setting", "quick"))  # weights that cannot be had are better missed now
+        if name != RUN and options_of(name, setting) is not None and not ALL_SYSTEMS[name].trained:
+            new_detector(name, setting)  # missing ImageNet weights are better reported now
     if run is not None:
         run_data.note_other_data(dataset, run)
-    makers = {name: partial(predict, dataset, run_folder / "comparison", name, **options) for name in EVERY}
-    makers[OWN] = partial(article, dataset, run)
+    makers = {name: partial(predict, dataset, run_folder / "comparison", name, **options) for name in ALL_SYSTEMS}
+    makers[RUN] = partial(article, dataset, run)
     return {name: makers[name] for name in systems}
 
 
 def as_the_run(run, augment=None, seed=None):
-    """{"augment", "seed"} as given, else as a `Run` (or None) was trained: without rotation, images are only moved."""
+    """Returns {"augment", "seed"} as given, else as the `Run` (or None) was trained: only shifts without rotation."""
     config = run.config if run is not None else {}
     turned = "rotation" in config.get("augmentations", ["rotation"])
     if augment is None:
-        augment = SHORT["turn"] if turned else SHORT["upright"]
+        augment = AUGMENTATION_PRESETS["turn" if turned else "upright"]
     return {"augment": tuple(augment), "seed": config.get("seed", 0) if seed is None else seed}
 
 
-def check_kinds(kinds):
-    """Raises: DataError for a kind of augmentation that does not exist."""
-    if unknown := set(kinds) - set(KINDS):
-        raise DataError(f"there is no augmentation {', '.join(sorted(unknown))}; choose from {', '.join(KINDS)}.")
+def check_augmentations(augment):
+    """Raises DataError for an unknown augmentation."""
+    if unknown := set(augment) - set(ALL_AUGMENTATIONS):
+        names = ", ".join(ALL_AUGMENTATIONS)
+        raise DataError(f"there is no augmentation {', '.join(sorted(unknown))}; choose from {names}.")
 
 
 def run_of(run_folder, required=True):
-    """The `Run` in a folder; None where there is none and none is required. Raises: DataError as `runs.load_run`."""
+    """Returns the `Run` in a folder, or None if it has none and none is required. Raises DataError as `load_run`."""
     return runs.load_run(run_folder) if required or (Path(run_folder) / "config.json").is_file() else None
 
 
 def evaluate(dataset, found):
-    """The result of `results.evaluate` on what `predict` or `article` found, with what was run and what it took."""
-    result = results.evaluate(
-        found["system"],
-        found["maps"],
-        dataset.test,
-        found["held_out_maps"],
-        found.get("printed_tau"),
-        dataset.name,
-        **{key: found[key] for key in ("tau_label_free", "scores", "held_out_scores")},
-    )
-    return result | {key: found.get(key) for key in ("setting", "augment", "fit_s", "predict_s", "peak_gb")}
+    """Measures what `predict` or `article` returned: the dict of `compare`."""
+    measured = {key: found[key] for key in ("tau_label_free", "scores", "held_out_scores")}
+    names = (found["system"], found["maps"], dataset.test, found["held_out_maps"], found["printed_tau"], dataset.name)
+    facts = {key: found[key] for key in ("setting", "augment", "fit_s", "predict_s", "peak_gb")}
+    return results.evaluate(*names, **measured) | facts
 
 
 def article(dataset, run):
-    """The run's own maps, and what they took."""
-    detector = run.detector
+    """Returns the run's own maps, as `predict` does."""
+    arrays, facts = maps_of(run.detector, dataset, run_data.held_out(dataset, run))
+    augment = ", ".join(run.config.get("augmentations", ()))
+    facts |= {"setting": run.config["preset"], "augment": augment, "fit_s": None}
+    return arrays | facts | {"system": run.detector.name, "printed_tau": run.detector.printed_tau}
+
+
+def maps_of(detector, dataset, good):
+    """Returns a detector's arrays and facts for the test images and held-out good images: ({name: array}, {…})."""
     reset_peak_memory()
     started = time.monotonic()
     on_test = detector.predict(dataset.test.images)
-    predict_s = time.monotonic() - started
-    good = run_data.held_out(dataset, run)
+    seconds = time.monotonic() - started
     on_good = detector.predict(good)
-    return {
-        "system": detector.name,
-        "printed_tau": detector.printed_tau,
-        "maps": on_test.anomaly_maps,
-        "held_out_maps": on_good.anomaly_maps,
-        "scores": on_test.image_scores,
-        "held_out_scores": on_good.image_scores,
-        "tau_label_free": detector.label_free_tau(good, on_good.anomaly_maps),
-        "setting": run.config["preset"],
-        "augment": ", ".join(run.config.get("augmentations", ())),
-        "fit_s": None,
-        "predict_s": predict_s,
-        "peak_gb": peak_memory_gb(),
-    }
+    tau = detector.label_free_tau(good, on_good.anomaly_maps)
+    arrays = {"maps": on_test.anomaly_maps, "scores": on_test.image_scores}
+    arrays |= {"held_out_maps": on_good.anomaly_maps, "held_out_scores": on_good.image_scores}
+    return arrays, {"tau_label_free": tau, "predict_s": seconds, "peak_gb": peak_memory_gb()}
 
 
-def fit(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, device="cpu"):
-    """One system fitted to the dataset's good images less the held-out ones: (detector, {"fit_s": …, "augment": …}).
+def fit(dataset, folder, name, setting="quick", augment=ROTATE_FLIP_SHIFT, seed=0, device="cpu"):
+    """Fits a system to the good images that are not held out, or loads it from `folder`; arguments as for `compare`.
 
-    Taken from `folder` where it is there, gone on with where it is half there, else fitted and put there, by one
-    process at a time: another that wants the same waits and takes it.
+    Only one process fits: another one that wants the same system waits and loads it.
+
+    Returns:
+        The detector, and {"fit_s", "peak_gb", "setting", "augment"}.
     """
-    check_kinds(augment)
-    augment = tuple(augment) if EVERY[name].trained else ()
+    check_augmentations(augment)
+    augment = tuple(augment) if ALL_SYSTEMS[name].trained else ()
     path = file_of(folder, name, setting, augment, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # the key holds all that decides the weights: other data or options are never mixed up
+    key = {"code": VERSION, "data": dataset.fingerprint, "system": name, "seed": seed, "augment": short_name(augment)}
+    key |= options_of(name, setting)
+    detector = new_detector(name, setting, seed, device, augment)
     with FileLock(path.with_suffix(".lock")):
-        return _fit(dataset, path, name, setting, augment, seed, device)
-
-
-def _fit(dataset, path, name, setting, augment, seed, device):
-    checkpoint = None
-    # the key names all that decides the weights; other data or other options are another fit, never mixed up
-    wanted = {"code": CODE, "data": dataset.fingerprint, "system": name, "seed": seed, "augment": short_name(augment)}
-    wanted |= options_of(name, setting)
-    if EVERY[name].trained:
-        checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), json.dumps(wanted, sort_keys=True))
-    detector = new_detector(name, setting, seed, device, augment=augment, checkpoint=checkpoint)
-    key = json.dumps(wanted | {"name": detector.name}, sort_keys=True)
-    tensors, facts = read_tensors(path, key)
-    if tensors is None:
-        train_rows, _ = split_good(len(dataset.train), seed)
-        reset_peak_memory()
-        started = time.monotonic()
-        detector.fit(dataset.train.images[train_rows])
-        facts = {"fit_s": checkpoint.seconds if checkpoint else time.monotonic() - started}
-        facts["peak_gb"] = peak_memory_gb()
-        tensors = detector.state()
-        write_tensors(path, tensors, key, facts)
-        if checkpoint:
+        tensors, facts = read_tensors(path, named := json.dumps(key | {"name": detector.name}, sort_keys=True))
+        if tensors is None:
+            checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), json.dumps(key, sort_keys=True))
+            good = dataset.train.images[split_good(len(dataset.train), seed)[0]]
+            reset_peak_memory()
+            detector.fit(good, *([checkpoint] if ALL_SYSTEMS[name].trained else []))
+            facts = {"fit_s": checkpoint.seconds, "peak_gb": peak_memory_gb()}
+            tensors = detector.state()
+            write_tensors(path, tensors, named, facts)
             checkpoint.remove()
     detector.restore(tensors)
     return detector, facts | {"setting": setting, "augment": ", ".join(augment)}
 
 
-def short_name(kinds):
-    """One word for these kinds of augmentation, as it stands in file names: "turn", "upright", "none" or a+b."""
-    return next((word for word, meaning in SHORT.items() if set(meaning) == set(kinds)), "+".join(kinds))
+def short_name(augment):
+    """Returns one word for these augmentations, for file names: "turn", "upright", "none" or a+b."""
+    words = {frozenset(names): word for word, names in AUGMENTATION_PRESETS.items()}
+    return words.get(frozenset(augment), "+".join(augment))
 
 
 def file_of(folder, name, setting, augment, seed):
-    """Where a fitted system is kept: a quick fit must not take the place of one that took days."""
+    """Returns the file of a fitted system; a quick fit must not replace one that took days."""
     return Path(folder) / f"{name}-{setting}-{short_name(augment)}-{seed}.safetensors"
 
 
-def predict(dataset, folder, name, setting="quick", augment=SHORT["turn"], seed=0, device="cpu"):
-    """One system's "maps" of the test images and "held_out_maps", float32 [N, H, W], the images' "scores" and
-    "held_out_scores", float64 [N], with `fit`'s facts and its own.
+def predict(dataset, folder, name, setting="quick", augment=ROTATE_FLIP_SHIFT, seed=0, device="cpu"):
+    """Computes a system's maps and scores, or loads them from `folder`; arguments as for `fit`.
 
-    Taken from `folder` where they are there, else computed and put there.
+    Returns:
+        A dict with "maps" and "held_out_maps", float32, shape (N, H, W), "scores" and "held_out_scores", float64, shape
+        (N,), the facts of `fit`, "tau_label_free", "predict_s", "peak_gb", "system" and "printed_tau".
     """
     detector, facts = fit(dataset, folder, name, setting, augment, seed, device)
-    kinds = augment if EVERY[name].trained else ()
-    path = file_of(folder, name, setting, kinds, seed).with_suffix(".maps.safetensors")
-    about = {"code": CODE, "weights": digest_of(detector.state()), "data": dataset.fingerprint, "seed": seed}
-    key = json.dumps(about | {"search": getattr(detector, "search_steps", None)})
-    maps, maps_facts = read_tensors(path, key)
-    if maps is None:
-        _, held_out_rows = split_good(len(dataset.train), seed)
-        reset_peak_memory()
-        started = time.monotonic()
-        found = detector.predict(dataset.test.images)
-        maps = {"maps": found.anomaly_maps, "scores": found.image_scores}
-        maps_facts = {"predict_s": time.monotonic() - started}
-        good = dataset.train.images[held_out_rows]
-        found = detector.predict(good)
-        maps |= {"held_out_maps": found.anomaly_maps, "held_out_scores": found.image_scores}
-        maps_facts["tau_label_free"] = detector.label_free_tau(good, found.anomaly_maps)
-        maps = {part: torch.from_numpy(one) for part, one in maps.items()}
-        peaks = [peak for peak in (facts.get("peak_gb"), peak_memory_gb()) if peak is not None]
+    trained_with = augment if ALL_SYSTEMS[name].trained else ()
+    path = file_of(folder, name, setting, trained_with, seed).with_suffix(".maps.safetensors")
+    key = {"code": VERSION, "weights": digest_of(detector.state()), "data": dataset.fingerprint, "seed": seed}
+    key = json.dumps(key | options_of(name, setting), sort_keys=True)
+    arrays, maps_facts = read_tensors(path, key)
+    if arrays is None:
+        good = dataset.train.images[split_good(len(dataset.train), seed)[1]]
+        arrays, maps_facts = maps_of(detector, dataset, good)
+        arrays = {part: torch.from_numpy(one) for part, one in arrays.items()}
+        peaks = [one["peak_gb"] for one in (facts, maps_facts) if one["peak_gb"] is not None]
         maps_facts["peak_gb"] = max(peaks, default=None)
-        write_tensors(path, maps, key, maps_facts)
+        write_tensors(path, arrays, key, maps_facts)
     about = {"system": detector.name, "printed_tau": detector.printed_tau}
-    return {part: maps[part].numpy() for part in maps} | facts | maps_facts | about
+    return {part: one.numpy() for part, one in arrays.items()} | facts | maps_facts | about

@@ -1,7 +1,7 @@
 """Is one system better than another, or only luckier? The bootstrap of the difference of two systems' numbers.
 
-Both are measured on the same images, so both are measured again on each draw, the same for both, and subtracted there.
-What is hard for both cancels: the interval of a difference is narrower than the two intervals let one think.
+Each draw of the images is the same for all systems, and the numbers are subtracted in each draw. What is hard for both
+cancels, so the interval of a difference is narrower than the two intervals suggest.
 """
 
 import numpy as np
@@ -12,32 +12,37 @@ from hazelnut_ae.metrics import PixelMetrics
 
 
 def paired_differences(test, maps, reference, seed=0, scores=None):
-    """Each system less the `reference`: a DataFrame with a row for each other system, as `results.pretty` prints it.
+    """Compares each system with a reference system on the same images.
 
-    test: an ImageSet; maps: {system: float32 [N, H, W] of its images}; reference: one of these systems; scores:
-    {system: [N]} of those that score images in their own way (`detection.maps_and_scores`). Columns:
-    "system", and of pixel AUROC, F1-max and image AUROC the difference, its "low" and "high", between which it lies in
-    95 % of 1000 draws of the images (NaN where the test set has too few).
+    Args:
+        test: an `ImageSet`.
+        maps: {system: anomaly maps of its images, float32, shape (N, H, W)}.
+        reference: one of these systems.
+        seed: of the 1000 draws of the images.
+        scores: {system: image scores, shape (N,)}; other systems' are computed from their maps.
+
+    Returns:
+        A DataFrame with a row for each other system: "system", and of pixel AUROC, F1-max and image AUROC the
+        difference and its "low" and "high", the interval of 95 % of the draws (NaN if the test set is too small).
     """
     defects = np.asarray(test.defects)
-    weights = bootstrap.draw_weights(defects, seed=seed)  # [1000, N], the same draws for every system
-    measured = {
-        system: _measured(of_system, test.masks, defects != "good", weights, (scores or {}).get(system))
+    weights = bootstrap.draw_weights(defects, seed=seed)  # [1000, N]
+    numbers = {
+        system: _numbers(of_system, test.masks, defects != "good", weights, (scores or {}).get(system))
         for system, of_system in maps.items()
     }
     rows = []
-    for system, numbers in measured.items():
-        if system != reference:
-            row = {"system": system}
-            for name, (value, drawn) in numbers.items():
-                other_value, other_drawn = measured[reference][name]
-                low, high = bootstrap.interval(drawn - other_drawn) or (np.nan, np.nan)
-                row |= {name: value - other_value, f"{name} low": low, f"{name} high": high}
-            rows.append(row)
+    for system in [one for one in numbers if one != reference]:
+        row = {"system": system}
+        for name, (value, drawn) in numbers[system].items():
+            other_value, other_drawn = numbers[reference][name]
+            low, high = bootstrap.interval(drawn - other_drawn) or (np.nan, np.nan)
+            row |= {name: value - other_value, f"{name} low": low, f"{name} high": high}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _measured(maps, masks, is_defective, weights, scores=None):
+def _numbers(maps, masks, is_defective, weights, scores=None):
     """{name: (the number on all images, the number in each draw [draws])}."""
     images = curves.image_histograms(np.asarray(maps, np.float32), np.asarray(masks, bool))
     pooled = PixelMetrics(images)

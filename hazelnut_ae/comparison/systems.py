@@ -1,4 +1,4 @@
-"""Which systems there are, and how long each is fitted in the settings "quick" and "paper".
+"""Which systems there are, and how long each is fitted in the settings "paper", "quick" and "tiny".
 
 A new system is a module with a `Detector` and a row here.
 """
@@ -11,16 +11,15 @@ from hazelnut_ae.comparison.feature_dictionary import FeatureDictionary
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.patchcore import MemoryBank
 
-SETTINGS = ("paper", "quick", "tiny")
+SETTING_NAMES = ("paper", "quick", "tiny")
 
 
 @dataclass(frozen=True)
 class System:
-    """A comparison system: its `Detector` class, and what it is made with in each setting.
+    """A comparison system: its `Detector` class, and the arguments it gets in each setting.
 
-    paper: the authors' own numbers, hours to days on two cores. quick: minutes; what differs is all that is here.
-    tiny: seconds, to see that everything runs, not to see good numbers. trained: whether it learns step by step, so
-    that it takes augmented images and a checkpoint; else its features come trained.
+    paper: the authors' own numbers, hours to days on two cores. quick: minutes. tiny: seconds, only to see that
+    everything runs. trained: it learns step by step, from augmented images, with checkpoints.
     """
 
     detector: type
@@ -30,19 +29,18 @@ class System:
     trained: bool = True
 
 
+def autoencoder(loss):
+    return System(
+        BergmannAutoencoder,
+        paper=dict(loss=loss, steps=15_600, batch_size=128, learning_rate=2e-4),  # 200 epochs of 10,000
+        quick=dict(loss=loss, steps=1000, batch_size=16, learning_rate=1e-3),
+        tiny=dict(loss=loss, steps=4, batch_size=2, learning_rate=1e-3),
+    )
+
+
 SYSTEMS = {
-    "ae-l2": System(
-        BergmannAutoencoder,
-        paper=dict(loss="l2", steps=15_600, batch_size=128, learning_rate=2e-4),  # 200 epochs of 10,000
-        quick=dict(loss="l2", steps=1000, batch_size=16, learning_rate=1e-3),
-        tiny=dict(loss="l2", steps=4, batch_size=2, learning_rate=1e-3),
-    ),
-    "ae-ssim": System(
-        BergmannAutoencoder,
-        paper=dict(loss="ssim", steps=15_600, batch_size=128, learning_rate=2e-4),
-        quick=dict(loss="ssim", steps=1000, batch_size=16, learning_rate=1e-3),
-        tiny=dict(loss="ssim", steps=4, batch_size=2, learning_rate=1e-3),
-    ),
+    "ae-l2": autoencoder("l2"),
+    "ae-ssim": autoencoder("ssim"),
     "anogan": System(
         AnoGAN,
         paper=dict(steps=7_800, batch_size=64, width=64, search_steps=300),  # 50 epochs of 10,000
@@ -57,30 +55,26 @@ SYSTEMS = {
         trained=False,
     ),
 }
-EVERY = SYSTEMS | {  # and what the article does not compare itself with
-    "features": System(
-        MemoryBank,
-        paper=dict(),  # as it is: a memory bank takes no training that could be cut short
-        quick=dict(),
-        tiny=dict(side=128, coarse_side=64, candidates=2000, size=200),
-        trained=False,
-    ),
-}
+# the four of the article, and the memory bank: nothing in it is trained, so paper and quick are the same
+BANK = System(MemoryBank, {}, {}, dict(side=128, coarse_side=64, candidates=2000, size=200), trained=False)
+ALL_SYSTEMS = SYSTEMS | {"features": BANK}
 
 
 def options_of(system, setting):
-    """What a system is made with in a setting. Raises: DataError for a name that does not exist."""
-    if system not in EVERY:
-        raise DataError(f"there is no comparison system {system!r}; choose from article, {', '.join(EVERY)}.")
-    if setting not in SETTINGS:
-        raise DataError(f"there is no setting {setting!r}; choose from {', '.join(SETTINGS)}.")
-    return getattr(EVERY[system], setting)
+    """Returns the arguments of a system in a setting. Raises DataError for an unknown name."""
+    if system not in ALL_SYSTEMS:
+        raise DataError(f"there is no comparison system {system!r}; choose from article, {', '.join(ALL_SYSTEMS)}.")
+    if setting not in SETTING_NAMES:
+        raise DataError(f"there is no setting {setting!r}; choose from {', '.join(SETTING_NAMES)}.")
+    return getattr(ALL_SYSTEMS[system], setting)
 
 
-def new_detector(system, setting="quick", seed=0, device="cpu", **training):
-    """A `Detector`, not yet fitted. training: `augment` and `checkpoint`, for systems that learn step by step.
+def new_detector(system, setting="quick", seed=0, device="cpu", augment=None):
+    """Returns a `Detector`, not yet fitted; augment is only for systems that are trained.
 
-    Raises: DataError for a name that does not exist, or where ImageNet weights cannot be had.
+    Raises DataError if a name is unknown or no ImageNet weights are available.
     """
     options = options_of(system, setting) | dict(seed=seed, device=device)
-    return EVERY[system].detector(**options, **(training if EVERY[system].trained else {}))
+    if augment is not None and ALL_SYSTEMS[system].trained:
+        options["augment"] = augment
+    return ALL_SYSTEMS[system].detector(**options)

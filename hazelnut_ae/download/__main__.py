@@ -1,4 +1,4 @@
-"""`python -m hazelnut_ae.download` asks every known address whether it still has its archive, without fetching it."""
+"""`python -m hazelnut_ae.download` asks every known address for one byte and says which of them answer."""
 
 import sys
 
@@ -7,32 +7,26 @@ import requests
 from hazelnut_ae.download.sources import HAZELNUT_TOY, MVTEC_AD
 from hazelnut_ae.download.transfer import host
 
-SECONDS = 30
-
-
-def answers(address):
-    """(whether the address offers a file, what it said): asked for the first byte only."""
-    try:
-        with requests.get(address, headers={"Range": "bytes=0-0"}, stream=True, timeout=SECONDS) as reply:
-            kind = reply.headers.get("Content-Type", "no type")
-            return reply.ok and not kind.startswith("text/html"), f"{reply.status_code} {kind}"
-    except requests.RequestException as error:
-        return False, type(error).__name__
-
 
 def check_addresses(sources, say=print):
-    """Says of each address of each source whether it answers; returns 1 if a source has none that does, else 0."""
-    lost = 0
+    """Returns 1 if a source has no address that offers a file, else 0; `say` gets a line for each address."""
+    status = 0
     for source in sources:
-        alive = 0
+        alive = []
         for address in source.addresses:
-            fine, words = answers(address)
-            alive += fine
-            say(f"{'yes' if fine else 'no ':3} {source.name}: {host(address)} ({words})")
-        if not alive:
-            lost = 1
+            try:
+                with requests.get(address, headers={"Range": "bytes=0-0"}, stream=True, timeout=30) as reply:
+                    type_ = reply.headers.get("Content-Type", "no type")
+                    alive.append(reply.ok and not type_.startswith("text/html"))
+                    words = f"{reply.status_code} {type_}"
+            except requests.RequestException as error:
+                alive.append(False)
+                words = type(error).__name__
+            say(f"{'yes' if alive[-1] else 'no ':3} {source.name}: {host(address)} ({words})")
+        if not any(alive):
+            status = 1
             say(f"No address of {source.name} answers: look for a new one at {source.page}.")
-    return lost
+    return status
 
 
 if __name__ == "__main__":

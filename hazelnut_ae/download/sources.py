@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Source:
-    """A published data set. Its addresses are tried in turn; `sha256` is of the file that all of them deliver."""
+    """A published data set. Its addresses are tried in turn; all of them deliver the file with this SHA-256."""
 
     name: str
     license: str
@@ -14,9 +14,9 @@ class Source:
     addresses: tuple[str, ...]
 
 
-# Addresses rot: MVTec's own have moved at least three times since 2019 and broke every project that wrote one down (see
-# anomalib's issues 250, 3121, 3441 and 3608). What protects a reader is the hash, not the address, so: add a new one in
-# front, keep those that may come back; until a release has it, --url, HAZELNUT_URL or --archive serve.
+# MVTec's own addresses have moved at least three times since 2019 and broke every project that used one (see anomalib's
+# issues 250, 3121, 3441 and 3608). What protects a reader is the hash, not the address: add a new address in front and
+# keep those that may come back; until a release has it, readers use --url, HAZELNUT_URL or --archive.
 MVTEC_AD = Source(
     name="MVTec AD (Bergmann et al., CVPR 2019)",
     license="CC BY-NC-SA 4.0: share and change it with credit, under the same licence, not for commercial purposes",
@@ -46,8 +46,5 @@ CATEGORIES = (
 )
 SOURCES = {**dict.fromkeys(CATEGORIES, MVTEC_AD), "hazelnut_toy": HAZELNUT_TOY}
 DEFECTS = {"crack": 18, "cut": 17, "hole": 18, "print": 17}
-HAZELNUT_COUNTS = {
-    **{f"ground_truth/{defect}": count for defect, count in DEFECTS.items()},
-    **{f"test/{defect}": count for defect, count in DEFECTS.items()},
-    **{"test/good": 40, "train/good": 391},
-}
+HAZELNUT_COUNTS = {f"{split}/{defect}": n for split in ("ground_truth", "test") for defect, n in DEFECTS.items()}
+HAZELNUT_COUNTS |= {"test/good": 40, "train/good": 391}

@@ -30,10 +30,13 @@ def number(text):
 
 def augmentations(text):
     """A list such as rotation,noise, or a word for one such as upright."""
-    from hazelnut_ae.augmentation import KINDS, SHORT  # torch takes seconds to import: not for --help
+    from hazelnut_ae.augmentation import (  # torch takes seconds to import: not for --help
+        ALL_AUGMENTATIONS,
+        AUGMENTATION_PRESETS,
+    )
 
-    kinds = SHORT.get(text, tuple(words(text)))
-    if unknown := set(kinds) - set(KINDS):
+    kinds = AUGMENTATION_PRESETS.get(text, tuple(words(text)))
+    if unknown := set(kinds) - set(ALL_AUGMENTATIONS):
         raise argparse.ArgumentTypeError(f"no such augmentation: {', '.join(sorted(unknown))}")
     return kinds
 

@@ -25,19 +25,14 @@ def train_run(
 ) -> runs.Run:
     """Fits a memory bank and writes a run folder.
 
-    The same arguments on the same machine give the same bank.
-
     Args:
-        dataset: its good training images are used; a tenth of them is held out to choose thresholds.
-        folder: the run folder.
+        dataset, folder, seed, device: as for `trainer.train_run`.
         preset: only its name is kept.
-        seed: of the split and the choice of patches.
-        device: by default the best of this machine.
         resume: leave a finished run as it is, and fit an unfinished one again.
         **settings: of `MemoryBank`, instead of its defaults.
 
     Raises:
-        DataError: the folder holds another run, the disk is full, there are too few images or no pretrained weights.
+        DataError: as `trainer.train_run`, or there are no pretrained weights.
     """
     folder = Path(folder)
     train_rows, held_out_rows = split_good(len(dataset.train), seed)

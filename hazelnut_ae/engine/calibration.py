@@ -4,6 +4,7 @@
 the weights that it belongs to, so thresholds of older weights are never used.
 """
 
+import contextlib
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,19 +22,12 @@ FILE = "thresholds.json"
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the held-out good images tell about a detector.
+    """What the held-out good images tell about a detector."""
 
-    Attributes:
-        tau: the threshold of pixels.
-        image_tau: the threshold of image scores.
-        typical: the median score of the pixels, where the colours of a heat map begin.
-        held_out_scores: the score of each held-out image; empty if unknown.
-    """
-
-    tau: float
-    image_tau: float
-    typical: float = 0.0
-    held_out_scores: tuple[float, ...] = ()
+    tau: float  # the threshold of pixels
+    image_tau: float  # the threshold of image scores
+    typical: float = 0.0  # the median score of the pixels, where the colours of a heat map begin
+    held_out_scores: tuple[float, ...] = ()  # one per held-out image; empty if unknown
 
     @property
     def false_alarms(self) -> float:
@@ -78,10 +72,8 @@ def write_missing(folder, detector, held_out):
 
     A detector that has diverged gets none: a message says so.
     """
-    try:
+    with contextlib.suppress(DataError):
         return read(folder, detector)
-    except DataError:
-        pass
     try:
         found = detector.predict(held_out)
         tau = detector.label_free_tau(held_out, found.anomaly_maps)

@@ -47,7 +47,7 @@ def previous(path):
 
 
 def save(path, state):
-    """Writes a nested dict of tensors and plain values; keeps the checkpoint before. Raises DataError on a full disk."""
+    """Writes a nested dict of tensors and plain values; keeps the one before. Raises DataError on a full disk."""
     try:
         with atomic_path(path) as temporary:
             try:
@@ -61,18 +61,9 @@ def save(path, state):
 
 
 def load(path, remedy, needs=()):
-    """Reads the newest undamaged checkpoint; never runs code that a file contains.
+    """Returns the newest undamaged state that `save` wrote, None if there is none; never runs code from a file.
 
-    Args:
-        path: where `save` wrote it, a Path.
-        remedy: the end of the message if all are damaged.
-        needs: names that the state must have.
-
-    Returns:
-        The state; None if there is no file.
-
-    Raises:
-        DataError: there are files, but all of them are damaged.
+    needs: names that the state must have. Raises DataError, which ends with the remedy, if all files are damaged.
     """
     damage = []
     for place in filter(os.path.exists, (path, previous(path))):

@@ -15,23 +15,14 @@ from hazelnut_ae.patchcore import MemoryBank
 
 @dataclass(frozen=True)
 class DetectorType:
-    """How runs of one detector are trained and loaded.
+    """How runs of one detector are trained and loaded."""
 
-    Attributes:
-        trainer: the module of `engine` whose `train_run` trains it.
-        build: returns the trained detector for (config, weights); ValueError or RuntimeError if they do not match.
-        settings: the type of each key that its config.json needs.
-        must_agree: the keys of config.json that must be equal to resume a run.
-        caption: describes a `Run` in a few words.
-        learns_in_steps: whether a run has epochs, a history and checkpoints.
-    """
-
-    trainer: str
-    build: Callable[[dict, dict], Detector]
-    settings: dict[str, type]
-    must_agree: tuple[str, ...]
-    caption: Callable[..., str]
-    learns_in_steps: bool
+    trainer: str  # the module of `engine` whose `train_run` trains it
+    build: Callable[[dict, dict], Detector]  # from config and weights; ValueError or RuntimeError if they do not match
+    settings: dict[str, type]  # the keys that its config.json needs
+    must_agree: tuple[str, ...]  # the keys of config.json that must be equal to resume a run
+    caption: Callable[..., str]  # describes a `Run` in a few words
+    learns_in_steps: bool  # whether a run has epochs, a history and checkpoints
 
     @property
     def train_run(self):

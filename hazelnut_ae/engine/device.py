@@ -15,12 +15,10 @@ def find_device(name: str | torch.device | None = None) -> torch.device:
 
     Raises DataError if this machine has no such device.
     """
-    if name is None and torch.cuda.is_available():
-        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
-    elif name is None:
-        name = "mps" if torch.backends.mps.is_available() else "cpu"
+    best = "mps" if torch.backends.mps.is_available() else "cpu"
+    best = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else best
     try:
-        device = torch.device(name)
+        device = torch.device(name or best)
         torch.zeros(1, device=device)
         return device
     except (RuntimeError, AssertionError) as error:

@@ -44,10 +44,9 @@ class StopRequest:
     wanted = False
 
     def in_any_process(self, world):
-        if world == 1:
-            return self.wanted
         flag = torch.tensor(float(self.wanted))
-        dist.all_reduce(flag, dist.ReduceOp.MAX)  # so that all stop after the same step
+        if world > 1:
+            dist.all_reduce(flag, dist.ReduceOp.MAX)  # so that all stop after the same step
         return bool(flag)
 
 

@@ -21,9 +21,7 @@ def shipped_run(dataset):
 
 def run_for(dataset, folder: str | Path | None = None) -> runs.Run:
     """Returns the run in a folder, by default the shipped one that suits the Dataset. Raises DataError without one."""
-    if folder is not None:
-        return runs.load_run(folder)
-    run = shipped_run(dataset)
+    run = shipped_run(dataset) if folder is None else runs.load_run(folder)
     if run is None:
         raise DataError(
             f"No run comes with the package for {dataset.name}; train one (hazelnut-ae train) and name it with --run."
@@ -32,7 +30,7 @@ def run_for(dataset, folder: str | Path | None = None) -> runs.Run:
 
 
 def both_synthetic(dataset, run):
-    """Whether run and Dataset are synthetic hazelnuts: the same ones from the first on, but perhaps not equally many."""
+    """Whether run and Dataset are synthetic hazelnuts: the same from the first on, perhaps not equally many."""
     return run.config["data_name"].startswith("synthetic") and dataset.license.startswith("synthetic")
 
 

@@ -29,23 +29,14 @@ OLDER = {"detector": "article", "one_cycle": False, "augment_online": False}  # 
 
 @dataclass
 class Run:
-    """A run, finished or not, as read from its folder.
-
-    Attributes:
-        folder: where it is.
-        config: the content of config.json.
-        history: (step, epoch, loss) of each step.
-        held_out: (step, loss of the held-out images) of each epoch; empty in older runs.
-        f1: {defect: [(epoch, F1 or None), …]}.
-        detector: the trained detector.
-    """
+    """A run, finished or not, as read from its folder."""
 
     folder: Path
-    config: dict
-    history: list[tuple[int, int, float]] = field(default_factory=list)
-    held_out: list[tuple[int, float]] = field(default_factory=list)
-    f1: dict[str, list[tuple[int, float | None]]] = field(default_factory=dict)
-    detector: Detector | None = None
+    config: dict  # the content of config.json
+    history: list[tuple[int, int, float]] = field(default_factory=list)  # (step, epoch, loss) of each step
+    held_out: list[tuple[int, float]] = field(default_factory=list)  # (step, loss of held-out images); older runs: none
+    f1: dict[str, list[tuple[int, float | None]]] = field(default_factory=dict)  # {defect: [(epoch, F1 or None), …]}
+    detector: Detector | None = None  # trained
 
     @property
     def model(self):
@@ -69,13 +60,10 @@ def detector_type(config):
 def make_config(detector, preset, dataset, seed, settings):
     """Returns the content of config.json: all that decides the weights, and the versions that computed them.
 
-    Args:
-        detector: a name in `DETECTORS`.
-        preset: the Preset; only its name is used.
-        dataset: the Dataset that the run trains on.
-        seed: of everything random.
-        settings: a dict of the settings that this detector has.
+    detector: a name in `DETECTORS`; settings: a dict of what else decides the weights of this detector.
     """
+    versions = {"hazelnut_ae": hazelnut_ae.__version__, "torch": str(torch.__version__)}
+    versions["python"] = platform.python_version()
     return {
         "format": FORMAT,
         "detector": detector,
@@ -84,11 +72,7 @@ def make_config(detector, preset, dataset, seed, settings):
         "data": dataset.fingerprint,
         "seed": seed,
         **settings,
-        "versions": {
-            "hazelnut_ae": hazelnut_ae.__version__,
-            "torch": str(torch.__version__),
-            "python": platform.python_version(),
-        },
+        "versions": versions,
     }
 
 
@@ -117,14 +101,7 @@ def open_folder(folder, config, resume):
 
 
 def write_run(folder, progress, steps_per_epoch, model):
-    """Writes history.csv, f1.csv and model.safetensors.
-
-    Args:
-        folder: the run folder, a Path.
-        progress: the `trainer.Progress` so far.
-        steps_per_epoch: steps in an epoch.
-        model: the network.
-    """
+    """Writes history.csv, f1.csv and model.safetensors from a `trainer.Progress` and the network."""
     held_out = {step: f"{loss:.6g}" for step, loss in progress.held_out}
     rows = [
         [step, 1 + (step - 1) // steps_per_epoch, f"{float(loss):.6g}", held_out.get(step, "")]

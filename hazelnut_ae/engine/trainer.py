@@ -38,9 +38,7 @@ def train_run(
     resume: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> runs.Run | None:
-    """Trains the article's network and writes a run folder.
-
-    The same arguments on the same machine give the same weights.
+    """Trains the article's network and writes a run folder; the same arguments give the same weights on a machine.
 
     Args:
         dataset: its good training images are used; a tenth of them is held out to choose thresholds.
@@ -53,8 +51,7 @@ def train_run(
         resume: go on with the run in the folder, if there is one.
         checkpoint_seconds: time between two checkpoints.
 
-    Returns:
-        The run; None in all processes but the first.
+    Returns: the run; None in all processes but the first.
 
     Raises:
         DataError: the folder holds another run or a damaged one, the disk is full, or there are too few images.
@@ -163,15 +160,14 @@ class Trainer:
         """Trains to the last step; saves, evaluates and shows progress in the first process."""
         network = DistributedDataParallel(self.network) if world > 1 else self.network
         losses = training.train(network, self.optimizer, self.batches(rank, world), training.l2_loss)
-        first, saved = len(self.progress.losses), time.monotonic()
+        epochs, first, saved = self.config["epochs"], len(self.progress.losses), time.monotonic()
         bar = tqdm(total=self.steps, initial=first, unit="step", disable=None if rank == 0 else True)
         with stop_signals() as stop, bar:
             for step, loss in enumerate(losses, start=first + 1):
                 self.progress.losses.append(mean_over_processes(loss, world))
                 epoch, done = -(-step // self.steps_per_epoch), step == self.steps
                 bar.update()
-                message = f"epoch {epoch}/{self.config['epochs']}, loss {self.progress.losses[-1]:.4f}"
-                bar.set_description(message, refresh=False)
+                bar.set_description(f"epoch {epoch}/{epochs}, loss {self.progress.losses[-1]:.4f}", refresh=False)
                 if step % self.steps_per_epoch == 0 and rank == 0:
                     self.evaluate(step, with_f1=epoch % evaluate_every == 0 or epoch == 1 or done)
                 stopping = stop.in_any_process(world)
@@ -180,9 +176,7 @@ class Trainer:
                         self.save()
                     saved = time.monotonic()
                 if stopping and not done:
-                    raise Interrupted(
-                        f"Stopped in epoch {epoch} of {self.config['epochs']} and saved; go on with --resume."
-                    )
+                    raise Interrupted(f"Stopped in epoch {epoch} of {epochs} and saved; go on with --resume.")
 
     def batches(self, rank=0, world=1):
         """Yields this process's share of each batch still to train on, uint8 [batch size / world, 3, 256, 256].
@@ -217,15 +211,9 @@ class Trainer:
     def save(self):
         """Writes the checkpoint and the files that people read."""
         progress = self.progress
-        state = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "config": self.config,
-            "losses": torch.tensor(progress.losses),
-            "held_out": torch.tensor(progress.held_out),
-            "f1": progress.f1,
-        }
-        checkpoints.save(self.folder / "checkpoint.pt", state)
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "config": self.config}
+        state |= {"losses": torch.tensor(progress.losses), "held_out": torch.tensor(progress.held_out)}
+        checkpoints.save(self.folder / "checkpoint.pt", state | {"f1": progress.f1})
         runs.write_run(self.folder, progress, self.steps_per_epoch, self.model)
 
 

@@ -1,77 +1,75 @@
-"""Figures 3–7 and 9–14 and the picture of all defects found, written to a folder: what `figures` draws, all at once."""
+"""Figures 3–7 and 9–14 and the picture of all defects found, written to a folder: the command `figures`."""
 
 import numpy as np
 
 from hazelnut_ae import figures
-from hazelnut_ae.figures import ARTICLE_FIGURE
+from hazelnut_ae.engine.run_data import both_synthetic, caption
 
 
-def write_all(
-    out, train, test, reconstructions, maps, history, held_out, f1, tau, caption, levels=(0.1, 0.2, 0.7), floor=0.0
-):
-    """Writes figures 3–7, 9–14 and figure_00_defects_found into the folder `out`; returns their paths.
+def write_all(out, dataset, run, maps, reconstructions=None, own=None):
+    """Writes the figures as PNG files; a figure that the data cannot give is left out.
 
-    train, test: ImageSet. reconstructions: float32 [N, 3, H, W] in [0, 1] and maps: float32 [N, H, W], of the test
-    images in order. history: rows (step, epoch, loss). held_out: rows (step, loss). f1: {defect: [(epoch, f1), ...]}.
-    tau: {defect: τ}. levels: the τ of Figure 14; floor: the value from which a map glows. reconstructions may be None:
-    then Figures 9–12 show the map in their place.
-    The image shown of a defect is the one of median F1 at τ. A figure that the data cannot give is left out.
+    Args:
+        out: the folder.
+        dataset: the `Dataset`; of each defect the test image of median F1 is shown.
+        run: the `Run`, for its losses, F1 by epoch and caption.
+        maps: float32, shape (N, 256, 256), the anomaly maps of the test images.
+        reconstructions: float32, shape (N, 3, 256, 256), in [0, 1]; where None, Figures 9–12 show the map instead.
+        own: the run's `Calibration`, for a detector whose maps do not fit the article's τ.
+
+    Returns:
+        The paths of the files, sorted.
     """
-    written = []
+    note, f1 = caption(dataset, run), {}
+    if run.config["data"] == dataset.fingerprint or both_synthetic(dataset, run):
+        f1 = run.f1
+    drawn = training_figures(dataset.train.images, run, f1, note)
+    drawn |= defect_figures(dataset.test, maps, reconstructions, run.detector, own, note)
+    return sorted(figures.save(figure, out, name) for name, figure in drawn.items())
 
-    def write(figure, name):
-        written.append(figures.save(figure, out, name))
 
-    thirds = np.unique(np.linspace(0, len(train.images) - 1, 3).astype(int)) if len(train.images) else []
-    if len(thirds):
-        write(
-            figures.training_images(train.images[thirds], f"Defect-free training images. {caption}"),
-            "figure_03_training_images",
-        )
-    if len(history):
-        write(figures.loss(history, held_out, f"Training loss. {caption}"), "figure_05_loss")
+def training_figures(images, run, f1, note):
+    """Figures 3 and 5–7, {file name: figure}."""
+    drawn = {}
+    if len(images):
+        some = images[np.unique(np.linspace(0, len(images) - 1, 3).astype(int))]
+        drawn["figure_03_training_images"] = figures.training_images(some, f"Defect-free training images. {note}")
+    if len(run.history):
+        drawn["figure_05_loss"] = figures.loss(run.history, run.held_out, f"Training loss. {note}")
     for number, names in figures.f1_groups(list(f1)).items():
-        note = f"F1 at τ on the test folders themselves, so no validation in the strict sense. {caption}"
-        write(figures.f1_by_epoch(f1, names, note), f"figure_{number:02d}_f1_{'_'.join(names)}")
+        text = f"F1 at τ on the test folders themselves, so no validation in the strict sense. {note}"
+        drawn[f"figure_{number:02d}_f1_{'_'.join(names)}"] = figures.f1_by_epoch(f1, names, text)
+    return drawn
 
-    shown, notes = {}, {}
-    for defect in test.defect_names:
-        of_defect = np.flatnonzero(np.array(test.defects) == defect)
+
+def defect_figures(test, maps, reconstructions, detector, own, note):
+    """Figures 4 and 9–14 and the picture of defects found, {file name: figure}."""
+    drawn, shown, texts, tau = {}, {}, {}, {}
+    rows = {defect: np.flatnonzero(np.array(test.defects) == defect) for defect in test.defect_names}
+    for defect, of_defect in rows.items():
+        tau[defect] = detector.printed_tau(defect) if own is None else own.tau
         chosen, score = figures.representative(maps[of_defect], test.masks[of_defect], tau[defect])
-        shown[defect] = of_defect[chosen]
-        name = test.paths[of_defect[chosen]].rsplit("/", 1)[-1]
-        notes[defect] = (
-            f"{defect} {name}, of {len(of_defect)} images the median by F1 ({score:.2f}) at τ = {tau[defect]:.3g}"
+        i = shown[defect] = of_defect[chosen]
+        texts[defect] = (
+            f"{defect} {test.paths[i].rsplit('/', 1)[-1]}, of {len(of_defect)} images the median by F1 ({score:.2f}) "
+            f"at τ = {tau[defect]:.3g}. {note}"
         )
-    for defect, i in shown.items():
-        figure = figures.defect_panels(
-            test.images[i],
-            maps[i] if reconstructions is None else reconstructions[i],
-            maps[i] > tau[defect],
-            test.masks[i],
-            f"{notes[defect]}. {caption}",
-        )
-        write(figure, f"figure_{ARTICLE_FIGURE.get(defect, 9):02d}_{defect}")
-    if shown:
-        rows = {defect: np.flatnonzero(np.array(test.defects) == defect) for defect in shown}
-        index = [of_defect[figures.typical(test.masks[of_defect])] for of_defect in rows.values()]
-        which = f"Of each defect the image of median size. {caption}"
-        write(
-            figures.defects_and_masks(test.images[index], test.masks[index], list(shown), which),
-            "figure_04_defects_and_masks",
-        )
-        index = list(shown.values())
-        which = f"Of each defect the image of median F1 at τ. {caption}"
-        taus = [tau[defect] for defect in shown]
-        found = figures.defects_found(
-            test.images[index], maps[index], test.masks[index], taus, list(shown), which, floor
-        )
-        write(found, "figure_00_defects_found")
-        defect = "print" if "print" in shown else next(iter(shown))
-        i = shown[defect]
-        write(
-            figures.image_and_mask(test.images[i], test.masks[i], f"{notes[defect]}. {caption}"),
-            "figure_13_threshold_image",
-        )
-        write(figures.thresholds(maps[i], levels, f"{notes[defect]}. {caption}"), "figure_14_thresholds")
-    return sorted(written)
+        evidence = maps[i] if reconstructions is None else reconstructions[i]
+        panels = figures.defect_panels(test.images[i], evidence, maps[i] > tau[defect], test.masks[i], texts[defect])
+        drawn[f"figure_{figures.ARTICLE_FIGURE.get(defect, 9):02d}_{defect}"] = panels
+    if not shown:
+        return drawn
+    index = [of_defect[figures.typical(test.masks[of_defect])] for of_defect in rows.values()]
+    drawn["figure_04_defects_and_masks"] = figures.defects_and_masks(
+        test.images[index], test.masks[index], list(rows), f"Of each defect the image of median size. {note}"
+    )
+    index, text = list(shown.values()), f"Of each defect the image of median F1 at τ. {note}"
+    floor = 0.0 if own is None else own.typical  # where a map begins to glow
+    drawn["figure_00_defects_found"] = figures.defects_found(
+        test.images[index], maps[index], test.masks[index], list(tau.values()), list(rows), text, floor
+    )
+    defect = "print" if "print" in shown else next(iter(shown))
+    i, levels = shown[defect], (0.1, 0.2, 0.7) if own is None else (own.tau / 2, own.tau, own.tau * 2)
+    drawn["figure_13_threshold_image"] = figures.image_and_mask(test.images[i], test.masks[i], texts[defect])
+    drawn["figure_14_thresholds"] = figures.thresholds(maps[i], levels, texts[defect])
+    return drawn

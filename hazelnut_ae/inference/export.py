@@ -1,10 +1,9 @@
 """`hazelnut-ae export`: a run as one ONNX file, for programs that have neither this package nor torch.
 
-Resizing excepted all is inside: scaling, network, anomaly map, image score, both thresholds and what they decide. The
-file is only written once onnxruntime has given the same with it as the run itself.
+Everything but the resizing is in it: scaling, network, anomaly map, image score, both thresholds and the decisions. The
+file is only written once onnxruntime has computed the same with it as the run itself.
 """
 
-import functools
 import io
 import warnings
 from pathlib import Path
@@ -28,14 +27,13 @@ PER_IMAGE = ("scores", "defective", "maps", "masks")  # outputs with a row per i
 OUTPUTS = (*PER_IMAGE, "tau", "image_tau")
 INPUTS = {"uint8": "uint8 in 0 … 255", "float32": "float32 in [0, 1]"}
 TOLERANCE = 1e-4  # of maps and scores, between the file and the run
-OPSET = 17  # of 2022: what a runtime must know; older ones are out of use
+OPSET = 17  # of 2022: the version of ONNX that a runtime must know
 
 
 class Exported(nn.Module):
-    """A detector's network with everything before and after it.
+    """A detector's module with the scaling before it and the decisions after it: images [N, 3, 256, 256] to `OUTPUTS`.
 
-    images [N, 3, 256, 256], uint8 in 0 … 255 or float32 in [0, 1], to scores float64 [N], defective bool [N], maps
-    float32 [N, 256, 256], masks bool [N, 256, 256], and tau float32 and image_tau float64, single numbers.
+    These are scores float64 [N], defective bool [N], maps float32 and masks bool [N, 256, 256], tau and image_tau.
     """
 
     def __init__(self, network, tau, image_tau):
@@ -58,34 +56,38 @@ def mean_of_largest(maps):
 
 
 class Differences(NamedTuple):
-    """How far a file is from the detector that it was made of."""
+    """How far a file is from the run that it was made from."""
 
     images: int
-    maps: float  # the largest difference of a pixel's score
-    scores: float  # ... and of an image's
-    decisions: int  # images of which one says good and the other defective
-    pixels: int  # likewise; a score within rounding of τ may fall on either side
+    maps: float  # the largest difference of a pixel
+    scores: float  # the largest difference of an image score
+    decisions: int  # images that one calls good and the other defective
 
 
-def export(run, file, tau=None, image_tau=None, takes="uint8"):
-    """Writes a run as an ONNX file, atomically, and returns its `Differences` from the run on some images.
+def export(
+    run: str | Path, file: str | Path, tau: float | None = None, image_tau: float | None = None, takes: str = "uint8"
+) -> Differences:
+    """Writes a run as an ONNX file, atomically, and returns how far the file is from the run on five images.
 
-    run: the folder; file: its name ends in .onnx; tau, image_tau: as `load_detector` takes them; takes: "uint8" or
-    "float32". Raises: DataError without the packages onnx and onnxruntime, for another ending, as `load_detector` does,
-    if the detector is no network, if the file differs from the run, or if it cannot be written.
+    Args:
+        run: the run folder.
+        file: its name ends in .onnx.
+        tau, image_tau: thresholds instead of the run's own, see `load_detector`.
+        takes: the dtype of its input, "uint8" or "float32".
+
+    Raises:
+        DataError: onnx or onnxruntime is not installed, the file has another ending or cannot be written, its results
+            differ from the run's, the detector cannot be exported, or `load_detector` refuses the run.
     """
     if Path(file).suffix.lower() != ".onnx":
         raise DataError(f"{file} does not end in .onnx; give the file a name such as part.onnx.")
-    packages()
     detector = load_detector(run, tau=tau, image_tau=image_tau)
-    content = with_metadata(onnx_bytes(detector, takes), metadata(detector, takes))
-    images = check_images()
-    found = differences(detector, content, images)
-    if found.decisions or not (found.maps <= TOLERANCE and found.scores <= TOLERANCE):  # `not`: NaN is no small one
+    content = onnx_bytes(detector, takes)
+    found = differences(detector, content, check_images())
+    if found.decisions or not (found.maps <= TOLERANCE and found.scores <= TOLERANCE):  # `not`: NaN is not small
         raise DataError(
-            f"{file} was not written: computed by onnxruntime its maps differ from those of {run} by {found.maps:.2g} "
-            f"and its decisions on {found.decisions} of {found.images} images; install other versions of onnxruntime "
-            "and torch."
+            f"{file} was not written: under onnxruntime its maps differ from those of {run} by {found.maps:.2g}, its "
+            f"decisions on {found.decisions} of {found.images} images; install other versions of onnxruntime and torch."
         )
     with atomic_path(file) as temporary:
         temporary.write_bytes(content)
@@ -93,45 +95,38 @@ def export(run, file, tau=None, image_tau=None, takes="uint8"):
 
 
 def packages():
-    """The modules (onnx, onnxruntime). Raises: DataError where they are not installed."""
+    """The modules (onnx, onnxruntime). Raises DataError where they are not installed."""
     try:
         import onnx
         import onnxruntime
     except ImportError as error:
-        raise DataError(
-            f'export needs a package that is not installed here ({error}); pip install "hazelnut_ae[export]" gets it.'
-        ) from error
+        raise DataError(f'export needs a package ({error}); pip install "hazelnut_ae[export]" gets them.') from error
     return onnx, onnxruntime
 
 
 def onnx_bytes(detector, takes="uint8"):
-    """The ONNX model of a `LoadedDetector`, serialized; any number of images at a time.
-
-    Raises: DataError if its detector has no network, or one that has no counterpart in ONNX.
-    """
+    """The checked ONNX model of a `LoadedDetector`. Raises DataError if its detector cannot be exported."""
+    onnx, _ = packages()
     module = Exported(detector.detector.onnx_module(), detector.tau, detector.image_tau).eval()
-    example = torch.zeros(2, 3, SIZE, SIZE, dtype=getattr(torch, takes))
-    file = io.BytesIO()
+    example = torch.zeros(2, 3, SIZE, SIZE, dtype=getattr(torch, takes), device=next(module.buffers()).device)
+    file, axes = io.BytesIO(), {name: {0: "N"} for name in ("images", *PER_IMAGE)}
+    options = dict(input_names=["images"], output_names=list(OUTPUTS), dynamic_axes=axes, opset_version=OPSET)
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.onnx.export(
-                module,
-                (example.to(next(module.buffers()).device),),
-                file,
-                input_names=["images"],
-                output_names=list(OUTPUTS),
-                dynamic_axes={name: {0: "N"} for name in ("images", *PER_IMAGE)},
-                opset_version=OPSET,
-                dynamo=False,  # the exporter that all versions of torch since 2.4 have; it needs no further package
-            )
+            # without dynamo: the exporter that all versions of torch since 2.4 have, without a further package
+            torch.onnx.export(module, (example,), file, dynamo=False, **options)
     except RuntimeError as error:
         raise DataError(f"the detector {detector.detector.name!r} cannot be exported ({first_line(error)}).") from error
-    return file.getvalue()
+    model = onnx.load_model_from_string(file.getvalue())
+    onnx.helper.set_model_props(model, metadata(detector, takes))
+    model.doc_string = "Finds defects in images: scores above image_tau are defective, map pixels above tau are where."
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
 
 
 def metadata(detector, takes):
-    """What the file says of itself, {name: text}; numbers are written so that float() gives them back exactly."""
+    """What the file says about itself, {name: text}; float() gives the exact numbers back."""
     return {
         "hazelnut_ae": hazelnut_ae.__version__,
         "detector": detector.detector.name,
@@ -144,19 +139,8 @@ def metadata(detector, takes):
     }
 
 
-def with_metadata(content, texts):
-    """The serialized model with these texts in it, and checked against the rules of the format."""
-    onnx, _ = packages()
-    model = onnx.load_model_from_string(content)
-    onnx.helper.set_model_props(model, texts)
-    model.doc_string = "Finds defects in images: scores above image_tau are defective, map pixels above tau are where."
-    onnx.checker.check_model(model)
-    return model.SerializeToString()
-
-
-@functools.cache
 def check_images():
-    """Five images of all kinds, uint8 [5, 3, 256, 256]: painted nuts, noise, steps of grey, black."""
+    """Five different images, uint8 [5, 3, 256, 256]: two painted nuts, noise, steps of grey, black."""
     rng = np.random.default_rng(0)
     nuts = [synthetic.paint(rng, defect)[0].transpose(2, 0, 1) for defect in (None, "hole")]
     noise = rng.integers(0, 256, (3, SIZE, SIZE), dtype=np.uint8)
@@ -169,16 +153,12 @@ def differences(detector, content, images):
     _, onnxruntime = packages()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     takes_float = session.get_inputs()[0].type == "tensor(float)"
-    total = Differences(0, 0.0, 0.0, 0, 0)
+    found = []
     for batch in batches(images):
         given = batch.astype(np.float32) / 255 if takes_float else np.ascontiguousarray(batch)
-        scores, defective, maps, masks, *_ = session.run(list(OUTPUTS), {"images": given})
-        native = detector.predict(batch)
-        total = Differences(
-            total.images + len(batch),
-            float(np.maximum(total.maps, np.abs(maps - native.maps).max())),  # which keeps NaN, as max does not
-            float(np.maximum(total.scores, np.abs(scores - native.scores).max())),
-            total.decisions + int((defective != native.decisions).sum()),
-            total.pixels + int((masks != native.masks).sum()),
-        )
-    return total
+        scores, defective, maps = session.run(["scores", "defective", "maps"], {"images": given})
+        native, largest = detector.predict(batch), lambda one, other: np.abs(one - other).max()
+        disagree = (defective != native.decisions).sum()
+        found.append((largest(maps, native.maps), largest(scores, native.scores), disagree))
+    maps, scores, decisions = np.array(found, float).T  # [batches] each
+    return Differences(len(images), float(maps.max()), float(scores.max()), int(decisions.sum()))

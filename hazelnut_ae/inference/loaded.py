@@ -1,6 +1,7 @@
 """A trained detector from a run folder, loaded once, for images from files or from a program's own arrays."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,32 +10,37 @@ from PIL import Image
 
 from hazelnut_ae import curves
 from hazelnut_ae.dataset import SIZE, read_image, rgb_at
-from hazelnut_ae.detection import BATCH, predicted_pixels
-from hazelnut_ae.engine import calibration, run_data, runs
+from hazelnut_ae.detection import Detector, batches, predicted_pixels
+from hazelnut_ae.engine import calibration, runs
 from hazelnut_ae.engine.calibration import Calibration
 from hazelnut_ae.errors import DataError
 
+ImageLike = str | Path | np.ndarray
+
 
 class Predictions(NamedTuple):
-    """What a detector says of N images, in their order."""
+    """What a detector says about N images, in their order."""
 
-    scores: np.ndarray  # float64 [N], larger = more anomalous: a map's 100 largest values on average, or the bank's own
+    scores: np.ndarray  # float64 [N], larger = more anomalous
     decisions: np.ndarray  # bool [N], True = defective: the score exceeds image_tau
-    maps: np.ndarray  # float32 [N, 256, 256], larger = more anomalous; the article's network: in [0, 1]
+    maps: np.ndarray  # float32 [N, 256, 256], larger = more anomalous
     masks: np.ndarray  # bool [N, 256, 256], True = defective pixel: the map exceeds tau
 
 
-def load_detector(run, tau=None, image_tau=None):
-    """The detector of a run folder with its thresholds, ready to predict.
+def load_detector(run: str | Path, tau: float | None = None, image_tau: float | None = None) -> "LoadedDetector":
+    """Loads the detector of a run folder with its thresholds.
 
         detector = load_detector("runs/parts")
         scores, decisions, maps, masks = detector.predict(["new/1.png", photograph])
 
-    run: the folder; tau and image_tau: instead of the run's own label-free thresholds of pixels and of image scores.
-    Raises: DataError if there is no run in the folder, a file of it is damaged, or it holds no thresholds and not both
-    are given.
+    Args:
+        run: the run folder.
+        tau, image_tau: thresholds of pixels and of image scores, instead of the run's own.
+
+    Raises:
+        DataError: the folder holds no run, a file is damaged, or a threshold is neither in the run nor given.
     """
-    detector = run_data.detector_of(runs.load_run(run))
+    detector = runs.load_run(run).detector
     try:
         known = calibration.read(run, detector)
     except DataError:
@@ -45,55 +51,42 @@ def load_detector(run, tau=None, image_tau=None):
 
 
 class LoadedDetector:
-    """Any fitted `Detector` with its `Calibration`.
+    """A fitted `Detector` with its `Calibration`; tau and image_tau are the thresholds in use."""
 
-    tau, image_tau: the thresholds in use, those of the calibration unless others are given.
-    """
-
-    def __init__(self, detector, calibration, tau=None, image_tau=None):
+    def __init__(self, detector: Detector, calibration: Calibration, tau=None, image_tau=None):
         self.detector, self.calibration = detector, calibration
         self.tau = calibration.tau if tau is None else float(tau)
         self.image_tau = calibration.image_tau if image_tau is None else float(image_tau)
-        self.score_description = detector.score_description
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
 
-    def predict(self, images):
-        """`Predictions` of one image or of a list of them: (scores, decisions, maps, masks).
+    def predict(self, images: ImageLike | Sequence[ImageLike]) -> Predictions:
+        """Scores one image or several; threads may call it at the same time.
 
-        images: the path of a PNG, JPEG, BMP or TIFF file; an array uint8 in 0 … 255, RGB, of any size: [H, W, 3],
-        [3, H, W] or grey [H, W]; many of one size: [N, H, W, 3] or [N, 3, H, W]; a list or tuple of paths and
-        arrays of single images, mixed as you like. Each is squeezed to 256×256 as in training.
-        Threads may call it at the same time.
-        Raises: DataError for a file that is no image; ValueError for an array of another kind or shape.
+        Args:
+            images: the path of an image file; a uint8 array of any size, shape (H, W, 3), (3, H, W) or grey (H, W);
+                several in one array, (N, H, W, 3) or (N, 3, H, W); or a list of paths and arrays of single images.
+
+        Raises:
+            DataError: a file is no image, or a score is NaN.
+            ValueError: an array has another dtype or shape.
         """
-        found = [(np.zeros((0, SIZE, SIZE), np.float32), np.zeros(0))]
-        found += [
-            self.maps_and_scores(np.stack([prepared(one) for one in some])) for some in groups(list(each(images)))
-        ]
-        maps, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))  # [N, 256, 256], [N]
+        maps, scores = [np.zeros((0, SIZE, SIZE), np.float32)], [np.zeros(0)]
+        for batch in batches(single_images(images)):
+            batch = np.stack([prepared(one) for one in batch])  # uint8 [n, 3, 256, 256]
+            with self._lock:  # a Detector need not allow two callers, and torch uses all processors for one
+                found = self.detector.predict(batch)
+            maps.append(curves.finite(found.anomaly_maps))
+            scores.append(curves.finite(found.image_scores))
+        maps, scores = np.concatenate(maps), np.concatenate(scores)  # [N, 256, 256], [N]
         return Predictions(scores, scores > self.image_tau, maps, predicted_pixels(maps, np.float32(self.tau)))
 
-    def maps_and_scores(self, images):
-        """float32 [N, 256, 256] and float64 [N] of uint8 [N, 3, 256, 256]. Raises: DataError if one is NaN."""
-        with self._one_at_a_time:  # a Detector need not expect two callers, and torch uses all processors for one
-            found = self.detector.predict(images)
-            maps, scores = found.anomaly_maps, found.image_scores
-        return curves.finite(maps), curves.finite(scores)
 
-
-def groups(images):
-    """Lists of at most 32, the last one shorter."""
-    return (images[i : i + BATCH] for i in range(0, len(images), BATCH))
-
-
-def each(images):
-    """Single images, paths or arrays, of whatever `LoadedDetector.predict` takes."""
-    if isinstance(images, str | Path):
-        return [images]
-    if isinstance(images, np.ndarray):
-        return images if images.ndim == 4 else [images]
-    if isinstance(images, list | tuple):
+def single_images(images):
+    """The single images, paths or arrays, in whatever `LoadedDetector.predict` takes."""
+    if isinstance(images, list | tuple) or (isinstance(images, np.ndarray) and images.ndim == 4):
         return images
+    if isinstance(images, str | Path | np.ndarray):
+        return [images]
     raise ValueError(f"images are paths, arrays or a list of them, not {type(images).__name__}")
 
 
@@ -101,13 +94,12 @@ def prepared(image):
     """One image, a path or an array of any size, as uint8 [3, 256, 256]."""
     if isinstance(image, str | Path):
         return read_image(Path(image))
-    shape = getattr(image, "shape", ())
-    if getattr(image, "dtype", None) != np.uint8:
-        kind = getattr(image, "dtype", type(image).__name__)
-        raise ValueError(f"an image is a path or a NumPy array uint8 in 0 … 255, not {kind}")
-    image = np.asarray(image)
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        given = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
+        raise ValueError(f"an image is a path or a NumPy array uint8 in 0 … 255, not {given}")
+    shape = image.shape
     if len(shape) == 3 and shape[0] == 3 and shape[2] != 3:
         image = image.transpose(1, 2, 0)  # [3, H, W] → [H, W, 3]
     if 0 in shape or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        raise ValueError(f"an image is [H, W, 3], [3, H, W] or [H, W], not {list(shape)}")
+        raise ValueError(f"an image has the shape [H, W, 3], [3, H, W] or [H, W], not {list(shape)}")
     return rgb_at(Image.fromarray(np.ascontiguousarray(image)), (SIZE, SIZE))

@@ -14,16 +14,14 @@ from skimage.measure import label, regionprops
 from hazelnut_ae import figures
 
 BOXES = 10  # of an image, the largest; some maps are all specks
-THUMBNAIL = 256  # pixels of the longer side
 THUMBNAIL_BYTES = 20_000  # at most, so that 1,000 images with two of them stay well below 60 MB
 
 
 def regions(mask, size):
-    """(number of defective regions, boxes of the 10 largest, mask of these) of a mask bool [H, W].
+    """Finds the connected regions of a mask bool [H, W]; pixels that touch at a corner belong together.
 
-    Pixels that touch, corners included, are one region. size: (width, height) of the image as it is in the file, in
-    whose pixels a box is: {"x", "y" (of its upper left corner), "width", "height", "share" (of the whole area that is
-    defective in it, in [0, 1])}.
+    Returns the number of regions; boxes {"x", "y", "width", "height", "share" of the area} of the 10 largest, in pixels
+    of the image file, whose size is (width, height); and the mask of these 10.
     """
     rows, columns = mask.shape
     width, height = size
@@ -45,15 +43,12 @@ def enlarged(values, shown):
 
 
 def glow(anomaly_map, tau, typical):
-    """How brightly each pixel is drawn, in [0, 1]: 0 for a typical good one, 0.5 at τ, 1 from twice as far on.
-
-    The same for all images, so that their pictures can be compared.
-    """
+    """Brightness of each pixel in [0, 1]: 0 for a typical good one, 0.5 at τ; the same scale for all images."""
     return np.clip((anomaly_map - typical) / max(2 * (tau - typical), 1e-6), 0, 1)
 
 
 def heat(strength):
-    """Strength [h, w] in [0, 1] as a Pillow image; its lightness grows with it, so it reads in grey, too."""
+    """Strength [h, w] in [0, 1] as a Pillow image whose lightness grows with it, so that it reads in grey, too."""
     image = Image.fromarray((255 * strength + 0.5).astype(np.uint8))
     image.putpalette((255 * colormaps["inferno"](np.arange(256))[:, :3] + 0.5).astype(np.uint8).tobytes())
     return image  # a byte for each pixel and a palette: a third of the size
@@ -62,7 +57,7 @@ def heat(strength):
 def overlay(shown, strength, largest):
     """The heat over the grey image, with a light line around the largest regions, as a Pillow image.
 
-    shown: uint8 [3, h, w]; strength: [h, w] in [0, 1]; largest: their mask bool [H, W].
+    shown: uint8 [3, h, w]; strength: [h, w] in [0, 1]; largest: mask of the regions, bool [H, W].
     """
     picture = figures.overlay(shown, strength, 1)  # float [3, h, w]
     inside = enlarged(largest, shown) > 0.5
@@ -77,29 +72,25 @@ def image_of(picture):
     return Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
 
 
-def png(image):
-    """A Pillow image as the bytes of a PNG."""
-    return _encoded(image, "PNG", compress_level=4)
-
-
 def thumbnail(image):
     """A Pillow image as a JPEG of at most 256 pixels and 20 kB, in base64."""
     image = image.copy()
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    image.thumbnail((256, 256))
     for quality in (80, 60, 40, 20):
-        content = _encoded(image, "JPEG", quality=quality)
+        content = encoded(image, "JPEG", quality=quality)
         if len(content) <= THUMBNAIL_BYTES:
             break
     return base64.b64encode(content).decode("ascii")
 
 
-def _encoded(image, kind, **options):
+def encoded(image, file_format, **options):
+    """A Pillow image as the bytes of a file."""
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
+    image.save(buffer, file_format, **options)
     return buffer.getvalue()
 
 
 def file_name(path):
-    """A name for an image's pictures that any disk takes and no other image has."""
+    """A name for an image's pictures that is valid on any disk and that no other image has."""
     stem = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in Path(path).stem)[:40]
     return f"{stem}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"

@@ -1,4 +1,4 @@
-"""report.html: one page that needs nothing else, to look through the images worst first and to try other thresholds."""
+"""report.html: one page that needs no other file, with the worst images first and a threshold to move."""
 
 import json
 import math
@@ -15,14 +15,13 @@ from hazelnut_ae.io.files import atomic_path
 
 FOLDER = Path(__file__).parent
 PICTURES = 1000  # images that have a picture in the page: with up to 2 × 20 kB for each it stays below 60 MB
-BINS = 80
 COLOURS = {"good": (figures.BLUE, figures.SKY), "defective": (figures.VERMILION, figures.ORANGE)}  # on white, on black
 
 
 def write(path, name, detector, journal, scored, scores, unreadable):
-    """Writes the page for the images of these paths and their scores [N], from their lines in the journal.
+    """Writes the page for the images of these paths and their scores [N].
 
-    One line after the other is read and written, so that memory does not hold the pictures.
+    The journal's lines are read one by one, so that memory does not hold the pictures.
     """
     tau, known = detector.image_tau, detector.calibration
     order = np.argsort(-scores, kind="stable")
@@ -33,7 +32,7 @@ def write(path, name, detector, journal, scored, scores, unreadable):
     content = {
         "name": printable(name),
         "detector": detector.detector.name,
-        "score_is": detector.score_description,
+        "score_is": detector.detector.score_description,
         "tau": detector.tau,
         "image_tau": tau,
         "own": tau == known.image_tau,
@@ -54,31 +53,28 @@ def write(path, name, detector, journal, scored, scores, unreadable):
         "data": json.dumps(data),  # numbers alone: no name can end the script
     }
     source = (FOLDER / "report.html").read_text(encoding="utf-8")
-    for raw in ("css", "js", "data"):  # ours; all else is escaped
-        source = source.replace(f"{{{{ {raw} }}}}", f"{{{{ {raw}|safe }}}}")
     template = Environment(autoescape=True, trim_blocks=True).from_string(source)
     with atomic_path(path) as temporary, open(temporary, "w", newline="\n", encoding="utf-8") as file:
         file.writelines(template.generate(content))
 
 
 def card(entry, tau, common):
-    """What the page shows of one image; `common` characters of the paths are those of the folder that all lie in."""
-    count, share = entry["regions"], 100 * entry["share"]
-    regions = f"{count} region{'s' * (count != 1)}, {share:.2g} % of the area" if count else "no defective region"
-    image, heat = entry["thumbnails"]
+    """What the page shows of one image; `common`: length of the folder name that all paths share."""
+    count, (image, heat) = entry["regions"], entry["thumbnails"]
+    regions = f"{count} region{'s' * (count != 1)}, {100 * entry['share']:.2g} % of the area"
     return {
         "file": printable(entry["file"]),
         "name": printable(entry["file"][common:].lstrip("/\\")),
         "score": f"{entry['score']:.4g}",
         "defective": entry["score"] > tau,
-        "regions": regions,
+        "regions": regions if count else "no defective region",
         "image": image,
         "heat": heat,
     }
 
 
 def common_folder(paths):
-    """The folder in which all paths lie, "" where there is none, as on two drives."""
+    """The folder that holds all paths, "" where there is none, as on two drives."""
     try:
         return os.path.commonpath([os.path.dirname(path) for path in paths])
     except ValueError:
@@ -86,7 +82,7 @@ def common_folder(paths):
 
 
 def axis(values):
-    """(low, high, ticks): a range between round numbers that holds all values, and what stands at equal steps in it."""
+    """A range (low, high) between round numbers that holds all values, and the labels of equal steps in it."""
     smallest, largest = float(min(values)), float(max(values))
     width = largest - smallest or abs(largest) or 1.0
     power = 10 ** math.floor(math.log10(width / 6))
@@ -98,13 +94,11 @@ def axis(values):
 
 
 def bars(scores, low, high, height):
-    """A histogram as the outline of an SVG path over x in [0, 1000], upwards (or downwards) from y = 120.
-
-    The highest bar has that height; one image alone is still seen.
-    """
-    counts, _ = np.histogram(scores, BINS, (low, high))
-    width, path = 1000 / BINS, ""
+    """A histogram as an SVG path over x in [0, 1000], up or down from y = 120; the highest bar has this height."""
+    counts, _ = np.histogram(scores, 80, (low, high))
+    counts, _ = np.histogram(scores, 80, (low, high))
+    width, path = 1000 / len(counts), ""
     for number in np.flatnonzero(counts):
-        tall = math.copysign(max(3.0, abs(height) * counts[number] / counts.max()), height)
+        tall = math.copysign(max(3.0, abs(height) * counts[number] / counts.max()), height)  # 3: one image is seen
         path += f"M{number * width + 0.5:g} 120v{-tall:.1f}h{width - 1:g}v{tall:.1f}z"
     return path

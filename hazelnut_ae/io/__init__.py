@@ -1,1 +1,1 @@
-"""Files, images and the cache: what everything that touches the disk shares."""
+"""Reading and writing: files, images and the cache. Imports nothing else of the package but `errors`."""

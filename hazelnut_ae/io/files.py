@@ -1,4 +1,4 @@
-"""What all that touches the disk shares: two exceptions with a sentence for the user, and writing atomically."""
+"""Reading and writing files so that a kill or a full disk loses nothing."""
 
 import contextlib
 import json
@@ -13,19 +13,9 @@ from pathlib import Path
 
 from hazelnut_ae.errors import DataError
 
-DAMAGE = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    KeyError,
-    EOFError,
-    AttributeError,
-    TypeError,
-    IndexError,
-    NotImplementedError,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-)
+# What readers of files raise for content that is damaged or made up.
+DAMAGE = (OSError, RuntimeError, ValueError, KeyError, EOFError, AttributeError, TypeError, IndexError)
+DAMAGE += (NotImplementedError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 
 @contextlib.contextmanager
@@ -48,33 +38,16 @@ def atomic_path(path):
         replace(temporary, path)
     except OSError as error:
         raise DataError(
-            f"{path} could not be written ({error.strerror or error}); free some space or choose another folder, "
-            "what was there before is untouched."
+            f"{path} could not be written ({error.strerror or error}); free some space or choose another folder. "
+            "What was there before is unchanged."
         ) from error
     finally:
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)
 
 
-def write_json(path, content):
-    """Writes JSON atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def read_json(path, remedy):
-    """Reads a JSON object. Raises DataError, which ends with the remedy, if the file is missing or damaged."""
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("it holds no settings")
-        return content
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read ({error}); {remedy}") from error
-
-
 def replace(source, target):
-    """os.replace, with patience: Windows refuses it for the moment in which another program looks into the target."""
+    """os.replace with retries: Windows refuses while another program, a virus scanner for example, reads the target."""
     for wait in (0.02, 0.1, 0.3):
         try:
             return os.replace(source, target)
@@ -84,20 +57,44 @@ def replace(source, target):
 
 
 def keep_copy(current, previous):
-    """Lets `previous` be what `current` is now, in one step, although `current` is about to be replaced."""
+    """Makes `previous` a copy of `current`, in one step, before `current` is replaced."""
     keep = current.with_name(".keep.tmp")
     keep.unlink(missing_ok=True)
     try:
         os.link(current, keep)
-    except (OSError, AttributeError):  # a file system without links, as many a memory stick's
+    except (OSError, AttributeError):  # a file system without hard links, such as FAT
         shutil.copyfile(current, keep)
     replace(keep, previous)
 
 
+def write_json(path, content):
+    """Writes JSON atomically. Raises: DataError if the file cannot be written."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path, remedy):
+    """Reads a JSON object.
+
+    Args:
+        path: the file.
+        remedy: what the user can do about a file that is missing or damaged; ends the error's sentence.
+    Returns: dict.
+    Raises: DataError if the file is missing, damaged or holds no object.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it holds no settings")
+        return content
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} cannot be read ({error}); {remedy}") from error
+
+
 def print_anywhere():
-    """Lets a console without UTF-8, as on many a Windows, show "?" for τ instead of ending the program."""
+    """Makes a console without UTF-8, common on Windows, print "?" for τ instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, ValueError):  # somebody else's stream, or a closed one
+        with contextlib.suppress(AttributeError, ValueError):  # a notebook's stream, or a closed one
             stream.reconfigure(errors="replace")
 
 
@@ -108,5 +105,5 @@ def _umask():
 
 
 def first_line(error):
-    """What an error says, in one line."""
+    """The first line of an error's message, or its type where it has none."""
     return (str(error).splitlines() or [type(error).__name__])[0]

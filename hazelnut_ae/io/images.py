@@ -1,6 +1,7 @@
-"""Careful decoding: image files of a folder, opened without trusting what they hold, several at a time."""
+"""Image files: found in a folder, and decoded without trusting their content, several at a time."""
 
 import contextlib
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,79 +11,67 @@ from tqdm import tqdm
 from hazelnut_ae.errors import DataError
 
 MAX_PIXELS = 100_000_000  # a photograph beyond this is refused from its header, before it fills the memory
-
-
-class PixelRation:
-    """Lets threads decode images side by side as long as these have together no more than MAX_PIXELS.
-
-    Decoding takes up to ten bytes per pixel, so a few of the largest images at once would fill the memory.
-    """
-
-    def __init__(self):
-        self.taken, self.changed = 0, threading.Condition()
-
-    @contextlib.contextmanager
-    def of(self, pixels):
-        with self.changed:
-            self.changed.wait_for(lambda: not self.taken or self.taken + pixels <= MAX_PIXELS)
-            self.taken += pixels
-        try:
-            yield
-        finally:
-            with self.changed:
-                self.taken -= pixels
-                self.changed.notify_all()
-
-
-RATION = PixelRation()
+LARGE = 20_000_000  # pixels; decoding takes up to ten bytes per pixel, so larger images are decoded one at a time
+THREADS = 8  # that decode; with the two limits above they need less than 3 GB together
+ONE_AT_A_TIME = threading.Lock()
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 
 
 @contextlib.contextmanager
 def opened(path):
-    """Opens an image, upright, and turns everything that can go wrong with it into one plain sentence."""
+    """Opens an image and yields it decoded and upright, as a Pillow image.
+
+    Raises: DataError if the file cannot be read, is no PNG, JPEG, BMP or TIFF, is damaged or has too many pixels.
+    """
     try:
-        Image.MAX_IMAGE_PIXELS = None  # our own limit is lower and has a better sentence
-        with Image.open(path, formats=("PNG", "JPEG", "BMP", "TIFF")) as image:  # others, PostScript, can run programs
-            if image.width * image.height > MAX_PIXELS:
+        Image.MAX_IMAGE_PIXELS = None  # our own limit is lower and has a clearer message
+        with Image.open(path, formats=("PNG", "JPEG", "BMP", "TIFF")) as image:  # PostScript, say, can run programs
+            pixels = image.width * image.height
+            if pixels > MAX_PIXELS:
                 raise DataError(
                     f"{path} has {image.width}×{image.height} pixels, more than {MAX_PIXELS // 10**6} million; "
                     "save a smaller version of it."
                 )
-            with RATION.of(image.width * image.height):
+            with ONE_AT_A_TIME if pixels > LARGE else contextlib.nullcontext():
                 image.load()
                 ImageOps.exif_transpose(image, in_place=True)
                 yield image
     except DataError:
         raise
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise DataError(f"{path} cannot be opened ({error.strerror}); name an image file that you may read.") from error
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
         raise DataError(f"{path} cannot be read as an image ({error}); replace or remove the file.") from error
 
 
 def decoded(read, entries, name):
-    """Yields `read(entry)` of every entry in order, decoded by a few threads, with a progress bar."""
-    with ThreadPoolExecutor() as pool:
-        bar = tqdm(total=len(entries), desc=f"reading {name}", unit="image", disable=None, leave=False)
-        with bar:
-            for start in range(0, len(entries), 64):  # a window of 64, so that decoded images never pile up
-                for pair in pool.map(read, entries[start : start + 64]):
-                    bar.update()
-                    yield pair
-
-
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+    """Yields `read(entry)` of every entry in order, decoded by a few threads, with a progress bar that shows `name`."""
+    bar = tqdm(total=len(entries), desc=f"reading {name}", unit="image", disable=None, leave=False)
+    with bar, ThreadPoolExecutor(min(THREADS, (os.cpu_count() or 1) + 1)) as pool:
+        for start in range(0, len(entries), 64):  # 64 at a time, so that decoded images never fill the memory
+            for result in pool.map(read, entries[start : start + 64]):
+                bar.update()
+                yield result
 
 
 def images_by_stem(folder, problems, skipped, strip=""):
-    """The image files of a folder as {stem: path}, sorted; `strip` is taken off the end of a stem."""
+    """The image files of a folder.
+
+    Args:
+        problems: list that gets a sentence for each file that must be changed.
+        skipped: list that gets a sentence for each file of another type.
+        strip: removed from the end of a stem, for example "_mask".
+    Returns: {stem: path}, sorted by name; hidden files and folders are left out.
+    """
     images = {}
     for path in listing(folder):
         if path.name.startswith(".") or path.is_dir():
             continue
         if path.suffix.lower() not in IMAGE_SUFFIXES:
-            skipped.append(f"{path} is not a PNG, JPEG, BMP or TIFF file and is passed over.")
+            skipped.append(f"{path} is not a PNG, JPEG, BMP or TIFF file and is skipped.")
             continue
-        if not path.is_file():  # a link to nowhere, or a pipe, which would be waited for without end
-            problems.append(f"{path} is no plain file; remove it.")
+        if not path.is_file():  # a broken link, or a pipe, on which reading would wait forever
+            problems.append(f"{path} is not an ordinary file; remove it.")
             continue
         stem = path.stem.removesuffix(strip) if strip else path.stem
         if stem in images:
@@ -93,16 +82,16 @@ def images_by_stem(folder, problems, skipped, strip=""):
 
 
 def subfolders(folder):
-    """The folders in a folder, sorted, hidden ones left out; none where there is no such folder."""
+    """The folders in a folder, sorted, without hidden ones; empty if there is no such folder."""
     return [path for path in listing(folder) if path.is_dir() and not path.name.startswith(".")]
 
 
 def listing(folder):
-    """What a folder holds, sorted; nothing where there is no such folder. Raises: DataError if it is closed to us."""
+    """The content of a folder, sorted; empty if there is no such folder. Raises: DataError if it cannot be read."""
     try:
         paths = sorted(folder.iterdir(), key=lambda path: path.name) if folder.is_dir() else []
     except OSError as error:
-        raise DataError(f"{folder} cannot be read ({error.strerror}); give yourself the right to read it.") from error
+        raise DataError(f"{folder} cannot be read ({error.strerror}); check its permissions.") from error
     for path in paths:
         if any("\ud800" <= character <= "\udfff" for character in path.name):
             raise DataError(f"{path} has a name that is not in UTF-8; rename it.")

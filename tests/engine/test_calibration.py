@@ -1,4 +1,4 @@
-"""Thresholds come with the run: chosen as notebook 07 chooses them, and never those of other weights."""
+"""The thresholds of a run: chosen as notebook 7 chooses them, and never those of other weights."""
 
 import json
 
@@ -13,14 +13,6 @@ from hazelnut_ae.inference import evaluate as evaluation
 from hazelnut_ae.presets import PRESETS
 
 
-@pytest.fixture
-def run(painted, tiny_run, tmp_path):
-    """A copy of the tiny run that may be damaged."""
-    for path in tiny_run.folder.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    return run_data.run_for(painted, tmp_path)
-
-
 def test_training_leaves_the_label_free_thresholds(painted, tiny_run):
     detector = tiny_run.detector
     maps = detector.anomaly_maps(run_data.held_out(painted, tiny_run))
@@ -32,32 +24,24 @@ def test_training_leaves_the_label_free_thresholds(painted, tiny_run):
     assert found.typical == pytest.approx(np.median(maps))
 
 
-def test_evaluate_leaves_them_where_an_older_run_has_none(painted, run):
-    before = (run.folder / calibration.FILE).read_bytes()
-    (run.folder / calibration.FILE).unlink()
-    result = evaluation.evaluate(painted, run)
-    assert (run.folder / calibration.FILE).read_bytes() == before
-    found = calibration.read(run.folder, run.detector)
+def test_evaluate_and_resume_write_them_for_an_older_run_that_has_none(painted, run_copy):
+    path = run_copy.folder / calibration.FILE
+    before = path.read_bytes()
+    path.unlink()
+    result = evaluation.evaluate(painted, run_copy)
+    assert path.read_bytes() == before
+    found = calibration.read(run_copy.folder, run_copy.detector)
     assert found.image_tau == result["images"]["tau"]
     assert found.tau == result["pixels"]["tau_label_free"]
+    path.write_text("{}")
+    train_run(painted, run_copy.folder, PRESETS["tiny"], resume=True)
+    assert path.read_bytes() == before
 
 
-def test_so_does_a_finished_run_that_resumes(painted, run):
-    before = (run.folder / calibration.FILE).read_bytes()
-    (run.folder / calibration.FILE).write_text("{}")
-    train_run(painted, run.folder, PRESETS["tiny"], resume=True)
-    assert (run.folder / calibration.FILE).read_bytes() == before
-
-
-def test_a_run_that_has_diverged_is_kept_and_has_no_thresholds(painted, run, capsys):
-    class Diverged:
-        def state(self):
-            return {}
-
-        def anomaly_maps(self, images):
-            return np.full((len(images), 256, 256), np.nan, np.float32)
-
-    assert calibration.keep(run.folder, Diverged(), painted.train.images[:2]) is None
+def test_a_run_that_has_diverged_stays_without_thresholds(painted, run_copy, capsys):
+    for parameter in run_copy.model.parameters():
+        parameter.data.fill_(float("nan"))
+    assert calibration.write_missing(run_copy.folder, run_copy.detector, painted.train.images[:2]) is None
     assert "has no thresholds" in capsys.readouterr().out
 
 
@@ -74,8 +58,8 @@ def test_a_run_that_has_diverged_is_kept_and_has_no_thresholds(painted, run, cap
         ({"held_out_scores": 3}, "is damaged"),
     ],
 )
-def test_what_is_not_there_or_damaged_is_one_sentence_with_the_remedy(run, change, message):
-    path = run.folder / calibration.FILE
+def test_what_is_missing_or_damaged_is_one_sentence_with_the_remedy(run_copy, change, message):
+    path = run_copy.folder / calibration.FILE
     if change is None:
         path.unlink()
     elif isinstance(change, str):
@@ -83,7 +67,7 @@ def test_what_is_not_there_or_damaged_is_one_sentence_with_the_remedy(run, chang
     else:
         path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DataError, match=message) as caught:
-        calibration.read(run.folder, run.detector)
+        calibration.read(run_copy.folder, run_copy.detector)
     assert "hazelnut-ae evaluate" in str(caught.value)
 
 

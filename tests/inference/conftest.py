@@ -1,35 +1,35 @@
-"""A detector that is no network, so that nothing here can hang on the one that this package trains."""
+"""A detector that is no network, so that no test here depends on the one that this package trains."""
 
 import numpy as np
 import pytest
 import torch
 from spots import spotted
 
+from hazelnut_ae.detection import Detector, prediction_from_maps
 from hazelnut_ae.engine.calibration import Calibration
 from hazelnut_ae.inference.loaded import LoadedDetector
 
 
-class Redness:
-    """A `Detector` in the manner of a memory bank: scores above 10, far from [0, 1]; red is what it never saw."""
+class Redness(Detector):
+    """Scores above 10, far from [0, 1]; red is what it never saw."""
 
     name = "redness"
-    has_printed_tau = False
 
     def __init__(self):
-        self.batches = []
+        self.batches, self.bank = [], torch.ones(3)
 
     def fit(self, good):
         pass
 
-    def anomaly_maps(self, images):
+    def predict(self, images):
         self.batches.append(len(images))
-        return 10 + np.asarray(images, np.float32)[:, 0] / 25.5  # [N, 256, 256] in [10, 20]
+        return prediction_from_maps(10 + np.asarray(images, np.float32)[:, 0] / 25.5)  # [N, 256, 256] in [10, 20]
 
     def state(self):
-        return {"bank": torch.ones(3)}
+        return {"bank": self.bank}
 
     def restore(self, state):
-        pass
+        self.bank = state["bank"]
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def redness():
 
 @pytest.fixture
 def photographs(tmp_path):
-    """Forty images in two folders, every fourth with a red spot, and one that cannot be read: a folder."""
+    """Forty images in two folders, every fourth with a red spot, and one that cannot be read."""
     for i in range(40):
         spotted(tmp_path / "new" / ("a" if i < 20 else "b") / f"{i:02d}.png", red=250 if i % 4 == 0 else 10 + i)
     (tmp_path / "new" / "b" / "30a.png").write_text("I am no image")

@@ -29,8 +29,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
         self.inside = tag
-        if tag == "h2":
-            self.names.append("")
+        self.names += [""] * (tag == "h2")
 
     def handle_endtag(self, tag):
         self.inside = None
@@ -38,8 +37,7 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if self.inside == "h2":
             self.names[-1] += data
-        if self.inside == "script":
-            self.scripts.append(data)
+        self.scripts += [data] * (self.inside == "script")
 
     def classes(self):
         return [attributes.get("class") for tag, attributes in self.tags if tag == "article"]
@@ -50,38 +48,37 @@ def page(redness, photographs, out, **options):
     return (out / "report.html").read_text(encoding="utf-8")
 
 
-def test_no_address_and_no_file_but_itself(redness, photographs, tmp_path):
+def test_it_needs_no_other_file_and_shows_the_worst_first_as_the_tables_do(redness, photographs, tmp_path):
     text = page(redness, photographs, tmp_path / "out")
     without_pictures = re.sub(r"data:image/jpeg;base64,[A-Za-z0-9+/=]+", "", text)
     assert not re.search(r"https?:|//\w|@import|url\((?!#)", without_pictures.replace("// ", ""))
-    for tag, attributes in Page(text).tags:
+    found = Page(text)
+    for tag, attributes in found.tags:
         for name in ("src", "href", "action", "srcset", "data", "poster"):
             assert attributes.get(name, "data:").startswith("data:"), (tag, name)
     assert "default-src 'none'" in text
-
-
-def test_worst_first_with_the_decisions_of_the_tables(redness, photographs, tmp_path):
-    text = page(redness, photographs, tmp_path / "out")
     content = json.loads((tmp_path / "out/predictions.json").read_text())["images"]
     content.sort(key=lambda image: -image["score"])
-    found = Page(text)
     assert found.classes() == [image["decision"] for image in content]
     assert found.names[0].startswith("a/0")  # the part of the path in which they differ
     data = json.loads(next(script for script in found.scripts if script.startswith("{")))
     assert data["scores"] == [image["score"] for image in content]
-    assert data["held_out"] == [18.5, 11.5, 11.0, 10.5]
-    assert data["tau"] == 18.0
-    assert "10 of 40 images defective" in text
-    assert "of the 4 held-out good images 1 would be called defective" in text
-    assert "at most 40 %" in text  # as far as four images can promise
-    assert "1 could not be read" in text
+    assert (data["held_out"], data["tau"]) == ([18.5, 11.5, 11.0, 10.5], 18.0)
+    for said in (
+        "10 of 40 images defective",
+        "of the 4 held-out good images 1 would be called defective",
+        "at most 40 %",  # as far as four images can promise
+        "1 could not be read",
+        *(figures.BLUE, figures.VERMILION, figures.SKY, figures.ORANGE),
+    ):
+        assert said in text
 
 
 def test_thresholds_that_were_given_are_said_to_be(redness, photographs, tmp_path):
     redness.image_tau = 12.0
-    assert "12 was given, in place of the run" in page(redness, photographs, tmp_path / "a", pictures=False)
+    assert "12 was given, in place of the run" in page(redness, photographs / "a", tmp_path / "a", pictures=False)
     redness.calibration = Calibration(15.0, 12.0)
-    text = page(redness, photographs, tmp_path / "b", pictures=False)
+    text = page(redness, photographs / "a", tmp_path / "b", pictures=False)
     assert "knows no scores of held-out good images" in text
     assert "below it" not in text
 
@@ -93,58 +90,43 @@ def test_names_are_text(redness, tmp_path):
         spotted(folder / name)
     (folder / "<img src=x onerror=alert(2)>.png").write_text("no image")
     text = page(redness, folder, tmp_path / "out", name="<b>run")
-    found = Page(text)
-    expected = {name.replace("\n", "\\n") for name in names}
+    found, expected = Page(text), {name.replace("\n", "\\n") for name in names}
     assert set(found.names[:-1]) == expected
-    assert {
-        attributes["title"].rsplit("/")[-1] for tag, attributes in found.tags if tag == "h2" and attributes
-    } == expected
+    titles = {attributes["title"] for tag, attributes in found.tags if tag == "h2" and attributes}
+    assert {title.rsplit("/")[-1] for title in titles} == expected
     assert len(found.scripts) == 2  # the numbers and ours
     assert not [attributes for tag, attributes in found.tags if "onerror" in attributes]
     assert "&lt;b&gt;run" in text
 
 
-def test_a_thousand_pictures_stay_below_60_mb(redness, tmp_path, monkeypatch):
-    """Noise, the worst there is to store; the size of a page is its cards', so thirty tell of a thousand."""
+def test_a_thousand_pictures_stay_below_60_mb(redness, tmp_path):
+    """Noise, the worst there is to store; the size of a page is its cards', so ten tell of a thousand."""
     noise = np.random.default_rng(0).integers(0, 256, (3, 400, 600), dtype=np.uint8)
-    image = pictures.image_of(noise)
-    folder = tmp_path / "new"
-    folder.mkdir()
-    for i in range(30):
-        image.save(folder / f"{i}.png", compress_level=0)
-    text = page(redness, folder, tmp_path / "out", pictures=False)
+    for i in range(10):
+        (tmp_path / "new").mkdir(exist_ok=True)
+        pictures.image_of(noise).save(tmp_path / "new" / f"{i}.png", compress_level=0)
+    text = page(redness, tmp_path / "new", tmp_path / "out", pictures=False)
     cards = [len(card) for card in text.split("<article")[1:]]
     assert report.PICTURES * max(cards[:-1]) < 60e6
 
 
 def test_more_images_than_pictures(redness, photographs, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "PICTURES", 7)
-    text = page(redness, photographs, tmp_path / "out")
+    text = page(redness, photographs, tmp_path / "out", pictures=False)
     assert Page(text).classes() == ["defective"] * 7
     assert "10 of 40 images defective" in text
     assert "The 7 highest scores have a picture here; all 40 are counted" in text
 
 
-def test_colours_are_those_of_the_figures(redness, photographs, tmp_path):
-    text = page(redness, photographs, tmp_path / "out")
-    for colour in (figures.BLUE, figures.VERMILION, figures.SKY, figures.ORANGE):
-        assert colour in text
-
-
-@pytest.mark.parametrize("values", [[0.1, 0.9], [0.345], [0.0], [-3.0, 1e6], [1e-9, 2e-9], [10.5, 20.0, 12.0], [5, 5]])
-def test_an_axis_holds_its_values_between_round_numbers(values):
-    low, high, ticks = report.axis(values)
-    assert low <= min(values) <= max(values) <= high
-    assert low < high
-    assert 2 <= len(ticks) <= 9
-    assert float(ticks[0]) == pytest.approx(low)
-    assert float(ticks[-1]) == pytest.approx(high)
-
-
-def test_bars_show_even_a_single_image():
+def test_the_histogram_holds_all_scores_between_round_numbers_and_shows_a_single_image():
+    for values in ([0.1, 0.9], [0.345], [0.0], [-3.0, 1e6], [1e-9, 2e-9], [10.5, 20.0, 12.0], [5, 5]):
+        low, high, ticks = report.axis(values)
+        assert low <= min(values) <= max(values) <= high
+        assert low < high
+        assert 2 <= len(ticks) <= 9
+        assert (float(ticks[0]), float(ticks[-1])) == (pytest.approx(low), pytest.approx(high))
     path = report.bars(np.array([0.5] * 1000 + [0.9]), 0, 1, 100)
-    heights = [float(height) for height in re.findall(r"120v(-?[\d.]+)", path)]
-    assert heights == [-100.0, -3.0]
+    assert [float(height) for height in re.findall(r"120v(-?[\d.]+)", path)] == [-100.0, -3.0]
     assert report.bars(np.array([]), 0, 1, 100) == ""
 
 
@@ -165,20 +147,13 @@ def test_in_a_browser_the_slider_moves_the_threshold(redness, photographs, tmp_p
     document.body.dataset.seen = [...seen, count(), said.textContent].join("|");
     </script>"""
     changed = tmp_path / "moved.html"
-    changed.write_text(
-        text.replace("</head>", at_once + "</head>").replace("</body>", moved + "</body>"), encoding="utf-8"
-    )
+    text = text.replace("</head>", at_once + "</head>").replace("</body>", moved + "</body>")
+    changed.write_text(text, encoding="utf-8")
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom"]
     done = subprocess.run([*command, changed.as_uri()], capture_output=True, text=True, timeout=120)
-    tags = dict(Page(done.stdout).tags)
-    assert tags["body"]["data-seen"].split("|") == [
-        "0",
-        "40",
-        "40 defective, 0 good; of the 4 held-out good images 4 would be called defective",
-        "only-good",
-        "false",
-        "false",
-        "10",
-        "10 defective, 30 good; of the 4 held-out good images 1 would be called defective",
+    said = "{}; of the 4 held-out good images {} would be called defective".format
+    assert dict(Page(done.stdout).tags)["body"]["data-seen"].split("|") == [
+        *("0", "40", said("40 defective, 0 good", 4), "only-good", "false", "false"),
+        *("10", said("10 defective, 30 good", 1)),
     ]
     assert "<title>10 of 40 images defective</title>" in done.stdout

@@ -1,10 +1,9 @@
 """Makes this machine behave like Windows, for every Python process that finds this folder on its path.
 
 What Windows refuses is refused: fsync on a read-only handle; moving, replacing or removing a file that this process has
-open or mapped. What it lacks is gone: hard links (as on a memory stick), fork, wait4, posix_fallocate, glibc.
+open or mapped. What it lacks is gone: hard links (as on a memory stick), fork, wait4, posix_fallocate.
 """
 
-import ctypes
 import errno
 import fcntl
 import os
@@ -46,17 +45,10 @@ def refusing(name):
     return wrapper
 
 
-def library(name, *arguments, real=ctypes.CDLL, **options):
-    if name == "libc.so.6":
-        raise OSError("no such library (as on Windows)")
-    return real(name, *arguments, **options)
-
-
 os.fsync = fsync
 for name in ("replace", "rename", "unlink", "remove"):
     setattr(os, name, refusing(name))
 for name in ("link", "posix_fallocate", "fork", "forkpty", "wait4"):
     if hasattr(os, name):
         delattr(os, name)
-ctypes.CDLL = library
 os.environ["LIKE_WINDOWS"] = "yes"
