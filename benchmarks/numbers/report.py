@@ -53,10 +53,10 @@ table beside these numbers, and says why its borrowed rows cannot be compared.""
 COMPARISON = """## The comparison systems, measured alike
 
 The article sets its results beside borrowed numbers that measure something else (notebook 08) and concludes that it
-beats AE(SSIM), AnoGAN and the feature dictionary. Here all systems learned from the same images and were measured on the same test
-images with the same code, all with their `quick` setting: `hazelnut-ae compare DIR --run RUN`. The article's network
-on (a), (b) and (c) in this table, and in notebook 09, is of the recipe that `quick` had before (1,800 steps, 2000
-fixed copies); the table above has what today's recipe reaches."""
+beats AE(SSIM), AnoGAN and the feature dictionary. Here all systems learned from the same images and were measured on
+the same test images with the same code, all with their `quick` setting: `hazelnut-ae compare DIR --run RUN`. The
+article's network on (a), (b) and (c) in this table, and in notebook 09, is of the recipe that `quick` had before (1,800
+steps, 2000 fixed copies); the table above has what today's recipe reaches."""
 
 SECONDS = """*Fit* and *test images* are seconds on two cores. Peak memory is that of fitting and predicting, for the
 article's network of predicting alone. Where they are missing, the systems were fitted on a GPU, or (the dictionary)
