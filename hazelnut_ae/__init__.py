@@ -12,7 +12,7 @@ The map: which file holds the code of which notebook.
     07 threshold and latent size     thresholds
     08 results table                 results, metrics, published
     09 comparison systems            comparison
-    10 beyond                        patchcore (a memory bank), baselines (the other rungs), synthetic_anomalies (a threshold)
+    10 beyond                        patchcore (memory bank), baselines (other rungs), synthetic_anomalies (threshold)
 
 Beside the lessons: presets (every number of a run), figures (the article's pictures), cli (the command line).
 
