@@ -222,7 +222,7 @@ for name, value in ends:
 # %%
 good_test = np.flatnonzero(np.array(test.defects) == "good")[:1]
 bad_test = np.flatnonzero(np.array(test.defects) != "good")[:1]
-shown = np.concatenate([images[seen[:1]], test.images[good_test], test.images[bad_test]])  # [3, 3, 256, 256]
+shown = np.concatenate([seen[:1], test.images[good_test], test.images[bad_test]])  # [3, 3, 256, 256]
 titles = ["good, learnt from", *("good, never seen" for _ in good_test)]
 titles += [f"defective ({test.defects[i]})" for i in bad_test]
 grid = [list(shown), list(reconstruct(run.model, shown))]

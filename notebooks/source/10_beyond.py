@@ -321,7 +321,7 @@ print(f"{len(list(parts.glob('train/good/*.png')))} good parts to learn from, {l
 # %% [markdown]
 # ### Look
 #
-# The advice at the end of `hazelnut-ae check` looks before anything is trained, and says how it knows what it says.
+# The advice of `hazelnut-ae check` looks before anything is trained, and says why.
 
 # %%
 data = dataset.load(parts)

@@ -127,11 +127,6 @@ def what_constant_answers_score(book):
     assert book.rows(r"(0\.\d+) +(0\.\d+) +(0\.\d+)$", "images")["images"] == [0.64, 0.78, 0.5]
 
 
-@claim("01s", "A ranks without a mistake and still finds nothing")
-def a_perfect_ranking_finds_nothing(book):
-    assert book.numbers(r"A: AUROC ([\d.]+), F1 at 0.5: ([\d.]+)") == [1, 0]
-
-
 @claim("02", "99 % and 92 % of the brightest pixels are theirs", "in their pictures only 6 % of the brightest pixels")
 def what_stands_out_from_the_average(book):
     share = book.by_defect(r".*of the brightest 1 % of the pixels (\d+) %")
@@ -171,12 +166,6 @@ def numbers_of_the_plan(book):
     assert (PRESETS["quick"].steps, len(split_good(30, 0)[1])) == (1600, 3)
 
 
-@claim("03s", "nearly every one of them has a sibling in training")
-def siblings_on_both_sides(book):
-    assert book.numbers(r"augment, then split: (\d+) % of the 196 kept out")[0] >= 99
-    assert book.numbers(r"together: (\d+) % of the 195 kept out") == [0]
-
-
 @claim("04", "Nine of the ten rows agree, digit for digit.", "has two thirds of the error of the sharp edge",
        "Three quarters of all parameters sit in the two layers")  # fmt: skip
 def tables_errors_and_parameters(book):
@@ -186,14 +175,6 @@ def tables_errors_and_parameters(book):
     assert soft / sharp == pytest.approx(2 / 3, abs=0.01)
     total = int(re.search(r"([\d,]+) parameters, by hand \1", book.printed)[1].replace(",", ""))
     assert 2 * 32 * 500 * 8 * 8 / total == pytest.approx(0.75, abs=0.02)
-
-
-@claim("04s", "has 1,639,600 fewer, 61 % of all", "Hardly any more parameters (1 %)", "sees 270 pixels")
-def other_sizes(book):
-    few, many = (int(count.replace(",", "")) for count in re.findall(r"\d+ pixels: ([\d,]+) parameters", book.printed))
-    assert round(100 * (many / few - 1)) == 1
-    assert "100: 1,052,897, counted 1,052,897" in book.printed
-    assert ", 270, " in book.printed
 
 
 # --- notebook 5 ------------------------------------------------------------------------------------------------------
@@ -231,7 +212,7 @@ def fixed_and_fresh_copies_else_equal(book):
     assert rounded([fixed["f1_max"], fresh["f1_max"]]) == [0.41, 0.44]
 
 
-@claim("05", "nine tenths of our steps are spent on the last hundredth of the error", "A sharp guess costs twice as much",
+@claim("05", "nine tenths of our steps are spent on the last hundredth", "A sharp guess costs twice as much",
        "its edges, too, are only a quarter as steep")  # fmt: skip
 def what_the_loss_rewards(book):
     loss = {epoch: float(row["loss"]) for epoch, row in book.table("F1 crack").items()}
@@ -292,7 +273,7 @@ def the_company_in_a_batch(book):
     assert modes["evaluation"][0] == 0
 
 
-@claim("06", "Prints are found best, cracks worst: 72 and 25 % of their pixels.", "more than half is missed. Cut: neither.",
+@claim("06", "Prints are found best, cracks worst: 72 and 25 % of their pixels.", "half is missed. Cut: neither.",
        "Print: most is found, and half of what is marked is wrong.")  # fmt: skip
 def which_defects_are_found(book):
     table = book.by_defect(r"9 +[\d.]+ +([\d.]+) +([\d.]+) +[\d.]+$")  # recall, precision
@@ -510,7 +491,7 @@ def which_differences_are_sure(book):
 
 
 @claim("09", "pixel AUROC 0.97 against 0.92 for the article's network, F<sub>1</sub>-max 0.62 against 0.50",
-       "AE(SSIM) is the last by F<sub>1</sub>-max, though not by PRO.", "no F<sub>1</sub>-max over all images is above 0.37.",
+       "AE(SSIM) is the last by F<sub>1</sub>-max, though not by PRO.", "over all images is above 0.37.",
        "AE(SSIM) is ahead by AUROC (0.84)", "AE(SSIM) keeps 44 %, AnoGAN 6 %")  # fmt: skip
 def systems_on_real_images(book):
     nuts, toy, transistors, bottles = (
@@ -606,7 +587,7 @@ def what_the_bank_refuses(book):
 
 @claim("10", "lift F1-max from 0.47 to 0.54 on photographed ones", "they cost 0.04 of AUROC",
        "AE(SSIM) ranks the pixels of photographed nuts best so far (0.97)", "label-free F1 falls to 0.19",
-       "0.99 on its painter's nuts, 0.86 on photographed ones, 0.30 on bottles", "it has 0.57 on painted cracks")  # fmt: skip
+       "0.99 on its painter's nuts, 0.86 on photographed ones, 0.30 on bottles", "0.57 on painted cracks")  # fmt: skip
 def rungs_that_were_measured_beforehand(book):
     f1_max = by_kind("ladder_mvtec_hazelnut_128", "f1_max")
     assert rounded([f1_max["the article, fixed copies"], f1_max["the article"]]) == [0.47, 0.54]
@@ -620,7 +601,7 @@ def rungs_that_were_measured_beforehand(book):
     assert round(by_kind("ladder_transistor", "f1_label_free")["both together"], 2) == 0.19
 
 
-@claim("10", "On all five sets the memory bank ranks pixels better", "bottle 0.93, the article's network 0.82, the bank 0.99",
+@claim("10", "On all five sets the memory bank ranks pixels better", "bottle 0.93, the article's network 0.82",
        "its pixel AUROC is 0.95, where the article's network has 0.79, its image AUROC 0.996")  # fmt: skip
 def where_the_memory_bank_leads(book):
     for name in ("synthetic_hazelnuts", "mvtec_hazelnut_128", "hazelnut_toy", "transistor", "bottle"):

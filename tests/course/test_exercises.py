@@ -109,14 +109,19 @@ WRONG = [  # (notebook, exercise, what of the solution, becomes what)
 ]
 
 
+class Shell(InteractiveShell):
+    def enable_gui(self, gui=None):
+        """Has no window to enable; figures are shown inline."""
+
+
 @pytest.fixture
 def shell(painted_folder, tiny_run, monkeypatch, tmp_path):
     """An IPython shell with the variables of the tiny preset, in the folder of the notebooks."""
     for name, value in (("PRESET", "tiny"), ("DATA", painted_folder), ("RUN", tiny_run.folder), ("FIGURES", tmp_path)):
         monkeypatch.setenv(f"HAZELNUT_{name}", str(value))
     monkeypatch.chdir(FOLDER)
-    yield InteractiveShell.instance()
-    InteractiveShell.clear_instance()
+    yield Shell.instance()
+    Shell.clear_instance()
     plt.close("all")
     plt.switch_backend("agg")
 
