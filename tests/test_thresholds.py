@@ -109,10 +109,10 @@ def test_good_images_alone_tell_what_a_rule_promises_keeps_and_averages_over():
 
 @pytest.mark.parametrize(("n", "expected"), [(3, 1 / 4), (9, 1 / 10), (40, 4 / 41)])
 def test_image_tau_is_exceeded_by_the_share_of_good_images_it_says(n, expected):
-    """Over 4,000 repetitions with log-normal scores; the rule does not know that they are."""
-    scores = np.exp(np.random.default_rng(3).normal(-2, 0.3, (4000, n + 1)))
+    """Over 1,500 repetitions with log-normal scores; the rule does not know that they are."""
+    scores = np.exp(np.random.default_rng(3).normal(-2, 0.3, (1500, n + 1)))
     alarms = np.mean([one[-1] > thresholds.tau_images_label_free(one[:-1]) for one in scores])
-    assert alarms == pytest.approx(expected, abs=0.025)
+    assert alarms == pytest.approx(expected, abs=0.03)
 
 
 def test_image_tau_of_odd_scores():

@@ -10,6 +10,7 @@ from hazelnut_ae.course import execute
 from hazelnut_ae.course import lesson as lessons
 from hazelnut_ae.engine import run_data, runs, trainer
 from hazelnut_ae.errors import DataError
+from hazelnut_ae.thresholds import printed_tau
 
 
 @pytest.fixture(autouse=True)
@@ -255,7 +256,8 @@ def test_bars_show_themselves_where_there_is_no_terminal(capsys):
 @pytest.mark.parametrize("name", ["mvtec_hazelnut_128", "hazelnut_toy", "transistor"])
 def test_numbers_of_real_images_are_what_evaluate_writes(name, tiny_lesson):
     there = shipped.measured(name)
-    fresh = results.evaluate("article", tiny_lesson.maps, tiny_lesson.dataset.test, tiny_lesson.held_out_maps, True)
+    found, good = (detection.prediction_from_maps(maps) for maps in (tiny_lesson.maps, tiny_lesson.held_out_maps))
+    fresh = results.evaluate("article", found, tiny_lesson.dataset.test, good, printed_tau)
     assert there["data"] == name
     assert there.keys() == fresh.keys()
     assert there["pixels"].keys() == fresh["pixels"].keys()
