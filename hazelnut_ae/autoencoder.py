@@ -1,4 +1,4 @@
-"""The article's network: its Table 1 (encoder) and Table 2 (decoder) as data, and the network built from them.
+"""The article's network (notebook 4): Table 1 (encoder) and Table 2 (decoder) as data, and the network built from them.
 
 Hold the rows below against the printed tables. What the tables leave out: the padding is 1 everywhere but 0 for the
 kernel of 8, BatchNorm has momentum 0.1 and eps 1e-6, LeakyReLU has slope 0.01, and the decoder ends in a sigmoid.

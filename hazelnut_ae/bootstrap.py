@@ -1,8 +1,8 @@
-"""How far a number would move with other test images: bootstrap intervals, and several seeds of a run.
+"""The bootstrap (notebook 8): how much a number would change with other test images.
 
 The bootstrap (Efron 1979) draws images with replacement and measures again. Pixels of one image are not independent, so
-whole images are drawn; each kind of defect and the good ones among themselves, since a test set fixes their numbers.
-Measuring again is only adding up the images' histograms with other weights.
+it draws whole images, separately for each kind of defect and for good images, because a test set fixes their numbers.
+Drawing an image twice counts its histogram twice: each draw is a sum of the images' histograms with other weights.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ COARSE_BINS = 500
 
 
 def draw_weights(groups, draws=DRAWS, seed=0):
-    """How often each image is drawn: float32 [draws, N], the sum over each group always its size."""
+    """Returns how often each image is drawn, float32 [draws, N]; groups: N names, drawn from separately."""
     groups, rng = np.asarray(groups), np.random.default_rng(seed)
     weights = np.zeros((draws, len(groups)), np.float32)
     for name in np.unique(groups):
@@ -24,18 +24,18 @@ def draw_weights(groups, draws=DRAWS, seed=0):
 
 
 def interval(values):
-    """The middle 95 % of [draws] values as [low, high]; None if they are undefined."""
+    """Returns the middle 95 % of the values [draws] as [low, high]; None if one is undefined."""
     values = np.asarray(values, float)
     return None if np.isnan(values).any() else [float(v) for v in np.quantile(values, [0.025, 0.975])]
 
 
 class CoarseHistograms:
-    """The images' histograms in bins coarse enough for a thousand draws: [N, 500] for good, defective and regions."""
+    """The histograms of N images in 500 coarse bins, few enough to add them up a thousand times."""
 
     def __init__(self, images, pooled):
-        """images: N `ImageHistogram`s; pooled: the PixelMetrics of all of them, from which the bins are made.
+        """images: N `ImageHistogram`s; pooled: the PixelMetrics of all of them.
 
-        The bins hold about equal shares of the good and of the defective pixels, so that no part of a curve is coarse.
+        Each bin holds about the same share of all good and defective pixels, so that no part of a curve is coarse.
         """
         share = pooled.negatives / max(pooled.negatives.sum(), 1) + pooled.positives / max(pooled.positives.sum(), 1)
         cumulated = np.cumsum(share)
@@ -50,13 +50,13 @@ class CoarseHistograms:
         self.counts = np.array([one.region_count for one in images], np.float32)  # [N]
 
     def intervals(self, weights, chosen):
-        """Intervals of the curves of the `chosen` images (bool [N]) under weights [draws, N], by metric name."""
+        """Returns {metric: its interval} for the `chosen` images (bool [N]) and weights [draws, N]."""
         if np.count_nonzero(chosen) < 2:
             return dict.fromkeys(("auroc", "average_precision", "f1_max", "pro"))
         return {name: interval(values) for name, values in self.drawn(weights, chosen).items()}
 
     def drawn(self, weights, chosen):
-        """The numbers of the `chosen` images (bool [N]) in each draw, weights [draws, N]: {metric name: [draws]}."""
+        """Returns {metric: its value in each draw} for the `chosen` images (bool [N]) and weights [draws, N]."""
         weights = weights[:, chosen]
         negatives, positives = weights @ self.negatives[chosen], weights @ self.positives[chosen]  # [draws, bins]
         regions, counts = weights @ self.regions[chosen], weights @ self.counts[chosen]
@@ -69,7 +69,7 @@ class CoarseHistograms:
 
 
 def f1_interval(predicted, truth, weights):
-    """The interval of F1 over images: predicted and truth bool [N, …], weights [draws, N]. None below two images."""
+    """Returns the interval of F1: predicted and truth bool [N, …], weights [draws, N]. None below two images."""
     n = len(predicted)
     if n < 2:
         return None
@@ -79,7 +79,7 @@ def f1_interval(predicted, truth, weights):
 
 
 def image_auroc_interval(scores, is_defective, weights):
-    """The interval of the image AUROC: scores [N], is_defective bool [N], weights [draws, N]."""
+    """Returns the interval of the image AUROC: scores [N], is_defective bool [N], weights [draws, N]."""
     is_defective = np.asarray(is_defective, bool)
     if min(is_defective.sum(), (~is_defective).sum()) < 2:
         return None
@@ -87,7 +87,7 @@ def image_auroc_interval(scores, is_defective, weights):
 
 
 def image_auroc_drawn(scores, is_defective, weights):
-    """The image AUROC in each draw, [draws]: scores [N], is_defective bool [N], weights [draws, N]."""
+    """Returns the image AUROC in each draw, [draws]: scores [N], is_defective bool [N], weights [draws, N]."""
     is_defective = np.asarray(is_defective, bool)
     values, bins = np.unique(np.asarray(scores, float), return_inverse=True)
     one_hot = np.eye(len(values), dtype=np.float32)[bins]  # [N, different scores]

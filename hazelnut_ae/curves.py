@@ -165,7 +165,7 @@ def divide(a, b):
 
 
 def auroc(negatives, positives):
-    """Returns the probability that a defective pixel scores above a good one; ties count half (Mann and Whitney 1947)."""
+    """Returns the probability that a defective pixel scores above a good one, ties half (Mann and Whitney 1947)."""
     below = np.cumsum(negatives, axis=-1) - negatives / 2
     return divide((positives * below).sum(-1), negatives.sum(-1) * positives.sum(-1))
 

@@ -1,7 +1,7 @@
-"""Reads a folder in MVTec layout into memory: train/good, test/<defect or good>, ground_truth/<defect>.
+"""The dataset (notebook 2): a folder in MVTec layout, train/good, test/<defect or good>, ground_truth/<defect>.
 
-Any category, any defect names, PNG, JPEG, BMP or TIFF of any size. Images become 256×256 by area averaging; one that is
-not square is squeezed, not cropped, so that no defect at its edge is lost.
+Any category, any defect names, PNG, JPEG, BMP or TIFF of any size. Images become 256×256 by area averaging. An image
+that is not square is squeezed, not cropped, so that no defect at its edge is lost.
 """
 
 import hashlib
@@ -23,10 +23,13 @@ SIZE = 256
 
 @dataclass
 class ImageSet:
-    """Images with their masks: one row of each per photograph.
+    """N images with their masks.
 
-    images: uint8 [N, 3, 256, 256]; masks: bool [N, 256, 256], True on the defect; defects: N names, "good" for
-    defect-free ones; paths: N file names relative to the data folder.
+    Attributes:
+        images: uint8, shape (N, 3, 256, 256).
+        masks: bool, shape (N, 256, 256), True on the defect.
+        defects: N names of defects; "good" for defect-free images.
+        paths: N file names, relative to the data folder.
     """
 
     images: np.ndarray
@@ -38,7 +41,7 @@ class ImageSet:
         return len(self.images)
 
     def subset(self, indices):
-        """The rows of those numbers as an ImageSet of their own."""
+        """Returns the images with these numbers as a new ImageSet."""
         indices = np.asarray(indices, dtype=int)
         return ImageSet(
             self.images[indices],
@@ -48,7 +51,7 @@ class ImageSet:
         )
 
     def of(self, defect):
-        """The rows of one defect."""
+        """Returns the images of one defect as a new ImageSet."""
         return self.subset([i for i, name in enumerate(self.defects) if name == defect])
 
     @property
@@ -59,9 +62,14 @@ class ImageSet:
 
 @dataclass
 class Dataset:
-    """A data folder: its good training images, its test images, and who it is.
+    """What a data folder holds.
 
-    fingerprint: SHA-256 of the 256×256 images and masks, so that a run knows its data wherever they lie.
+    Attributes:
+        train: the good images to train on.
+        test: the images to test on, good and defective.
+        name: the name of the folder.
+        fingerprint: SHA-256 of all images and masks, by which a run knows its data in any folder.
+        license: one line on the licence; "" if the folder does not say.
     """
 
     train: ImageSet
@@ -73,7 +81,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Entry:
-    """One photograph of the folder: where it lies, where its mask lies (None for good ones), which defect it shows."""
+    """One image of a data folder: its file, the file of its mask (None for good images), its defect and its split."""
 
     path: Path
     mask: Path | None
@@ -84,7 +92,8 @@ class Entry:
 def scan(folder):
     """Lists a data folder without opening an image.
 
-    Returns (entries sorted by split, defect and name; problems, a plain sentence each; files passed over).
+    Returns:
+        (entries sorted by split, defect and name; problems, one sentence each; files that are ignored).
     """
     folder = Path(folder)
     entries, problems, skipped = [], [], []
@@ -121,18 +130,25 @@ def scan(folder):
 
 
 def read_image(path, size=SIZE):
-    """One photograph as uint8 [3, size, size], whatever its mode: 16-bit grey is scaled, transparency dropped.
+    """Reads one image file as uint8 [3, size, size]. 16-bit grey is scaled to 8 bits, transparency is dropped.
 
-    Raises: DataError if the file is no image, is cut short or has more than 100 million pixels.
+    Raises:
+        DataError: the file is not an image, is truncated or has more than 100 million pixels.
     """
     with opened(path) as image:
         return rgb_at(image, (size, size), path)
 
 
 def rgb_at(image, size, path=""):
-    """An open Pillow image of any mode at a size (width, height), as uint8 [3, height, width]; `path` names it.
+    """Converts an open Pillow image of any mode to uint8 [3, height, width].
 
-    Raises: DataError if its values have no known range.
+    Args:
+        image: a Pillow image.
+        size: (width, height) of the result.
+        path: its file, for the message.
+
+    Raises:
+        DataError: its values are floating-point numbers, whose range is unknown.
     """
     if image.mode.startswith("I"):  # 16-bit grey, 0 … 65535
         grey = resized(image.convert("I").convert("F"), size)
@@ -144,16 +160,26 @@ def rgb_at(image, size, path=""):
 
 
 def resized(image, size):
-    """The image at a size (width, height): area averaging when it shrinks, bicubic when it grows."""
+    """Resizes a Pillow image to (width, height): area averaging if it shrinks, bicubic if it grows."""
     shrinks = image.width >= size[0] and image.height >= size[1]
     return image.resize(size, Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC)
 
 
 def read_mask(path, image_size, size=SIZE):
-    """One mask as bool [size, size]: True where at least half of a pixel's area is defective.
+    """Reads one mask file: a pixel is True if at least half of its area is defective.
 
-    A defect too small for that keeps the pixels it touches. Raises: DataError if the file cannot be read, or its
-    (width, height) is not `image_size`.
+    A defect that is too small for that keeps all pixels that it touches.
+
+    Args:
+        path: the mask file, 0 for good and another value for defective pixels.
+        image_size: (width, height) of the image file, which the mask must have, too.
+        size: side of the result in pixels.
+
+    Returns:
+        bool, shape (size, size).
+
+    Raises:
+        DataError: the file cannot be read, or has another size than its image.
     """
     with opened(path) as mask:
         if mask.size != image_size:
@@ -170,7 +196,7 @@ def read_mask(path, image_size, size=SIZE):
 
 
 def read_entry(entry, size=SIZE):
-    """An entry's image uint8 [3, size, size] and mask bool [size, size]. Raises: DataError as the two readers do."""
+    """Reads an entry: its image uint8 [3, size, size] and its mask bool [size, size] (all False for good images)."""
     image = read_image(entry.path, size)
     if entry.mask is None:
         return image, np.zeros((size, size), dtype=bool)
@@ -179,39 +205,42 @@ def read_entry(entry, size=SIZE):
     return image, read_mask(entry.mask, image_size, size)
 
 
-def load(folder, size=SIZE):
-    """Reads a data folder in MVTec layout; a second load comes from a cache that notices changed files.
+def load(folder: str | Path, size: int = SIZE) -> Dataset:
+    """Reads a data folder in MVTec layout. A second load comes from a cache, unless a file has changed.
 
-    Raises: DataError with one sentence for the first problem found (`check` lists them all).
+    Args:
+        folder: the data folder.
+        size: side of the images and masks in pixels.
+
+    Raises:
+        DataError: one sentence for the first problem found (`check` lists all of them).
     """
     folder = Path(folder)
     entries, problems, _ = scan(folder)
     if problems:
         more = f" ({len(problems) - 1} more: see hazelnut-ae check)" if len(problems) > 1 else ""
         raise DataError(problems[0] + more)
+    pairs = decoded(lambda entry: read_entry(entry, size), entries, folder.name)  # lazy: nothing is read yet
     signature = source_signature(folder, entries, size)
-    stored = cache.stored(folder, signature)
-    if stored is None:
-        stored = cache.store(
-            folder, signature, len(entries), size, decoded(lambda entry: read_entry(entry, size), entries, folder.name)
-        )
-    images, bits, fingerprint = stored
-    train = [i for i, entry in enumerate(entries) if entry.split == "train"]
-    test = [i for i, entry in enumerate(entries) if entry.split == "test"]
+    images, bits, fingerprint = cache.stored(folder, signature) or cache.store(
+        folder, signature, len(entries), size, pairs
+    )
 
-    def image_set(rows, masks_of):  # both splits are runs of neighbouring rows, so that slices of a memory map stay one
-        rows_slice = slice(rows[0], rows[-1] + 1) if rows else slice(0, 0)
-        names = [entries[i].path.relative_to(folder).as_posix() for i in rows]
-        return ImageSet(images[rows_slice], masks_of(rows_slice), [entries[i].defect for i in rows], names)
+    def image_set(split):
+        rows = [i for i, entry in enumerate(entries) if entry.split == split]
+        of = slice(rows[0], rows[-1] + 1) if rows else slice(0, 0)  # neighbouring rows; a memory map stays one
+        names = [entry.path.relative_to(folder).as_posix() for entry in entries[of]]
+        if split == "train":  # one empty mask, shown for every image
+            masks = np.broadcast_to(np.zeros((size, size), dtype=bool), (len(rows), size, size))
+        else:
+            masks = cache.unpack(bits[of], size)
+        return ImageSet(images[of], masks, [entry.defect for entry in entries[of]], names)
 
-    empty = np.broadcast_to(np.zeros((size, size), dtype=bool), (len(train), size, size))  # takes no memory per image
-    train_set = image_set(train, lambda _: empty)
-    test_set = image_set(test, lambda rows: cache.unpack(bits[rows], size))
-    return Dataset(train_set, test_set, folder.resolve().name, fingerprint, read_license(folder))
+    return Dataset(image_set("train"), image_set("test"), folder.resolve().name, fingerprint, read_license(folder))
 
 
 def source_signature(folder, entries, size):
-    """A hash of what the sources look like from outside: names, sizes and times, without reading them."""
+    """Returns a hash of the names, sizes and times of all files, without reading them: a change makes another one."""
     digest = hashlib.sha256(f"version 1, {size} pixels\n".encode())
     for entry in entries:
         for path in filter(None, (entry.path, entry.mask)):
@@ -221,7 +250,7 @@ def source_signature(folder, entries, size):
 
 
 def read_license(folder):
-    """One line on the licence of the images, from the folder's license and readme files; "" where they say nothing."""
+    """Returns one line on the licence of the images, from the license and readme files; "" if they do not say."""
     files = [folder / name for name in ("license.txt", "LICENSE", "readme.txt", "README.md")]
     text = " ".join(file.read_text(encoding="utf-8", errors="replace")[:5000] for file in files if file.is_file())
     if "synthetic" in text.lower():
@@ -234,7 +263,7 @@ def read_license(folder):
 
 
 def check(folder, size=SIZE):
-    """Everything about a data folder: (counts {"train/good": n, …}, all problems, files passed over)."""
+    """Reads every file of a data folder: (counts {"train/good": n, …}, all problems, files that are ignored)."""
     entries, problems, skipped = scan(folder)
     counts = {}
     for entry in tqdm(entries, desc="checking", unit="image", disable=None, leave=False):

@@ -1,4 +1,4 @@
-"""The article's drawings: the autoencoder (Figure 1), the table of outcomes (Figure 2), the algorithm (Figure 8)."""
+"""The article's drawings (notebooks 1, 4 and 6): autoencoder (Figure 1), outcomes (Figure 2), algorithm (Figure 8)."""
 
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, Rectangle
@@ -6,11 +6,11 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from hazelnut_ae.autoencoder import TABLE_1, TABLE_2
 from hazelnut_ae.figures import BLUE, DPI, ORANGE, blank, draw
 
-RIGHT, WRONG = "#DCE9F2", "#F6E3D3"  # pale blue and pale orange: apart in grey as in colour through their labels
+RIGHT, WRONG = "#DCE9F2", "#F6E3D3"  # pale blue and pale orange; labels tell them apart in grey
 
 
 def outputs(table, side):
-    """(channels, side) of the output of each convolution of a table, for an input of `side` pixels."""
+    """Returns (channels, side) of the output of each convolution of a table, for an input of `side` pixels."""
     sizes = []
     for name, *numbers in table:
         if name.startswith("CONV"):
@@ -44,6 +44,10 @@ def _picture(figure, ax, picture, x, y, side, values=None):
     return inset
 
 
+def _text(ax, x, y, text, fontsize=8, va="center", **options):
+    ax.text(x, y, text, ha="center", va=va, fontsize=fontsize, **options)
+
+
 def _arrow(ax, start, end):
     ax.add_patch(
         FancyArrowPatch(
@@ -65,14 +69,7 @@ def autoencoder(image=None, reconstruction=None, caption="", encoder=ENCODER, de
             ax.add_patch(Rectangle((x, middle - side / 2), side, side, facecolor="0.93", edgecolor="0.4"))
         else:
             _picture(figure, ax, picture, x, middle - side / 2, side)
-        ax.text(
-            x + side / 2,
-            middle + side / 2 + 8,
-            f"{name}\n256 × 256 × 3\n= 196,608 numbers",
-            ha="center",
-            va="top",
-            fontsize=8,
-        )
+        _text(ax, x + side / 2, middle + side / 2 + 8, f"{name}\n256 × 256 × 3\n= 196,608 numbers", va="top")
     layers = [(c, s, BLUE) for c, s in encoder] + [(c, s, ORANGE) for c, s in decoder]
     widths = [20 if s == 1 else 5 + 2 * np.sqrt(c) for c, s, _ in layers]
     left, right = 16 + side + 26, width - 16 - side - 26
@@ -86,7 +83,7 @@ def autoencoder(image=None, reconstruction=None, caption="", encoder=ENCODER, de
         ax.add_patch(
             Rectangle((x, middle - h / 2), w, h, facecolor=face, edgecolor="white", alpha=1 if latent else 0.75)
         )
-        ax.text(x + w / 2, middle + h / 2 + 3, f"{channels}", ha="center", va="top", fontsize=6, color="0.25")
+        _text(ax, x + w / 2, middle + h / 2 + 3, f"{channels}", va="top", fontsize=6, color="0.25")
         edges.append((x, x + w))
         x += w + gap
     _arrow(ax, (16 + side + 4, middle), (left - 3, middle))
@@ -94,25 +91,18 @@ def autoencoder(image=None, reconstruction=None, caption="", encoder=ENCODER, de
     n = len(encoder)
     (enc_from, _), (lat_from, lat_to), (_, dec_to) = edges[0], edges[n - 1], edges[-1]
     for text, a, b in (("encoder", enc_from, lat_from), ("decoder", lat_to, dec_to)):
-        ax.text((a + b) / 2, 40, text, ha="center", va="top", fontsize=10)
+        _text(ax, (a + b) / 2, 40, text, va="top", fontsize=10)
     latent_size = encoder[-1][0]
-    ax.text(
-        (lat_from + lat_to) / 2,
-        middle + 52,
-        f"latent vector $z$\n{latent_size} numbers",
-        ha="center",
-        va="top",
-        fontsize=8,
-    )
+    _text(ax, (lat_from + lat_to) / 2, middle + 52, f"latent vector $z$\n{latent_size} numbers", va="top")
     legend = (
         "one bar per layer: its height grows with the side of the feature maps, its width with their number (below)"
     )
-    ax.text((left + right) / 2, height - 14, legend, ha="center", va="center", fontsize=8, color="0.35")
+    _text(ax, (left + right) / 2, height - 14, legend, color="0.35")
     return figure
 
 
 def outcomes(counts=None, caption=""):
-    """Figure 2: the table of true and predicted conditions. counts: (tp, fp, fn, tn) are written in where given."""
+    """Figure 2: the table of true and predicted conditions; counts: (tp, fp, fn, tn) to write into it."""
     figure, ax = _stage(620, 330, caption)
     cells = [
         ("TP", "true positive", "defect found", RIGHT, 0, 0),
@@ -125,30 +115,27 @@ def outcomes(counts=None, caption=""):
         x, y = x0 + column * (w + 6), y0 + row * (h + 6)
         ax.add_patch(Rectangle((x, y), w, h, facecolor=colour, edgecolor="0.35", linewidth=0.8))
         title = short if counts is None else f"{short} = {counts[i]:,}"
-        ax.text(x + w / 2, y + 36, title, ha="center", va="center", fontsize=15, weight="bold")
-        ax.text(x + w / 2, y + 68, name, ha="center", va="center", fontsize=9)
-        ax.text(x + w / 2, y + 88, meaning, ha="center", va="center", fontsize=8, color="0.3")
-    ax.text(x0 + w + 3, 18, "what the mask says (true condition)", ha="center", va="center", fontsize=10)
+        _text(ax, x + w / 2, y + 36, title, fontsize=15, weight="bold")
+        _text(ax, x + w / 2, y + 68, name, fontsize=9)
+        _text(ax, x + w / 2, y + 88, meaning, color="0.3")
+    _text(ax, x0 + w + 3, 18, "what the mask says (true condition)", fontsize=10)
     for column, text in enumerate(("defective", "good")):
-        ax.text(x0 + column * (w + 6) + w / 2, 52, text, ha="center", va="center", fontsize=9)
-    ax.text(
-        24,
-        y0 + h + 3,
-        "what the detector says\n(predicted condition)",
-        rotation=90,
-        ha="center",
-        va="center",
-        fontsize=10,
-    )
+        _text(ax, x0 + column * (w + 6) + w / 2, 52, text, fontsize=9)
+    _text(ax, 24, y0 + h + 3, "what the detector says\n(predicted condition)", rotation=90, fontsize=10)
     for row, text in enumerate(("defective", "good")):
-        ax.text(x0 - 14, y0 + row * (h + 6) + h / 2, text, rotation=90, ha="center", va="center", fontsize=9)
+        _text(ax, x0 - 14, y0 + row * (h + 6) + h / 2, text, rotation=90, fontsize=9)
     return figure
 
 
 def algorithm(image, reconstruction, tau, truth=None, caption=""):
-    """Figure 8: the detection algorithm as a flow, with the real images of every step.
+    """Figure 8: the steps of the detection algorithm, each with its real image.
 
-    image: uint8 [3, H, W]; reconstruction: float32 [3, H, W] in [0, 1]; truth: bool [H, W], shown last where given.
+    Args:
+        image: uint8, shape (3, H, W).
+        reconstruction: float32, shape (3, H, W), in [0, 1].
+        tau: the threshold.
+        truth: bool, shape (H, W), drawn last; or None.
+        caption: small text below.
     """
     x = np.asarray(image) / 255  # [3, H, W]
     difference = np.abs(x - reconstruction)  # [3, H, W]
@@ -168,11 +155,9 @@ def algorithm(image, reconstruction, tau, truth=None, caption=""):
     for i, (picture, name, verb, formula) in enumerate(steps):
         left = 16 + i * (side + gap)
         _picture(figure, ax, picture, left, top, side)
-        ax.text(left + side / 2, top - 8, name, ha="center", va="bottom", fontsize=9)
-        ax.text(left + side / 2, top + side + 8, formula, ha="center", va="top", fontsize=8)
+        _text(ax, left + side / 2, top - 8, name, va="bottom", fontsize=9)
+        _text(ax, left + side / 2, top + side + 8, formula, va="top")
         if verb:
             _arrow(ax, (left - gap + 5, top + side / 2), (left - 5, top + side / 2))
-            ax.text(
-                left + side / 2, top + side + 44, f"{i}. {verb}", ha="center", va="center", fontsize=8, weight="bold"
-            )
+            _text(ax, left + side / 2, top + side + 44, f"{i}. {verb}", weight="bold")
     return figure

@@ -1,7 +1,7 @@
-"""The article's figures 3–7 and 9–14, and the picture of all defects found: arrays in, matplotlib figure out.
+"""The article's figures 3–7 and 9–14, for all notebooks: from arrays to a matplotlib figure.
 
-Figures 1, 2 and 8, which are drawings, are in `diagrams`. An image is uint8 or float32 [3, H, W] (float in [0, 1]),
-a mask bool [H, W], an anomaly map float32 [H, W]. Image panels are drawn at 256×256 pixels.
+The drawings (Figures 1, 2 and 8) are in `diagrams`. In all functions an image is uint8 or float32 in [0, 1], [3, H, W];
+a mask is bool [H, W]; an anomaly map is float32 [H, W]. Image panels have 256×256 pixels.
 """
 
 import textwrap
@@ -21,7 +21,7 @@ PANEL = 256
 MARGIN = 10
 
 # Okabe and Ito's palette keeps its colours apart for colour-blind eyes; line style and marker do so in grey print.
-# This is the one place where they stand: notebooks and other modules take them from here.
+# Notebooks and other modules take their colours from here.
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
 DEFECTIVE = VERMILION  # defective pixels, whatever the defect
@@ -44,7 +44,7 @@ ARTICLE_FIGURE = {"print": 9, "crack": 10, "cut": 11, "hole": 12}
 
 
 def styles(defects):
-    """One line style per defect name: fixed for the article's four, in sorted order for others."""
+    """Returns {defect: line style}: fixed for the article's four, in sorted order for others."""
     others = sorted(set(defects) - set(DEFECT_STYLE))
     cycle = {name: OTHER_STYLES[i % len(OTHER_STYLES)] for i, name in enumerate(others)}
     return {name: DEFECT_STYLE.get(name) or cycle[name] for name in defects}
@@ -59,10 +59,15 @@ def save(figure, folder, name):
 
 
 def panels(rows, titles=(), labels=(), caption="", values=None, panel=PANEL):
-    """A grid of pictures, each `panel` pixels wide: rows is a list of lists, None leaves a place empty.
+    """Draws a grid of pictures.
 
-    A picture is an image, a mask (drawn black and white) or an anomaly map (drawn in greys, black 0, white `values` or
-    its maximum). titles stand above the columns, labels beside the rows.
+    Args:
+        rows: list of lists of images, masks (drawn in black and white) and anomaly maps (in greys); None stays empty.
+        titles: texts above the columns.
+        labels: texts beside the rows.
+        caption: small text below.
+        values: the value of a map that is drawn white (black is 0); None for its maximum.
+        panel: side of a picture in pixels.
     """
     columns = max(len(row) for row in rows)
     left = MARGIN + (18 if any(labels) else 0)
@@ -96,7 +101,7 @@ def draw(ax, picture, values=None):
 
 
 def blank(width, height, caption="", below=0):
-    """An empty figure of width×height pixels plus room for the caption; returns it and that room in pixels."""
+    """Returns (an empty figure of width×height pixels plus room for the caption, that room in pixels)."""
     lines = textwrap.wrap(caption, max(20, int((width - 2 * MARGIN) / 5.7)))
     room = below + (len(lines) * 14 + 8 if lines else 4)
     figure = Figure(figsize=(width / DPI, (height + room) / DPI), dpi=DPI, facecolor="white")
@@ -121,7 +126,7 @@ def _grey(image):
 
 
 def overlay(image, anomaly_map, top=None):
-    """The map as heat over the grey image, float [3, H, W]; `top` is the value drawn brightest (its maximum)."""
+    """Draws the map in colour over the grey image, float [3, H, W]; `top`: the brightest value (its maximum)."""
     strength = np.clip(anomaly_map / (top or max(float(anomaly_map.max()), 1e-6)), 0, 1)
     heat = colormaps["inferno"](strength)[..., :3]  # lightness grows with the value, so it reads in grey too
     mix = np.clip(2 * strength, 0, 0.9)[..., None]
@@ -129,11 +134,11 @@ def overlay(image, anomaly_map, top=None):
 
 
 def marked(image, predicted, truth):
-    """The grey image with predicted pixels in orange and the outline of the truth in white, float [3, H, W]."""
+    """Draws the grey image with predicted pixels in orange and the outline of the truth in white, float [3, H, W]."""
     picture = np.repeat(0.75 * _grey(image)[..., None], 3, axis=2)
     picture[predicted] = FOUND
     grown = binary_dilation(truth, iterations=2)
-    picture[binary_dilation(grown, iterations=1) & ~truth] = 0  # a dark edge sets the white line off from a pale nut
+    picture[binary_dilation(grown, iterations=1) & ~truth] = 0  # a dark edge beside the white line
     picture[grown & ~truth] = TRUTH
     return picture.transpose(2, 0, 1)
 
@@ -196,7 +201,7 @@ def f1_by_epoch(f1_of, defects=None, caption=""):
 def latent_sizes(study, caption=""):
     """Mean residual of good and of defective pixels, and F1 of each defect, by latent size.
 
-    study: a DataFrame as `studies.latent_sizes` makes it.
+    study: a DataFrame as `benchmarks.latent` makes it.
     """
     figure, room = blank(900, 320, caption)
     left, right = (figure.add_axes((x, (room + 46) / (320 + room), 0.4, 236 / (320 + room))) for x in (0.07, 0.57))
@@ -224,12 +229,12 @@ def latent_sizes(study, caption=""):
 def defect_panels(image, evidence, predicted, truth, caption=""):
     """Figures 9–12: original, reconstruction, predicted pixels and ground truth side by side.
 
-    evidence: the reconstruction [3, H, W], or of a detector that makes none its anomaly map [H, W].
+    evidence: the reconstruction [3, H, W], or the anomaly map [H, W] of a detector without reconstructions.
     """
-    kind = "reconstruction" if np.ndim(evidence) == 3 else "anomaly map"
+    name = "reconstruction" if np.ndim(evidence) == 3 else "anomaly map"
     return panels(
         [[image, evidence, np.asarray(predicted, bool), np.asarray(truth, bool)]],
-        titles=["original", kind, "predicted pixels", "ground truth"],
+        titles=["original", name, "predicted pixels", "ground truth"],
         caption=caption,
     )
 
@@ -245,9 +250,9 @@ def thresholds(anomaly_map, taus=(0.1, 0.2, 0.7), caption=""):
 
 
 def defects_found(images, maps, masks, taus, names, caption="", floor=0.0):
-    """The picture of what the detector finds: original, heat of the map, predicted pixels against the truth.
+    """Draws what the detector finds, a column per defect: original, anomaly map, predicted pixels with the truth.
 
-    One column per defect. All heat maps share one scale, so that columns can be compared; it begins at `floor`.
+    All anomaly maps have one scale, which begins at `floor`, so that columns can be compared.
     """
     top = max((float(np.quantile(m, 0.999)) - floor for m in maps), default=1.0)
     rows = [
@@ -261,7 +266,7 @@ def defects_found(images, maps, masks, taus, names, caption="", floor=0.0):
 
 
 def representative(maps, masks, tau):
-    """The fair example: index of the image with the median F1 at τ (the lower one of two), and that F1."""
+    """Returns (index of the image with the median F1 at τ, the lower one of two; that F1): a fair example."""
     scores = [f1(confusion(m > tau, truth)) for m, truth in zip(maps, masks, strict=True)]
     order = np.argsort(np.nan_to_num(scores, nan=-1.0), kind="stable")
     chosen = int(order[(len(order) - 1) // 2])
@@ -269,12 +274,12 @@ def representative(maps, masks, tau):
 
 
 def typical(masks):
-    """Index of the mask of median area (the lower one of two): which image of a defect to show before any detection."""
+    """Returns the index of the mask of median area (the lower one of two): an example to show before any detection."""
     return int(np.argsort(np.asarray(masks).sum(axis=(1, 2)), kind="stable")[(len(masks) - 1) // 2])
 
 
 def f1_groups(defects):
-    """Which defects share Figure 6 and which Figure 7: the article's pairs, or the two halves of other names."""
+    """Returns {6: defects, 7: defects} of Figures 6 and 7: the article's pairs, or two halves of other names."""
     if set(defects) == set(DEFECT_STYLE):
         return {6: ["crack", "cut"], 7: ["hole", "print"]}
     defects = sorted(defects)

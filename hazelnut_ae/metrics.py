@@ -1,7 +1,7 @@
-"""The article's four measures as definitions, and the measures of images; curves over all τ are in `engine.histograms`.
+"""The metrics at one threshold (notebooks 1 and 8), as defined in sections 1.3 and 4.1 of the article.
 
-The four are of section 1.3 and 4.1 of the article: how many pixels (or images) of each kind of Figure 2 there are,
-and precision, recall, accuracy and F1 from them. What the data cannot give is nan, never a silent 0.
+`Confusion` counts the pixels (or images) in the four cells of Figure 2; precision, recall, accuracy and F1 follow from
+it. What the data cannot give is nan, never 0. The metrics over all thresholds are in `curves`.
 """
 
 import math
@@ -10,32 +10,15 @@ from typing import NamedTuple
 import numpy as np
 
 from hazelnut_ae import curves
-from hazelnut_ae.curves import PixelMetrics
+from hazelnut_ae.curves import PixelMetrics as PixelMetrics
 
-__all__ = [
-    "IMAGE_SCORE_PIXELS",
-    "Confusion",
-    "PixelMetrics",
-    "accuracy",
-    "confusion",
-    "f1",
-    "f1_by_defect",
-    "image_auroc",
-    "image_rates",
-    "image_scores",
-    "pixel_confusion",
-    "precision",
-    "rate_interval",
-    "recall",
-]
-
-# An image's score is the mean of its 100 largest pixels (a 10×10 spot of 256×256). The maximum would hang on a single
-# noisy pixel; the mean of the whole map would drown a defect of a hundred pixels in 65,000 good ones.
+# An image's score is the mean of its 100 largest pixels (a 10×10 spot of 256×256). The maximum would depend on a single
+# noisy pixel; in the mean of the whole map, a defect of 100 pixels would disappear among 65,000 good ones.
 IMAGE_SCORE_PIXELS = 100
 
 
 class Confusion(NamedTuple):
-    """Figure 2: how many were rightly and wrongly called defective (positive) or good (negative)."""
+    """Figure 2: how many are correctly and wrongly predicted as defective (positive) or good (negative)."""
 
     tp: int
     fp: int
@@ -43,11 +26,8 @@ class Confusion(NamedTuple):
     tn: int
 
 
-def confusion(predicted, truth):
-    """Counts bool arrays of one shape, predicted against true.
-
-    Raises: ValueError if the shapes differ.
-    """
+def confusion(predicted: np.ndarray, truth: np.ndarray) -> Confusion:
+    """Counts predictions against the truth, two bool arrays of one shape. Raises ValueError if the shapes differ."""
     predicted, truth = np.asarray(predicted).astype(bool, copy=False), np.asarray(truth).astype(bool, copy=False)
     if predicted.shape != truth.shape:
         raise ValueError(f"predicted is {list(predicted.shape)} but truth is {list(truth.shape)}")
@@ -57,22 +37,22 @@ def confusion(predicted, truth):
     return Confusion(tp, fp, fn, predicted.size - tp - fp - fn)
 
 
-def precision(c):
-    """TP / (TP + FP): how much of what is called defective is. nan if nothing is called defective."""
+def precision(c: Confusion) -> float:
+    """TP / (TP + FP): the share of the predicted pixels that is defective. nan if nothing is predicted."""
     return _ratio(c.tp, c.tp + c.fp)
 
 
-def recall(c):
-    """TP / (TP + FN): how much of what is defective is found. nan if nothing is defective."""
+def recall(c: Confusion) -> float:
+    """TP / (TP + FN): the share of the defective pixels that is predicted. nan if nothing is defective."""
     return _ratio(c.tp, c.tp + c.fn)
 
 
-def accuracy(c):
+def accuracy(c: Confusion) -> float:
     """(TP + TN) / all."""
     return _ratio(c.tp + c.tn, sum(c))
 
 
-def f1(c):
+def f1(c: Confusion) -> float:
     """The harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN). nan if nothing is defective."""
     return _ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn) if c.tp + c.fn else float("nan")
 
@@ -81,20 +61,29 @@ def _ratio(a, b):
     return a / b if b else float("nan")
 
 
-def pixel_confusion(maps, masks, tau):
-    """Counts the pixels of float32 [N, H, W] maps where `score > tau` against bool [N, H, W] masks.
+def pixel_confusion(maps: np.ndarray, masks: np.ndarray, tau: float) -> Confusion:
+    """Counts the pixels where the map exceeds τ against the masks.
 
-    Raises: ValueError if the shapes differ; DataError if a score is NaN or infinite.
+    Args:
+        maps: float32, shape (N, H, W).
+        masks: bool, shape (N, H, W).
+        tau: the threshold.
+
+    Raises:
+        ValueError: the shapes differ.
+        DataError: a score is NaN or infinite.
     """
     maps, masks = curves.checked(maps, masks)
     return confusion(maps > np.float32(tau), masks)
 
 
-def f1_by_defect(maps, test, tau):
-    """Pixel-level F1 of each defect, pooled over that defect's images alone, as in the article.
+def f1_by_defect(maps: np.ndarray, test, tau: float | dict[str, float]) -> dict[str, float]:
+    """Returns the F1 of each defect, {"crack": 0.35, …}, over all pixels of that defect's images, as in the article.
 
-    maps: float32 [N, H, W]; test: the ImageSet they were made of; tau: one threshold, or one per defect name.
-    Returns {"crack": 0.35, …}.
+    Args:
+        maps: float32, shape (N, H, W).
+        test: their ImageSet.
+        tau: one threshold, or one for each defect.
     """
     maps, defects = np.asarray(maps), np.asarray(test.defects)
     result = {}
@@ -105,8 +94,8 @@ def f1_by_defect(maps, test, tau):
     return result
 
 
-def image_scores(maps, pixels=IMAGE_SCORE_PIXELS):
-    """One score per image of [N, H, W] maps: the mean of its `pixels` largest values; float64 [N]."""
+def image_scores(maps: np.ndarray, pixels: int = IMAGE_SCORE_PIXELS) -> np.ndarray:
+    """Returns one score per image, float64 [N]: the mean of the `pixels` largest values of its map in [N, H, W]."""
     maps = np.asarray(maps, np.float32)
     if maps.size == 0:
         return np.zeros(len(maps))
@@ -116,22 +105,23 @@ def image_scores(maps, pixels=IMAGE_SCORE_PIXELS):
 
 
 def score_histograms(scores, is_defective):
-    """Scores [N] as `curves` wants them, one bin per different score: (negatives, positives), each [bins]."""
+    """Returns scores [N] as histograms, one bin per different score: (negatives, positives), each [bins]."""
     is_defective = np.asarray(is_defective, bool)
     values, bins = np.unique(curves.finite(np.asarray(scores, float)), return_inverse=True)
-    negatives, positives = (np.bincount(bins[kind], minlength=len(values)) for kind in (~is_defective, is_defective))
+    negatives, positives = (np.bincount(bins[of], minlength=len(values)) for of in (~is_defective, is_defective))
     return negatives, positives
 
 
-def image_auroc(scores, is_defective):
-    """The chance that a defective image scores above a good one; nan if one of the two kinds is missing."""
+def image_auroc(scores: np.ndarray, is_defective: np.ndarray) -> float:
+    """Returns the probability that a defective image scores above a good one; nan if there are none of one sort."""
     return float(curves.auroc(*score_histograms(scores, is_defective)))
 
 
-def rate_interval(count, total):
-    """Between which rates the true one lies with 95 % confidence, when `count` of `total` were seen: [low, high].
+def rate_interval(count: int, total: int) -> list[float]:
+    """Returns the 95 % confidence interval of a rate, [low, high], when `count` of `total` were observed.
 
-    Wilson's interval (1927): unlike the bootstrap's it has a width also where all or none were seen. nan for no total.
+    Wilson's interval (1927); unlike that of the bootstrap it has a width when all or none are observed, too. nan if
+    `total` is 0.
     """
     if not total:
         return [float("nan")] * 2
@@ -140,11 +130,16 @@ def rate_interval(count, total):
     return [(middle - half) / (total + z * z), (middle + half) / (total + z * z)]
 
 
-def image_rates(scores, is_defective, tau):
-    """What calling images with `score > tau` defective gives: tnr, tpr, precision, f1; nan where undefined.
+def image_rates(scores: np.ndarray, is_defective: np.ndarray, tau: float) -> dict[str, float]:
+    """Returns {"tnr", "tpr", "precision", "f1"} when images with `score > tau` are rejected; nan where undefined.
 
-    tnr is the share of good images accepted, tpr that of defective ones rejected: the pair that the MVTec AD paper
-    prints (Bergmann et al., CVPR 2019, Table 2).
+    tnr is the share of good images that are accepted, tpr that of defective images that are rejected (Bergmann et al.,
+    CVPR 2019, Table 2).
+
+    Args:
+        scores: float, shape (N,).
+        is_defective: bool, shape (N,).
+        tau: the threshold of images.
     """
     c = confusion(curves.finite(np.asarray(scores)) > tau, is_defective)
     return {"tnr": _ratio(c.tn, c.tn + c.fp), "tpr": recall(c), "precision": precision(c), "f1": f1(c)}

@@ -1,4 +1,4 @@
-"""Every number of a run in one place: `tiny` for tests, `quick` for a laptop, `article` for the article's own."""
+"""All settings of a run in one place: `tiny` for tests, `quick` for a laptop, `article` for the article's own."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from hazelnut_ae.errors import DataError
 
 @dataclass(frozen=True)
 class Preset:
-    """What a run is made of. The counts say how many synthetic hazelnuts are painted when no other data are given."""
+    """The settings of a run. `counts` says how many synthetic hazelnuts to paint if no other data are given."""
 
     name: str
     counts: dict[str, int]  # images to paint per folder of the MVTec layout
@@ -23,21 +23,21 @@ class Preset:
     augmentations: tuple[str, ...] = ("rotation", "flip", "noise")
 
     def copies_for(self, photographs):
-        """How many copies of each photograph: few photographs take more, up to the article's 2000 images in all."""
+        """Returns the copies per photograph: more for few photographs, up to the article's 2000 images in total."""
         return min(self.copies, max(5, 2000 // photographs))
 
     def epochs_for(self, images):
-        """How many epochs this preset trains when the augmented set has `images` images."""
+        """Returns the number of epochs for an augmented set of `images` images."""
         return self.epochs or max(1, round(self.steps / steps_per_epoch(images, self.batch_size)))
 
 
 def steps_per_epoch(images, batch_size):
-    """Batches per epoch; the last, incomplete one is left out unless it is the only one."""
+    """Returns the batches per epoch; an incomplete last batch is left out unless it is the only one."""
     return max(1, images // batch_size)
 
 
 PRESETS = {
-    # Seconds: to see that everything runs, not to see good numbers.
+    # Seconds: shows that everything runs; its numbers are not good.
     "tiny": Preset(
         name="tiny",
         counts={"train/good": 8, "test/good": 2, "crack": 2, "cut": 2, "hole": 2, "print": 2},
@@ -47,7 +47,7 @@ PRESETS = {
         epochs=2,
         evaluate_every=1,
     ),
-    # Minutes on two cores, real results: many small steps, no image twice (`studies time` measures what that is worth).
+    # Minutes on two cores, real results: many small steps, no image twice (`python -m benchmarks time` compares it).
     "quick": Preset(
         name="quick",
         counts={"train/good": 120, "test/good": 20, "crack": 9, "cut": 9, "hole": 9, "print": 9},
@@ -59,7 +59,7 @@ PRESETS = {
         learning_rate=2e-2,
         one_cycle=True,
         augment_online=True,
-        augmentations=("rotation", "flip"),  # noise changed no number, and a seventh of the time went into it
+        augmentations=("rotation", "flip"),  # noise took a seventh of the time and changed no number
     ),
     # The article: 391 photographs × 5 = 1955 images, 1000 epochs of 61 steps.
     "article": Preset(
@@ -75,7 +75,7 @@ PRESETS = {
 
 
 def find_preset(name):
-    """The preset of that name. Raises: DataError if there is none."""
+    """Returns the preset of that name. Raises DataError if there is none."""
     if name not in PRESETS:
         raise DataError(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
     return PRESETS[name]

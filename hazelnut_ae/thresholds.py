@@ -1,7 +1,7 @@
-"""The threshold τ: as the article printed it, and chosen without labels, from good images that training never saw.
+"""The threshold τ (notebook 7): as printed in the article, and chosen without labels from held-out good images.
 
-The article chose its τ while looking at the test images and their masks. A user has no masks, but he has good images:
-the anomaly maps of a few that were kept out of training show how large a residual can be where nothing is wrong.
+The article chose its τ with the test images and their masks. A user has no masks, but has good images: the anomaly maps
+of a few that training never saw show how large a residual is where nothing is wrong.
 """
 
 import numpy as np
@@ -17,20 +17,20 @@ FALSE_ALARM_RATE = 0.1  # the share of good images called defective
 
 
 def printed_tau(defect):
-    """The τ that the article used for a defect of this name; 0.2 for any it does not know."""
+    """Returns the τ that the article used for a defect of this name; 0.2 for other names."""
     return PRINTED_TAU.get(defect, DEFAULT_PRINTED_TAU)
 
 
 def tau_quantile(maps, exceeded=EXCEEDED):
-    """Rule (a): the τ that this share of good pixels exceeds; maps: float32 [N, H, W] of held-out good images."""
+    """Rule (a): the τ that a share of `exceeded` of the good pixels exceeds; maps: float32 [N, H, W], held-out good."""
     return float(np.quantile(_held_out(maps), 1 - exceeded))
 
 
 def tau_region(maps, area=REGION_AREA):
     """Rule (b), of MVTec: the smallest τ at which the largest connected region above it has fewer than `area` pixels.
 
-    maps: float32 [N, H, W] of held-out good images. The area is the user's to give (Bergmann et al., CVPR 2019,
-    section 4.3, print none).
+    maps: float32 [N, H, W] of held-out good images. The user chooses the area (Bergmann et al., CVPR 2019, section 4.3,
+    print none).
     """
     maps = _held_out(maps)
     values = np.unique(maps)
@@ -47,12 +47,12 @@ def _largest_region(above):
 
 
 def tau_exponential(maps, exceeded=EXCEEDED):
-    """Rule (c): what an exponential distribution of the held-out residuals exceeds with this probability.
+    """Rule (c): the τ that residuals with an exponential distribution exceed with probability `exceeded`.
 
-    maps: float32 [N, H, W] of held-out good images. Residuals fall off about exponentially, so their mean fixes the
-    scale of the tail, ln(1 / exceeded) = 6.9 times the mean for one pixel in a thousand. The median over the images
-    leaves out one that the network never learnt, and a single bright spot moves it hardly. But the mean is taken over
-    the empty ground, too: τ depends on how much of the picture the part fills. Meant for differences, not for squares.
+    maps: float32 [N, H, W] of held-out good images. Residuals fall off about exponentially, so τ is a multiple of their
+    mean: ln(1 / exceeded) = 6.9 times for one pixel in a thousand. The median over the images ignores an image that the
+    network did not learn, and a single bright spot hardly changes it. But the mean includes the empty background, so τ
+    depends on how much of the picture the part fills. Meant for absolute differences, not for squared ones.
     """
     maps = _held_out(maps)
     floor = maps.min()  # 0 for residuals; distances to a nearest neighbour start higher
@@ -62,9 +62,11 @@ def tau_exponential(maps, exceeded=EXCEEDED):
 
 
 def tau_label_free(maps):
-    """The default rule for τ, `tau_exponential`; maps: float32 [N, H, W] of held-out good images, N ≥ 1.
+    """Chooses τ by the default rule, `tau_exponential`; maps: float32 [N, H, W] of held-out good images, N ≥ 1.
 
-    Raises: ValueError if there is no map; DataError if one holds NaN.
+    Raises:
+        ValueError: there is no map.
+        DataError: a map holds NaN.
     """
     return tau_exponential(maps)
 
@@ -79,11 +81,17 @@ RULES = {
 
 
 def rules_on_good_images(held_out_maps, border=64, draws=100, seed=0):
-    """What good images alone tell of each rule: a DataFrame with a row per rule.
+    """Shows what good images alone say about each rule.
 
-    held_out_maps: float32 [N, H, W] of held-out good images, N ≥ 2. Columns: tau; low and high, between which it lies
-    in 90 of 100 draws of the images with replacement (the bootstrap); marked, how many percent of the pixels of a good
-    image exceed it that was left out when it was chosen; wider, tau for the same parts with a border of empty ground.
+    Args:
+        held_out_maps: float32, shape (N, H, W), of held-out good images, N ≥ 2.
+        border: pixels of empty background added on each side for the column "wider".
+        draws: draws of the bootstrap.
+        seed: seed of the bootstrap.
+
+    Returns:
+        A DataFrame with a row per rule. tau; low, high: its range in 90 % of the draws; marked: the percentage of
+        pixels above τ in a good image that was left out when τ was chosen; wider: tau of the images with the border.
     """
     maps, rng = _held_out(held_out_maps), np.random.default_rng(seed)
     chosen = rng.integers(len(maps), size=(draws, len(maps)))  # [draws, N], the same for every rule
@@ -99,10 +107,16 @@ def rules_on_good_images(held_out_maps, border=64, draws=100, seed=0):
 
 
 def rules_table(maps, test, held_out_maps):
-    """How much of F1-max each label-free rule reaches: a DataFrame with a row per rule.
+    """Compares the F1 of each label-free rule with F1-max.
 
-    maps: float32 [N, H, W] of the test images; test: their ImageSet; held_out_maps: of held-out good images.
-    Columns: tau, f1, of_f1_max of all test pixels together, and of_f1_max of each defect's images.
+    Args:
+        maps: float32, shape (N, H, W), of the test images.
+        test: their ImageSet.
+        held_out_maps: float32, shape (M, H, W), of held-out good images.
+
+    Returns:
+        A DataFrame with a row per rule: tau, f1 and of_f1_max (F1 / F1-max) of all test pixels, and "of_f1_max NAME" of
+        each defect's images.
     """
     defects = np.asarray(test.defects)
     groups = {"all": np.ones(len(maps), bool)} | {
@@ -122,12 +136,18 @@ def rules_table(maps, test, held_out_maps):
 
 
 def tau_images_label_free(scores, false_alarm_rate=FALSE_ALARM_RATE):
-    """The τ for image scores that the next good image exceeds with at most this probability, if there are enough.
+    """Chooses the τ of image scores, which the next good image exceeds with probability ≤ `false_alarm_rate`.
 
-    scores: [N] of held-out good images. Split conformal prediction: the next good image is as likely as each of these
-    N to be the largest, so the k-th smallest of them is exceeded with probability 1 − k / (N + 1), whatever the
-    distribution. Fewer than 1 / rate − 1 images (9 for 10 %) cannot promise that rate; then it is their largest, which
-    1 in N + 1 good images exceeds. Returns nan for none. Raises: DataError if a score is NaN.
+    Split conformal prediction: the next good image is as likely as each of the N held-out ones to have the largest
+    score, so it exceeds the k-th smallest score with probability 1 − k / (N + 1), for any distribution. Fewer than
+    1 / rate − 1 images (9 for 10 %) cannot guarantee the rate; then τ is their largest score, which 1 in N + 1 exceeds.
+
+    Args:
+        scores: float, shape (N,), of held-out good images.
+        false_alarm_rate: the share of good images that may be rejected.
+
+    Returns:
+        τ; nan without scores. Raises DataError if a score is NaN.
     """
     scores = np.sort(curves.finite(np.asarray(scores, float)))
     n = len(scores)

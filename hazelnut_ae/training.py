@@ -1,4 +1,4 @@
-"""Training (notebook 5): the L2 loss, and one loop that everything here learns with.
+"""Training (notebook 5): the L2 loss, and the one training loop of this package.
 
 What a long run needs around the loop (resuming, checkpoints, several processes) is in `engine.trainer`.
 """
@@ -15,14 +15,18 @@ HELD_OUT = 0.1  # of the good training images: never trained on, kept for choosi
 
 
 def to_float(images):
-    """uint8 [N, 3, H, W] in 0 … 255 as float32 of the same shape in [0, 1], the range of the network."""
+    """Converts uint8 [N, 3, H, W] in 0 … 255 to float32 of the same shape in [0, 1], the range of the network."""
     return torch.as_tensor(images).float() / 255
 
 
 def l2_loss(model, batch):
-    """The article's loss: the mean squared error between images uint8 [N, 3, 256, 256] and their reconstructions.
+    """Returns the article's loss: the mean squared error between images and their reconstructions, a scalar tensor.
 
-    Edit it, and every training of this package lowers what you wrote.
+    Edit it, and every training of this package minimises what you wrote.
+
+    Args:
+        model: the network, from images to reconstructions, both (N, 3, 256, 256) in [0, 1].
+        batch: uint8, shape (N, 3, 256, 256).
     """
     x = to_float(batch)  # [N, 3, 256, 256]
     reconstruction = model(x)  # [N, 3, 256, 256]
@@ -30,10 +34,18 @@ def l2_loss(model, batch):
 
 
 def train(model, optimizer, batches, loss_function=l2_loss):
-    """The training loop: one step of gradient descent for each batch; yields the loss of each, a scalar tensor.
+    """The training loop: one step of gradient descent per batch.
 
-    batches: whatever gives one batch after the other, uint8 [N, 3, 256, 256]. The loop runs as far as its caller goes:
-    `losses = [loss.item() for loss in train(model, optimizer, batches)]` runs it to the end.
+    The loop runs as far as its caller does: `losses = [loss.item() for loss in train(…)]` runs it to the end.
+
+    Args:
+        model: the network.
+        optimizer: a torch optimizer of its parameters.
+        batches: iterable of batches, each uint8, shape (N, 3, 256, 256).
+        loss_function: function of (model, batch) that returns a scalar tensor.
+
+    Yields:
+        The loss of each batch, a scalar tensor.
     """
     for batch in batches:
         model.train()  # BatchNorm learns its averages from the batches
@@ -45,9 +57,9 @@ def train(model, optimizer, batches, loss_function=l2_loss):
 
 
 def loss_on(model, images, loss_function=l2_loss):
-    """The mean loss of images uint8 [N, 3, 256, 256] that are only looked at, in evaluation mode: a float.
+    """Returns the mean loss of images uint8 [N, 3, 256, 256] without training on them, a float.
 
-    On held-out images it tells what the training loss cannot: whether hazelnuts are learnt, or these photographs.
+    On held-out images it shows whether the network learns hazelnuts in general or only the training images.
     """
     model.eval()  # BatchNorm uses its averages, and learns nothing here
     with torch.no_grad():
@@ -56,9 +68,14 @@ def loss_on(model, images, loss_function=l2_loss):
 
 
 def one_cycle(step, steps, highest):
-    """The learning rate of step 0 … steps - 1: it rises in a fifth of them, then falls to almost nothing.
+    """Returns the learning rate of a step: it rises during the first fifth of the steps, then falls to almost 0.
 
-    Both along half a cosine, from 1/25 of the highest (Smith and Topin, 2018, as torch's `OneCycleLR` has it).
+    Both follow half a cosine (Smith and Topin, 2018; the same numbers as torch's `OneCycleLR`).
+
+    Args:
+        step: number of the step, from 0 to steps - 1.
+        steps: number of all steps.
+        highest: the highest rate; the first is 1/25 of it.
     """
     rising = 0.2 * steps - 1
     if step <= rising:
@@ -69,9 +86,12 @@ def one_cycle(step, steps, highest):
 
 
 def split_good(count, seed):
-    """Splits `count` good images into (training rows, held-out rows): 10 %, at least 2, the same for the same seed.
+    """Splits the numbers of `count` good images into (training, held out), both sorted; the seed decides which.
 
-    Raises: DataError for fewer than 4 images.
+    10 % are held out, at least 2.
+
+    Raises:
+        DataError: there are fewer than 4 images.
     """
     if count < 4:
         raise DataError(f"train/good holds {count} images, but training needs at least 4; add some.")
@@ -81,5 +101,5 @@ def split_good(count, seed):
 
 
 def epoch_order(count, seed, epoch):
-    """The order of the images in an epoch, [count]; the same for the same arguments: a resumed run repeats it."""
+    """Returns the order of `count` images in an epoch, [count]; the same for the same arguments, so runs can resume."""
     return torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(count))

@@ -66,7 +66,7 @@ def test_decoder_as_printed_gives_128():
     assert Autoencoder(as_printed=True)(torch.rand(2, 3, 256, 256)).shape == (2, 3, 128, 128)
 
 
-@pytest.mark.parametrize("latent_dim", [1, 16, 32, 64, 128, 2000])
+@pytest.mark.parametrize("latent_dim", [1, 2000])
 def test_any_latent_dim(latent_dim):
     model = Autoencoder(latent_dim)
     x = torch.rand(2, 3, 256, 256)

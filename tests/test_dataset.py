@@ -55,7 +55,7 @@ def test_loads_the_layout(folder):
     assert len(data.test.of("scratch")) == 2
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.jpeg", "a.bmp", "a.tif", "a.TIFF", "a.PNG"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.bmp", "a.TIFF"])
 def test_formats_and_masks_without_suffix(folder, name):
     save(folder / "test/hole" / name, grey(90, 80, 60))
     save(folder / "ground_truth/hole/a.png", mask(80, 60))
@@ -80,7 +80,7 @@ def test_area_averaging_and_binary_masks(tmp_path):
     assert dataset.read_mask(save(tmp_path / "half.png", half), (1024, 1024)).sum() == 129 * 256
 
 
-@pytest.mark.parametrize("values", [(0, 255), (0, 1), (0, 200)])
+@pytest.mark.parametrize("values", [(0, 255), (0, 1)])
 def test_mask_conventions(tmp_path, values):
     array = np.full((64, 64), values[0], np.uint8)
     array[:16] = values[1]
@@ -139,17 +139,13 @@ def test_fingerprint_follows_the_images_not_the_place(folder, tmp_path):
     assert dataset.load(tmp_path / "elsewhere").fingerprint == dataset.load(folder).fingerprint
 
 
-def test_damaged_cache_is_built_again(folder, own_cache):
-    expected = dataset.load(folder)
-    for path in own_cache.glob("sets/*/*/images.npy"):
-        path.write_bytes(path.read_bytes()[:1000])
-    assert np.array_equal(dataset.load(folder).train.images, expected.train.images)
-
-
 def test_a_damaged_cached_set_is_made_anew(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path / "cache"))
     first = dataset.load(folder)
     (header,) = (tmp_path / "cache").glob("sets/*/*/set.json")
+    images = header.with_name("images.npy")
+    images.write_bytes(images.read_bytes()[:1000])
+    assert np.array_equal(dataset.load(folder).train.images, first.train.images)
     header.write_text("{}", encoding="utf-8")
     assert dataset.load(folder).fingerprint == first.fingerprint
     assert "fingerprint" in header.read_text(encoding="utf-8")
@@ -180,12 +176,8 @@ def problem(folder):
     return message
 
 
-def test_missing_and_empty_folders(tmp_path):
-    assert "is not a folder" in problem(tmp_path / "nowhere")
-    assert "train/good" in problem(tmp_path)
-
-
-def test_no_training_images(folder):
+def test_missing_folders_and_no_training_images(folder):
+    assert "is not a folder" in problem(folder / "nowhere")
     shutil.rmtree(folder / "train")
     assert "train/good" in problem(folder)
 

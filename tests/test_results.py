@@ -117,10 +117,7 @@ def test_what_the_data_cannot_give_is_null():
     block = evaluate(maps, test, held_out)["defects"]["crack"]
     assert block["f1"] is not None
     assert block["intervals"]["f1"] is None  # one image says nothing of others
-    for table in (
-        results.results_table(found),
-        results.results_table(evaluate(*made_up(good=0))),
-    ):
+    for table in (results.results_table(found), results.results_table(evaluate(*made_up(good=0)))):
         assert "nan" not in results.pretty(table).to_string()
         assert "None" not in results.pretty(table).to_string()
 
