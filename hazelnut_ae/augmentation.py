@@ -131,7 +131,7 @@ def augment_batch(images, augmentations, generator):
     """
     if not augmentations:
         return images
-    number, _, height, width = images.shape
+    number, width = len(images), images.shape[-1]
     angle, mirror, offset = torch.zeros(number), torch.ones(number), torch.zeros(number, 2)
     if "shift" in augmentations:  # by whole pixels, so without blur; a coordinate is measured in half widths
         pixels = ((torch.rand(number, 2, generator=generator) * 2 - 1) * SHIFT * width).round()  # [N, 2]
@@ -140,32 +140,16 @@ def augment_batch(images, augmentations, generator):
         angle = torch.rand(number, generator=generator) * 2 * math.pi
     if "flip" in augmentations:
         mirror = torch.randint(0, 2, (number,), generator=generator) * 2.0 - 1
-    augmented = torch.empty_like(images)
-    for rows in torch.arange(number).split(8):  # the buffers of a large batch do not fit the processor's cache
-        grid = _sampling_grid(angle[rows], mirror[rows], offset[rows], height, width)  # [n, H, W, 2]
-        part = images[rows].float() / 255 if images.dtype == torch.uint8 else images[rows]  # [n, C, H, W]
-        part = nn.functional.grid_sample(part, grid, padding_mode="reflection", align_corners=False)
-        if "noise" in augmentations:
-            part = (part + torch.randn(part.shape, generator=generator) * NOISE_STD).clamp(0, 1)
-        augmented[rows] = (part * 255).round().to(torch.uint8) if images.dtype == torch.uint8 else part
-    return augmented
-
-
-def _sampling_grid(angle, mirror, offset, height, width):
-    """Says for each pixel of n results where in the image its colour comes from: float32 [n, H, W, 2] in [-1, 1].
-
-    The same numbers as torch's `affine_grid`, which takes almost as long as the sampling itself.
-    """
-    x, y = _pixel_centres(width), _pixel_centres(height)[:, None]  # [W], [H, 1]
-    cos, sin, mirror = (value[:, None, None] for value in (angle.cos(), angle.sin(), mirror))  # [n, 1, 1]
-    from_x = (mirror * cos * x - sin * y) + offset[:, 0, None, None]  # [n, H, W]
-    from_y = (mirror * sin * x + cos * y) + offset[:, 1, None, None]  # [n, H, W]
-    return torch.stack([from_x, from_y], dim=1).permute(0, 2, 3, 1)
-
-
-def _pixel_centres(size):
-    """Returns the centres of `size` pixels when the image reaches from -1 to 1, float32 [size]."""
-    return torch.linspace(-1, 1, size) * (size - 1) / size
+    rows = [
+        torch.stack([mirror * angle.cos(), -angle.sin(), offset[:, 0]], dim=1),  # [N, 3]
+        torch.stack([mirror * angle.sin(), angle.cos(), offset[:, 1]], dim=1),  # [N, 3]
+    ]
+    grid = nn.functional.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)  # [N, H, W, 2]
+    x = images.float() / 255 if images.dtype == torch.uint8 else images  # [N, C, H, W]
+    x = nn.functional.grid_sample(x, grid, padding_mode="reflection", align_corners=False)  # [N, C, H, W]
+    if "noise" in augmentations:
+        x = (x + torch.randn(x.shape, generator=generator) * NOISE_STD).clamp(0, 1)
+    return (x * 255).round().to(torch.uint8) if images.dtype == torch.uint8 else x
 
 
 def random_batch(images, batch_size, augmentations, seed, step):
