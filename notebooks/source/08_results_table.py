@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from hazelnut_ae import bootstrap, figures, metrics, published, results, shipped, training
+from hazelnut_ae import bootstrap, detection, figures, metrics, published, results, shipped, thresholds, training
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
 from hazelnut_ae.published import ARTICLE_TABLE
@@ -126,7 +126,8 @@ print(f"precision {metrics.precision(c):.2f}, recall {metrics.recall(c):.2f}, F1
 # middle 95 % of the thousand lie in the brackets (*bootstrap*). Few images make wide intervals.
 
 # %%
-result = results.evaluate("article", lesson.maps, test, lesson.held_out_maps, tau_printed=True)
+predicted, held_out = (detection.prediction_from_maps(maps) for maps in (lesson.maps, lesson.held_out_maps))
+result = results.evaluate("article", predicted, test, held_out, thresholds.printed_tau)
 NUMBERS = {"F1": "f1", "F1 label-free": "f1_label_free", "F1-max": "f1_max", "AUROC": "pixel_auroc"}
 
 

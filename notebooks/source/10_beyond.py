@@ -80,8 +80,11 @@ def rung(*names):
     """A table of these rungs: F1 are means over the kinds of defects."""
     rows = {}
     for name in names:
-        own = of_bank if name == "memory bank" else {}  # else the rule of notebook 7 chooses τ, the map scores an image
-        found = results.evaluate(name, maps[name], test, good_maps[name], tau_printed=False, **own)
+        predicted, held_out = (detection.prediction_from_maps(one[name]) for one in (maps, good_maps))
+        tau = None  # the rule of notebook 7 chooses τ, the map scores an image
+        if name == "memory bank":
+            predicted, held_out, tau = of_bank
+        found = results.evaluate(name, predicted, test, held_out, tau_label_free=tau)
         kinds = found["defects"].values()
         rows[name] = {
             "pixel AUROC": found["pixels"]["auroc"],
@@ -219,7 +222,7 @@ maps["memory bank"], good_maps["memory bank"] = (
 )  # [N, 256, 256], [M, 256, 256]
 scores, good_scores = on_test.image_scores, on_good.image_scores  # [N], [M]
 bank_tau = bank.label_free_tau(good, good_maps["memory bank"])  # its rule: see below
-of_bank = {"tau_label_free": bank_tau, "scores": scores, "held_out_scores": good_scores}
+of_bank = on_test, on_good, bank_tau
 refused, is_good = scores > thresholds.tau_images_label_free(good_scores), np.array(test.defects) == "good"
 of_good, of_others = refused[is_good], refused[~is_good]
 print(f"refused: {of_good.sum()} of {len(of_good)} good nuts, {of_others.sum()} of {len(of_others)} others")
