@@ -265,7 +265,7 @@ lesson.show(
         caption=f"{caption} And: {lesson.bank.caption}. Each row in one scale.",
         values=1,
     ),
-    "figure_16_beyond",
+    "figure_17_beyond",
 )
 
 # %% [markdown] tags=["detour"]
