@@ -34,15 +34,16 @@ FROM_README = {  # page: (source, title)
     "long_runs": ("hazelnut_ae/engine/README.md", "Long runs, many images"),
 }
 FRONT = (  # page, title, sections of the front page (README.md)
-    ("run", "On your own computer", ("Two commands", "Your own images", "How fast, how long, how many machines")),
+    ("run", "On your own computer", ("Two commands", "Your own images", "Numbers")),
     ("classroom", "In a course", ("In a course",)),
 )
 
 
 def address():
-    """Where the book stands on the web, ending in a slash: the README's first link to it is the one place."""
+    """Returns the book's address on the web, which `make publish-name` wrote into README; "" where it has not."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return re.search(r"\]\((https://[^)\s]+/hazelnut_ae/)\)", text)[1]
+    found = re.search(r"\[Read it as a book[^\]]*\]\((https://[^)\s]+/)\)", text)
+    return found[1] if found else ""
 
 
 def write_pages():
