@@ -54,17 +54,13 @@ def download(folder, category="hazelnut", url=None, sha256=None, archive=None, a
                 if not (archive or verified):
                     path.unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(
-            f"{error.filename or cache_folder()} cannot be used ({error.strerror or error}); free some space, choose "
-            "another folder, or set HAZELNUT_CACHE to one for the download, then run it again."
-        ) from error
+        words = f"{error.filename or cache_folder()} cannot be used ({error.strerror or error})"
+        raise DataError(f"{words}; free some space, or set HAZELNUT_CACHE to another folder.") from error
     lines = [f"{folder}: " + ", ".join(f"{count} {key}" for key, count in counts.items()) + "."]
     if category == "hazelnut" and counts != HAZELNUT_COUNTS:
         lines.append("This is not all of MVTec AD's hazelnut.")
     if not verified:
         lines.append(f"No hash is known for this archive, so only its content was checked; its SHA-256 is {digest}.")
-    elif not archive:
-        lines.append(f"The archive stays in {path} for other categories; remove it if you need the space.")
     return "\n".join(lines)
 
 

@@ -29,11 +29,9 @@ def fetch(url, part, resume):
     """Fetches `url` to the file `part`.
 
     Args:
-        url: an http or https address.
         part: Path; what has arrived stays there if the transfer fails.
         resume: continue from what is in `part`, whatever address it came from; the caller must know the file's hash.
-    Raises: Unavailable if the address refuses, sends a web page or breaks off again and again; OSError if the disk
-        is full.
+    Raises: Unavailable if the address does not deliver; OSError if the disk is full.
     """
     idle = 0
     while True:

@@ -58,7 +58,7 @@ def unpack(archive, folder, category, receipt=None):
         text = json.dumps({**(receipt or {}), "category": category, "counts": counts}, indent=2)
         (unfinished / RECEIPT).write_text(text + "\n", encoding="utf-8")
         if folder.is_dir():
-            folder.rmdir()  # refuses one that is not empty
+            folder.rmdir()  # it is empty
         os.rename(unfinished, folder)
         return counts
     except Exception as error:  # the readers of the standard library raise a dozen types for a damaged file
@@ -92,11 +92,10 @@ def _write_category(archive, folder, category):
         if target is None or content is None:
             continue
         total += size
-        if total > MAX_CATEGORY:
-            raise ValueError(f"its {category} unpacks to more than {MAX_CATEGORY >> 30} GiB")
-        if target.casefold() in written:  # Windows and macOS take A.png and a.png for one file
-            raise ValueError(f"it has {name!r} twice")
-        written.add(target.casefold())
+        key = target.casefold()  # Windows and macOS take A.png and a.png for one file
+        if total > MAX_CATEGORY or key in written:
+            raise ValueError(f"it has {name!r} twice or unpacks to more than {MAX_CATEGORY >> 30} GiB")
+        written.add(key)
         path = folder / target
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "xb") as file:
@@ -140,15 +139,12 @@ def _target(inner):
 
 def _members(archive):
     """Yields (name, size, readable content, None for a folder) of every member of an archive, in its order."""
-    with open(archive, "rb") as raw:
+    size = os.path.getsize(archive)
+    with open(archive, "rb") as raw, tqdm.wrapattr(raw, "read", size, desc="unpacking", disable=None) as file:
         start = raw.read(6)
         raw.seek(0)
-        with tqdm.wrapattr(raw, "read", os.path.getsize(archive), desc="unpacking", disable=None) as file:
-            if start.startswith(b"PK"):
-                yield from _zip_members(file)
-            else:
-                opener = next((opener for mark, opener in OPENERS.items() if start.startswith(mark)), None)
-                yield from _tar_members(_Limited(opener(file) if opener else file))
+        opener = next((opener for mark, opener in OPENERS.items() if start.startswith(mark)), lambda file: file)
+        yield from _zip_members(file) if start.startswith(b"PK") else _tar_members(_Limited(opener(file)))
 
 
 def _zip_members(file):
