@@ -10,11 +10,11 @@ from hazelnut_ae.download.sources import HAZELNUT_TOY, MVTEC_AD
 def answers(address):
     try:
         reply = requests.head(address, allow_redirects=True, timeout=30)
-        words, alive = f"{reply.status_code} {reply.headers.get('Content-Type')}", reply.ok
+        answer, alive = f"{reply.status_code} {reply.headers.get('Content-Type')}", reply.ok
     except requests.RequestException as error:
-        words, alive = type(error).__name__, False
-    print(words, address)
-    return alive and "text/html" not in words
+        answer, alive = type(error).__name__, False
+    print(answer, address)
+    return alive and "text/html" not in answer
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Gets a real data set: tries the addresses in turn, verifies the archive, unpacks one category of it."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -19,16 +20,14 @@ from hazelnut_ae.io.files import atomic_path, replace
 
 
 def download(folder, category="hazelnut", url=None, sha256=None, archive=None, accept_license=False):
-    """Puts one category into `folder` in MVTec layout. If it is there already, nothing happens.
-
-    Verified archives stay in the cache folder, for other categories.
+    """Puts one category into `folder` in MVTec layout; verified archives stay in the cache, for other categories.
 
     Args:
         folder: new, empty, or made by an earlier call.
         url: replaces the known addresses, as the variable HAZELNUT_URL does.
         sha256: replaces the known hash of the archive.
-        archive: path of an archive that is on this computer; then nothing is fetched.
-        accept_license: accept the licence of the data without being asked.
+        archive: path of an archive on this computer; then nothing is fetched.
+        accept_license: do not ask.
     Returns: a few lines that say what is there.
     Raises: DataError if no address works, the archive is not the right one, the disk is full, …
     """
@@ -96,12 +95,10 @@ def _already_there(folder, category):
     """Whether the folder holds all of the category. Raises: DataError if it holds anything else."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
-    try:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not made by this command
         receipt = json.loads((folder / RECEIPT).read_text(encoding="utf-8"))
         if receipt["category"] == category and receipt["counts"] == count_images(folder):
             return True
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # not made by this command
     raise DataError(f"{folder} already holds something that is not all of {category}; move it or name a new folder.")
 
 

@@ -16,6 +16,9 @@ PAUSE = 1.0  # seconds before the second try, doubled before each further one
 MAX_DOWNLOAD = 8 << 30  # bytes; MVTec AD has 5.3 GB
 
 
+BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)  # trying again may help
+
+
 class Unavailable(Exception):
     """This address does not deliver; another one may."""
 
@@ -38,14 +41,12 @@ def fetch(url, part, resume):
         before = _size(part) if resume else 0
         try:
             return _transfer(url, part, before)
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        except (requests.RequestException, UnicodeError) as error:
             idle = 0 if resume and _size(part) - before >= PROGRESS else idle + 1
-            if idle >= TRIES:
-                raise Unavailable(f"broke off {TRIES} times in a row ({_innermost(error)})") from error
+            if idle >= TRIES or not isinstance(error, BROKEN):
+                raise Unavailable(f"broke off ({_innermost(error)})") from error
             say(f"{host(url)} broke off ({_innermost(error)}); trying again.")
             time.sleep(PAUSE * 2**idle / 2)
-        except (requests.RequestException, UnicodeError) as error:
-            raise Unavailable(f"cannot be used ({_innermost(error)})") from error
 
 
 def host(url):
@@ -66,10 +67,8 @@ def _transfer(url, part, have):
         status = response.status_code
         if have and status == 416:
             return  # there is nothing after what we have; its hash tells whether it is the right file
-        if status == 429 or status >= 500:
-            raise requests.ConnectionError(f"answers {status} {response.reason}")
         if status not in (200, 206):
-            raise Unavailable(f"answers {status} {response.reason}")
+            raise (requests.ConnectionError if status >= 429 else Unavailable)(f"answers {status} {response.reason}")
         if response.headers.get("Content-Type", "").startswith("text/html"):
             raise Unavailable("sends a web page instead of the archive")
         if url.startswith("https:") and not response.url.startswith("https:"):

@@ -62,10 +62,9 @@ def unpack(archive, folder, category, receipt=None):
         os.rename(unfinished, folder)
         return counts
     except Exception as error:  # the readers of the standard library raise a dozen types for a damaged file
+        words = f"{archive} could not be unpacked to {folder} ({error}); free some space"
         if getattr(error, "errno", None) is None:  # bz2 and gzip report damage as an OSError without a number
             words = f"{archive} is damaged, hostile or of another data set ({first_line(error)}); download it again"
-        else:
-            words = f"{archive} could not be unpacked to {folder} ({error.strerror}); free some space"
         raise DataError(f"{words} or choose another. Nothing was unpacked.") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -120,11 +119,10 @@ def _checked_parts(name):
 
 def _target(inner):
     """Where a file of the category goes, from its path there as parts; None leaves it out."""
-    if any(part.startswith(".") for part in inner):  # .DS_Store, ._000.png
-        return None
-    if len(inner) == 1 and PurePosixPath(inner[0]).stem.lower() in ("license", "licence", "readme"):
-        return f"{PurePosixPath(inner[0]).stem.lower()}.txt"
-    if not inner or PurePosixPath(inner[-1]).suffix.lower() not in IMAGE_SUFFIXES:
+    path = PurePosixPath(*inner)
+    if len(inner) == 1 and path.stem.lower() in ("license", "licence", "readme"):
+        return f"{path.stem.lower()}.txt"
+    if path.suffix.lower() not in IMAGE_SUFFIXES or any(part.startswith(".") for part in inner):  # such as ._000.png
         return None
     match inner:
         case ["train", "good", _] | ["test" | "ground_truth", _, _]:
