@@ -30,14 +30,8 @@ pytestmark = pytest.mark.slow
 CASES = int(os.environ.get("HAZELNUT_FUZZ") or 20)
 SECONDS = 20  # for one case, on a machine that has other work
 
-fuzz = settings(
-    max_examples=CASES,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+EASY = {"deadline": None, "database": None, "phases": [Phase.generate], "suppress_health_check": list(HealthCheck)}
+fuzz = settings(max_examples=CASES, derandomize=True, **EASY)
 
 
 @pytest.fixture(autouse=True)

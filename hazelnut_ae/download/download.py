@@ -55,12 +55,10 @@ def download(folder, category="hazelnut", url=None, sha256=None, archive=None, a
     except OSError as error:
         words = f"{error.filename or cache_folder()} cannot be used ({error.strerror or error})"
         raise DataError(f"{words}; free some space, or set HAZELNUT_CACHE to another folder.") from error
-    lines = [f"{folder}: " + ", ".join(f"{count} {key}" for key, count in counts.items()) + "."]
+    report = f"{folder}: {', '.join(f'{count} {key}' for key, count in counts.items())}."
     if category == "hazelnut" and counts != HAZELNUT_COUNTS:
-        lines.append("This is not all of MVTec AD's hazelnut.")
-    if not verified:
-        lines.append(f"No hash is known for this archive, so only its content was checked; its SHA-256 is {digest}.")
-    return "\n".join(lines)
+        report += "\nThis is not all of MVTec AD's hazelnut."
+    return report if verified else f"{report}\nNo hash is known for this archive; its SHA-256 is {digest}."
 
 
 def ask_license(source, accept=False):

@@ -13,6 +13,7 @@ import shutil
 import stat
 import tarfile
 import zipfile
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
@@ -42,8 +43,8 @@ def unpack(archive, folder, category, receipt=None):
         archive: path of the file.
         folder: must not exist or be empty.
         category: folder at the top of the archive or one below.
-        receipt: JSON-able dict; with category and counts added, it becomes `download.json` in `folder`.
-    Returns: {"train/good": 391, "test/crack": 18, …}, see `count_images`.
+        receipt: dict; with category and counts added, it becomes `download.json` in `folder`.
+    Returns: the counts, see `count_images`.
     Raises: DataError if the archive is damaged, hostile or lacks the category, or if the disk is full.
     """
     archive, folder = Path(archive), Path(folder)
@@ -72,12 +73,8 @@ def unpack(archive, folder, category, receipt=None):
 
 def count_images(folder):
     """Counts image files by folder: {"train/good": 391, "test/crack": 18, "ground_truth/crack": 18, …}."""
-    counts = {}
-    for path in sorted(Path(folder).glob("*/*/*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
-            key = f"{path.parent.parent.name}/{path.parent.name}"
-            counts[key] = counts.get(key, 0) + 1
-    return counts
+    images = [path for path in sorted(Path(folder).glob("*/*/[!.]*")) if path.suffix.lower() in IMAGE_SUFFIXES]
+    return dict(Counter(f"{path.parent.parent.name}/{path.parent.name}" for path in images))
 
 
 def _write_category(archive, folder, category):
@@ -129,10 +126,8 @@ def _target(inner):
             return "/".join(inner)
         case ["mask" | "masks", defect, name]:
             return f"ground_truth/{defect}/{name}"
-        case ["good", name]:
-            return f"train/good/{name}"
         case [defect, name] if defect not in ("train", "test", "ground_truth"):
-            return f"test/{defect}/{name}"
+            return f"{'train' if defect == 'good' else 'test'}/{defect}/{name}"
 
 
 def _members(archive):
