@@ -3,11 +3,9 @@
 import contextlib
 import io
 import json
-import multiprocessing
 import os
 import pickle
 import shutil
-import signal
 import struct
 import zipfile
 import zlib
@@ -15,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from archives import SMALL, category_files, files_below, forget_peak, peak_of_memory, png, write_tar
+from archives import SMALL, category_files, files_below, forget_peak, peak_of_memory, png, write_archive
 from PIL import EpsImagePlugin, Image
 
-from hazelnut_ae import cli, dataset, training
+from hazelnut_ae import cli, dataset
 from hazelnut_ae.course import lesson as lessons
 from hazelnut_ae.download import download
 from hazelnut_ae.engine import checkpoints, runs, trainer
@@ -41,17 +39,13 @@ def world(tmp_path, monkeypatch):
 # --- images -------------------------------------------------------------------------------------------------------
 
 
-def chunk(name, content):
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-
-def png_bomb(width, height, grey=True):
-    """A PNG of a few kB that claims and delivers width × height black pixels."""
-    row_bytes = width + 1
+def png_of(width, height, rows=0):
+    """A PNG of a few kB that claims width × height grey pixels and delivers some black rows."""
+    out = b"\x89PNG\r\n\x1a\n"
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    compressor = zlib.compressobj(9)
-    body = b"".join(compressor.compress(bytes(row_bytes)) for _ in range(height)) + compressor.flush()
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    for name, content in ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(rows * (width + 1)))), (b"IEND", b"")):
+        out += struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    return out
 
 
 @pytest.fixture
@@ -64,31 +58,16 @@ def images(tmp_path):
     return folder
 
 
-EPS = (
-    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n%%EndComments\n(/tmp/evil.png) (w) file pop showpage\n%%EOF\n"
-)
-
-
-def header(width, height):
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-
-
-SVG = b"<svg xmlns='http://www.w3.org/2000/svg' width='16' height='16'/>"
-NO_IMAGES = [
-    b"",
-    b"not an image",
-    SVG,
-    EPS,
-    b"\x89PNG\r\n\x1a\n",
-    png(0)[:60],
-    png(0)[:-200],
-    header(2**31 - 1, 2**31 - 1),
-]
-NO_IMAGES += [header(0, 0), b"BM" + b"\xff" * 60, b"II*\0" + b"\xff" * 60, b"\xff\xd8\xff\xe0" + b"\0" * 60]
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n%%EndComments\n(evil) (w) file pop showpage\n%%EOF\n"
+NO_IMAGES = [b"", b"not an image", b"<svg xmlns='http://www.w3.org/2000/svg'/>", EPS, png(0)[:60], png(0)[:-200]]
+NO_IMAGES += [png_of(0, 0), png_of(2**31 - 1, 2**31 - 1), b"BM" + b"\xff" * 60, b"II*\0" + b"\xff" * 60]
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
-def test_files_that_are_no_images(images):
+def test_files_that_are_no_images(images, monkeypatch):
+    """Among them PostScript, which Pillow would hand to Ghostscript, whatever the file's name is."""
+    ghostscript = lambda *_, **__: pytest.fail("was run") or Image.new("RGB", (9, 9)).im  # noqa: E731
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", ghostscript)
     path = images / "train/good/9.png"
     for content in NO_IMAGES:
         path.write_bytes(content)
@@ -97,59 +76,35 @@ def test_files_that_are_no_images(images):
         assert str(caught.value).isprintable()
         _, problems, _ = dataset.check(images)
         assert len(problems) == 1
-        assert "9.png" in problems[0]
         assert path.read_bytes() == content
 
 
-def test_a_file_of_another_kind_is_not_run_through_its_own_reader(images, monkeypatch):
-    """Pillow hands PostScript to Ghostscript, whatever the file's name is."""
-    called = []
-    monkeypatch.setattr(
-        EpsImagePlugin, "Ghostscript", lambda *args, **kw: called.append(1) or Image.new("RGB", (9, 9)).im
-    )
-    (images / "train/good/9.png").write_bytes(EPS)
-    with pytest.raises(DataError):
-        dataset.load(images)
-    assert not called
-
-
-def test_large_images_are_decoded_one_at_a_time(tmp_path, monkeypatch):
+def test_large_images_are_decoded_one_at_a_time(images, monkeypatch):
     """Six images of nearly the most pixels; limits and memory are a quarter of the real ones."""
     monkeypatch.setattr(images_module, "MAX_PIXELS", images_module.MAX_PIXELS // 4)
-    (tmp_path / "nuts/train/good").mkdir(parents=True)
-    content = png_bomb(9_990, 2_500)
     for i in range(6):
-        (tmp_path / f"nuts/train/good/{i}.png").write_bytes(content)
+        (images / f"train/good/{i}.png").write_bytes(png_of(9_990, 2_500, rows=2_500))
     forget_peak()
     before = peak_of_memory()
-    assert len(dataset.load(tmp_path / "nuts").train) == 6
+    assert len(dataset.load(images).train) == 6
     assert peak_of_memory() - before < 300 << 20
 
 
-def test_an_image_beyond_the_limit_is_refused_from_its_header(images):
-    (images / "train/good/beyond.png").write_bytes(png_bomb(10_001, 10_000)[:4000])
-    with pytest.raises(DataError, match="10001×10000 pixels, more than 100 million"):
-        dataset.load(images)
-
-
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_things_in_the_folder_that_are_no_files(images, tmp_path):
-    """A pipe would be waited for, a link to itself followed for ever, a link to nowhere stumbled over."""
+def test_things_in_the_folder_that_are_no_files(images):
+    """Reading from a pipe would wait forever; a link may lead to itself or to nowhere."""
     good = images / "train/good"
     os.mkfifo(good / "pipe.png")
     (good / "loop.png").symlink_to("loop.png")
-    (good / "nowhere.png").symlink_to(tmp_path / "no such file")
+    (good / "nowhere.png").symlink_to("no such file")
     (good / "folder.png").mkdir()
     (images / "test").symlink_to(images)
-    with within(20):
-        code, out, _ = run_main("check", str(images))
-        assert code == 1
-        assert all(name in out for name in ("pipe.png", "loop.png", "nowhere.png"))
-        with pytest.raises(DataError):
-            dataset.load(images)
+    _, problems, _ = dataset.check(images)
+    for name in ("pipe.png", "loop.png", "nowhere.png"):
+        assert any(name in problem for problem in problems)
 
 
-# --- checkpoints --------------------------------------------------------------------------------------------------
+# --- runs ---------------------------------------------------------------------------------------------------------
 
 
 class Payload:
@@ -170,72 +125,40 @@ def replace(path, content):
     path.write_bytes(content)
 
 
-def payloads():
-    buffer = io.BytesIO()
-    torch.save({"model": Payload(), "digest": "0" * 64}, buffer)
-    legacy = io.BytesIO()
-    torch.save({"model": Payload(), "digest": "0" * 64}, legacy, _use_new_zipfile_serialization=False)
-    pickles = [pickle.dumps(Payload()), pickle.dumps(Payload(), protocol=0), b"\x93NUMPY" + pickle.dumps(Payload())]
-    return [buffer.getvalue(), legacy.getvalue(), *pickles]
-
-
-@pytest.mark.parametrize("name", ["checkpoint.pt", "model.safetensors", "config.json", "history.csv", "f1.csv"])
-def test_pickles_with_code_are_never_run(name, painted, run_copy):
-    for content in payloads():
-        replace(run_copy / name, content)
-        if name != "checkpoint.pt":
-            with pytest.raises(DataError):
-                runs.load_run(run_copy)
-        if name in ("checkpoint.pt", "config.json"):
-            with pytest.raises(DataError):
-                trainer.train_run(painted, run_copy, PRESETS["tiny"], resume=True)
-        assert not Path(os.environ["EVIL"]).exists()
-
-
-def forged(run_copy, change):
-    """Replaces the checkpoint by one with other content and a right checksum."""
-    state = torch.load(run_copy / "checkpoint.pt", weights_only=True)
-    state.pop("digest")
-    state = change(state)
-    if isinstance(state, dict):
-        state["digest"] = checkpoints.digest_of(state)
-    (run_copy / "checkpoint.pt").unlink()
-    torch.save(state, run_copy / "checkpoint.pt")
-
-
-def smaller(optimizer):
-    """An optimizer's state whose moments have lost all but one of their rows."""
-    shrunk = {i: {k: v[:1] if v.ndim else v for k, v in moments.items()} for i, moments in optimizer["state"].items()}
-    return optimizer | {"state": shrunk}
-
-
-def without(state, key):
-    return {name: value for name, value in state.items() if name != key}
-
-
-FORGERIES = [
-    lambda state: [1, 2],
-    lambda state: {},
-    lambda state: without(state, "model"),
-    lambda state: state | {"model": {k: v[:1] for k, v in state["model"].items() if v.ndim}},
-    lambda state: state | {"model": "weights"},
-    lambda state: state | {"losses": "falling"},
-    lambda state: without(state, "losses"),
-    lambda state: state | {"optimizer": {}},
-    lambda state: state | {"optimizer": smaller(state["optimizer"])},
-    lambda state: state | {"f1": [1, 2]},
-    lambda state: state | {"config": 3},
-]
-
-
-def test_checkpoints_with_a_right_checksum_and_wrong_content(painted, run_copy, tmp_path):
-    for number, change in enumerate(FORGERIES):
-        folder = Path(shutil.copytree(run_copy, tmp_path / f"run {number}", copy_function=os.link))
-        forged(folder, change)
+def refused(folder, *calls):
+    for call in calls:
         with pytest.raises(DataError) as caught:
-            trainer.train_run(painted, folder, PRESETS["tiny"], epochs=3, resume=True)
+            call()
         assert str(caught.value).isprintable()
         assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "model.safetensors", "config.json", "history.csv"])
+def test_pickles_with_code_are_never_run(name, run_copy):
+    payloads = [pickle.dumps(Payload()), pickle.dumps(Payload(), protocol=0)]
+    for new in (True, False):
+        buffer = io.BytesIO()
+        torch.save({"model": Payload(), "digest": "0" * 64}, buffer, _use_new_zipfile_serialization=new)
+        payloads.append(buffer.getvalue())
+    for content in payloads:
+        replace(run_copy / name, content)
+        load = trainer.load_checkpoint if name == "checkpoint.pt" else runs.load_run
+        refused(run_copy, lambda load=load: load(run_copy))
+
+
+FORGERIES = [{"model": value} for value in (None, "weights", {})] + [{"losses": "falling"}, {"losses": None}]
+FORGERIES += [{"optimizer": {}}, {"f1": [1, 2]}, {"config": 3}]
+
+
+def test_checkpoints_with_a_right_checksum_and_wrong_content(painted, run_copy):
+    state = torch.load(run_copy / "checkpoint.pt", weights_only=True)
+    del state["digest"]
+    cut = {i: {k: v[:1] if v.ndim else v for k, v in old.items()} for i, old in state["optimizer"]["state"].items()}
+    for change in [*FORGERIES, {"optimizer": state["optimizer"] | {"state": cut}}]:
+        forged = {key: value for key, value in (state | change).items() if value is not None}
+        (run_copy / "checkpoint.pt").unlink()
+        torch.save(forged | {"digest": checkpoints.digest_of(forged)}, run_copy / "checkpoint.pt")
+        refused(run_copy, lambda: trainer.train_run(painted, run_copy, PRESETS["tiny"], epochs=3, resume=True))
 
 
 def test_a_checkpoint_that_inflates(run_copy):
@@ -243,78 +166,24 @@ def test_a_checkpoint_that_inflates(run_copy):
     with zipfile.ZipFile(run_copy / "checkpoint.pt") as whole:
         entries = {info.filename: whole.read(info) for info in whole.infolist() if info.file_size < 100_000}
     (run_copy / "checkpoint.pt").unlink()
-    with zipfile.ZipFile(run_copy / "checkpoint.pt", "w", zipfile.ZIP_DEFLATED) as whole:
-        for name, content in entries.items():
-            whole.writestr(name, content + bytes(20 << 20) if name.endswith("/data.pkl") else content)
+    write_archive(run_copy / "checkpoint.pt", entries, "zip")
     with pytest.raises(DataError, match=r"checkpoint\.pt is damaged \(it is compressed"):
         trainer.load_checkpoint(run_copy)
 
 
-CONFIGS = [
-    "", "[]", "17", "null", "{}", '"text"', "{" * 50_000, "[" * 50_000, "\x00", "NaN",
-    '{"latent_dim": "many"}', '{"latent_dim": -1}', '{"latent_dim": 0}', '{"latent_dim": 1e9}', '{"latent_dim": true}',
-    '{"latent_dim": 100000000}', '{"latent_dim": 3000000}', '{"latent_dim": null}', '{"latent_dim": [500]}',
-    '{"latent_dim": 7}',
-]  # fmt: skip
+CONFIGS = ["", "[]", "17", "{}", "{" * 50_000, "[" * 50_000, "\x00", "NaN"]
+SETTINGS = [("latent_dim", value) for value in ("many", -1, 0, 1e9, True, 10**8, 3_000_000, None, [500], 7)]
+SETTINGS += [(key, value) for key in ("preset", "seed", "epochs", "data_name") for value in (None, 1.5, True, [], {})]
 
 
-def test_configurations_that_are_nonsense(painted, run_copy):
-    for text in CONFIGS:
-        replace(run_copy / "config.json", text.encode())
-        with pytest.raises(DataError) as caught:
-            runs.load_run(run_copy)
-        assert str(caught.value).isprintable()
-        with pytest.raises(DataError):
-            trainer.train_run(painted, run_copy, PRESETS["tiny"], resume=True)
-
-
-@pytest.mark.parametrize("key", ["preset", "seed", "epochs", "data_name", "data", "latent_dim"])
-def test_single_settings_of_a_run_that_are_nonsense(key, run_copy):
-    """A setting of the wrong type is refused; one of the right type can be worked with, however odd it is."""
+def test_configurations_that_are_nonsense(run_copy):
     config = json.loads((run_copy / "config.json").read_text())
-    for value in (None, "\n", -1, 1.5, True, [], {}, 10**30, "x"):
-        replace(run_copy / "config.json", json.dumps(config | {key: value}).encode())
-        if type(value) is type(config[key]) and value != -1 and key != "latent_dim":
-            run = runs.load_run(run_copy)
-            assert run.caption
-            training.split_good(8, run.config["seed"])
-        else:
-            with pytest.raises(DataError) as caught:
-                runs.load_run(run_copy)
-            assert str(caught.value).isprintable()
+    for text in [*CONFIGS, *(json.dumps(config | {key: value}) for key, value in SETTINGS)]:
+        replace(run_copy / "config.json", text.encode())
+        refused(run_copy, lambda: runs.load_run(run_copy))
 
 
-# --- settings and the command line --------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def within(seconds):
-    """Ends what hangs."""
-
-    def stop(*_):
-        raise TimeoutError(f"not done within {seconds} seconds")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def run_main(*arguments):
-    """The command line in this process: (exit code, stdout, stderr)."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = cli.main(list(arguments))
-        except SystemExit as stop:
-            code = stop.code
-    return code, out.getvalue(), err.getvalue()
-
-
-NONSENSE = ["nonsense", "/dev/null", "/proc/self/mem", "\x01", "a" * 5000, "~nobody/x", "-1", "../..", "🥜", " "]
+# --- settings, names, disks ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("variable", ["HAZELNUT_DATA", "HAZELNUT_PRESET", "HAZELNUT_FIGURES", "HAZELNUT_RUN"])
@@ -322,26 +191,22 @@ def test_notebook_variables_that_are_nonsense(variable, painted_folder, tmp_path
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HAZELNUT_PRESET", "tiny")
     monkeypatch.setenv("HAZELNUT_DATA", str(painted_folder))
-    for value in NONSENSE:
+    for value in ("nonsense", "/dev/null", "\x01", "a" * 5000, "~nobody/x", "-1", "🥜"):
         monkeypatch.setenv(variable, value)
         if variable in ("HAZELNUT_FIGURES", "HAZELNUT_RUN"):  # a name that a folder could have is taken
             with contextlib.suppress(DataError):
                 lessons.setup()
         else:
-            with pytest.raises(DataError) as caught:
-                lessons.setup()
-            assert str(caught.value).isprintable()
-            assert variable in str(caught.value) or value in ("../..", " ")
+            refused(variable, lessons.setup)
 
 
 def test_a_cache_that_is_nonsense(images, tmp_path, monkeypatch):
     """Reading images goes on without a cache; a download says so."""
-    archive = write_tar(tmp_path / "a.tar.xz", category_files("hazelnut", SMALL))
-    for value in ("/dev/null", "/dev/null/x", "/proc/self/nothing", "a" * 5000):
+    archive = write_archive(tmp_path / "a.tar.xz", category_files("hazelnut", SMALL))
+    for value in ("/dev/null", "/proc/self/nothing", "a" * 5000):
         monkeypatch.setenv("HAZELNUT_CACHE", value)
         assert len(dataset.load(images).train) == 4
-        with pytest.raises(DataError):
-            download.download(tmp_path / "data", archive=archive, accept_license=True)
+        refused(value, lambda: download.download(tmp_path / "data", archive=archive, accept_license=True))
         assert not (tmp_path / "data").exists()
 
 
@@ -350,35 +215,21 @@ def test_the_whole_way_in_a_folder_of_an_odd_name(painted_folder, tiny_run, tmp_
     name = "--help Nüsse – 榛子 a'b\"c$HOME;x\ny"
     shutil.copytree(painted_folder, tmp_path / name)
     shutil.copytree(tiny_run.folder, tmp_path / f"{name} run")
-    assert run_main("check", "--", name)[0] == 0  # "--": what a shell user writes before a name with a leading dash
-    assert run_main("evaluate", f"--run={name} run", "--json", "out.json", "--", name)[0] == 0
+    assert cli.main(["check", "--", name]) == 0  # "--": what a shell user writes before a name with a leading dash
+    assert cli.main(["evaluate", f"--run={name} run", "--json", "out.json", "--", name]) == 0
     assert json.loads(Path("out.json").read_text(encoding="utf-8"))["data"] == name
 
 
-def test_names_that_are_too_long(painted_folder, tmp_path):
-    name = "a" * 5000
-    for arguments in (
-        ["check", name],
-        ["train", name, "--run", str(tmp_path / "run")],
-        ["evaluate", name, "--run", name],
-    ):
-        assert run_main(*arguments)[0] == 1
-    for command in ("train", "evaluate", "figures"):
-        code, _, err = run_main(command, str(painted_folder), "--run", name)
-        assert code == 1
-        assert err.splitlines()[-1].startswith("hazelnut-ae: ")
-
-
-def test_a_read_only_place_for_the_run(painted_folder, tmp_path):
+def test_places_where_no_run_can_be(painted_folder, tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
-    for place in ("/proc/run", "/dev/null/run", str(tmp_path / "file"), str(tmp_path / "file/run")):
-        code, _, err = run_main("train", str(painted_folder), "--run", place, "--preset", "tiny", "--epochs", "1")
-        assert code == 1, place
-        assert err.splitlines()[-1].startswith("hazelnut-ae: ")
+    for place in ("/proc/run", "/dev/null/run", str(tmp_path / "file"), "a" * 5000):
+        assert cli.main(["train", str(painted_folder), "--run", place, "--preset", "tiny", "--epochs", "1"]) == 1
+        assert cli.main(["evaluate", str(painted_folder), "--run", place]) == 1
+        assert capsys.readouterr().err.splitlines()[-1].startswith("hazelnut-ae: ")
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-def test_a_real_full_disk_for_the_cache_and_for_the_run(tiny_disk, painted_folder, tmp_path, monkeypatch, capsys):
+def test_a_real_full_disk_for_the_cache_and_for_the_run(tiny_disk, painted_folder, monkeypatch, capsys):
     """Without room for its cache the reader goes on without; a run that cannot be kept says so and leaves no half."""
     monkeypatch.setenv("HAZELNUT_CACHE", str(tiny_disk / "cache"))
     loaded = dataset.load(painted_folder)
@@ -389,17 +240,3 @@ def test_a_real_full_disk_for_the_cache_and_for_the_run(tiny_disk, painted_folde
     left = files_below(tiny_disk)
     assert "run/checkpoint.pt" not in left
     assert not [name for name in left if name.endswith((".tmp", ".npy"))]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_four_processes_read_the_same_folder_for_the_first_time(painted_folder, tmp_path):
-    context = multiprocessing.get_context("fork")
-    with context.Pool(4) as pool:
-        answers = pool.map(fingerprint_of, [painted_folder] * 4, chunksize=1)
-    assert len(set(answers)) == 1
-    names = sorted(Path(name).name for name in files_below(tmp_path / "cache"))
-    assert names == ["images.npy", "masks.npy", "set.json"]
-
-
-def fingerprint_of(folder):
-    return dataset.load(folder).fingerprint

@@ -40,10 +40,8 @@ HAZELNUT_TOY = Source(
         "https://openvinotoolkit.github.io/anomalib/_downloads/3f2af1d7748194b18c2177a34c03a2c4/hazelnut_toy.zip",
     ),
 )
-CATEGORIES = (
-    *("bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut", "pill", "screw", "tile"),
-    *("toothbrush", "transistor", "wood", "zipper"),
-)
+CATEGORIES = "bottle cable capsule carpet grid hazelnut leather metal_nut pill screw tile toothbrush".split()
+CATEGORIES += ["transistor", "wood", "zipper"]
 SOURCES = {**dict.fromkeys(CATEGORIES, MVTEC_AD), "hazelnut_toy": HAZELNUT_TOY}
 DEFECTS = {"crack": 18, "cut": 17, "hole": 18, "print": 17}
 HAZELNUT_COUNTS = {f"{split}/{defect}": n for split in ("ground_truth", "test") for defect, n in DEFECTS.items()}

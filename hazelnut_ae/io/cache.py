@@ -9,11 +9,8 @@ import json
 import os
 import re
 import shutil
-import stat
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
@@ -149,76 +146,49 @@ def _publish(building, final, bits, fingerprint):
 # --- hazelnut-ae cache --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Kept:
-    """One entry of the cache: its category, its path, its size in bytes, and the time of its newest file."""
-
-    category: str
-    path: Path
-    size: int
-    changed: float
-
-
 def kept():
-    """All entries of the cache as a list of `Kept`; links are not followed, files that others put there left out."""
-    found = []
-    for folder in _folder_content(cache_folder()):
-        if folder.is_dir() and not folder.is_symlink():
-            paths = [path for path in _folder_content(folder) if NAME.search(path.name) and path.suffix != ".lock"]
-            found += [Kept(folder.name, path, *_size_and_time(path)) for path in paths]
-    return found
-
-
-def _folder_content(folder):
+    """All entries of the cache as [(category, path, bytes)]; links are not followed, files of others left out."""
     try:
-        return sorted(folder.iterdir())
-    except FileNotFoundError:
-        return []
+        folders = sorted(cache_folder().iterdir()) if cache_folder().exists() else []
+        folders = [path for path in folders if path.is_dir() and not path.is_symlink()]
+        paths = [path for folder in folders for path in sorted(folder.iterdir())]
     except OSError as error:
-        raise DataError(f"{folder} cannot be read ({error.strerror}); set HAZELNUT_CACHE to another folder.") from error
+        remedy = "set HAZELNUT_CACHE to another folder"
+        raise DataError(f"{error.filename} cannot be read ({error.strerror}); {remedy}.") from error
+    paths = [path for path in paths if NAME.search(path.name) and path.suffix != ".lock"]
+    files = {path: [file for file in (path, *path.rglob("*")) if os.path.lexists(file)] for path in paths}
+    return [(path.parent.name, path, sum(file.lstat().st_size for file in files[path])) for path in paths]
 
 
-def _size_and_time(path):
-    """Bytes of a file or of all files of a folder, and the time of the newest."""
-    inside = [Path(parent, name) for parent, _, names in os.walk(path) for name in names]
-    status = [file.lstat() for file in [path, *inside] if os.path.lexists(file)]
-    size = sum(one.st_size for one in status if not stat.S_ISDIR(one.st_mode))
-    return size, max((one.st_mtime for one in status), default=0.0)
-
-
-def clear(entries):
-    """Removes entries of the cache; returns those that stay because something uses them."""
-    stay = []
-    for one in entries:
-        try:
-            with filelock.FileLock(f"{one.path}.lock", timeout=0):  # the lock of whoever builds or uses it
-                if one.path.is_dir() and not one.path.is_symlink():
-                    shutil.rmtree(one.path)
-                else:
-                    one.path.unlink(missing_ok=True)
-        except (OSError, filelock.Timeout):
-            stay.append(one)
-    return stay
+def _remove(path):
+    """Removes an entry; returns False if it stays because something uses it."""
+    try:
+        with filelock.FileLock(f"{path}.lock", timeout=0):  # the lock of the process that builds or uses it
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        return True
+    except (OSError, filelock.Timeout):
+        return False
 
 
 def run(arguments):
     """`hazelnut-ae cache`: lists the entries, or with --clear says what goes and removes it."""
     entries = kept()
-    unknown = set(arguments.clear or []) - {one.category for one in entries}
-    if unknown:
-        known = ", ".join(sorted({one.category for one in entries})) or "none, it is empty"
-        raise DataError(f"The cache has no category {min(unknown)!r}; it has: {known}.")
-    if arguments.clear:
-        entries = [one for one in entries if one.category in arguments.clear]
-    for one in entries:
-        days = max(time.time() - one.changed, 0) / 86400
-        print(printable(f"{one.category:12} {one.path.name:40} {one.size / 1e6:9.1f} MB {days:6.1f} days"))
-    megabytes = sum(one.size for one in entries) / 1e6
+    known = {category for category, _, _ in entries}
+    for category in set(arguments.clear or []) - known:
+        names = ", ".join(sorted(known)) or "none, it is empty"
+        raise DataError(f"The cache has no category {category!r}; it has: {names}.")
+    entries = [entry for entry in entries if not arguments.clear or entry[0] in arguments.clear]
+    for category, path, size in entries:
+        print(printable(f"{category:12} {path.name:40} {size / 1e6:9.1f} MB"))
     if arguments.clear is None:
+        megabytes = sum(size for _, _, size in entries) / 1e6
         print(f"{cache_folder()} holds {len(entries)} entries, {megabytes:.1f} MB; --clear removes them.")
         return 0
-    stay = clear(entries)
-    for one in stay:
-        print(printable(f"{one.path} stays: another program uses it, or it cannot be removed."))
+    stay = [path for _, path, _ in entries if not _remove(path)]
+    for path in stay:
+        print(printable(f"{path} stays: another program uses it, or it cannot be removed."))
     print(f"Removed {len(entries) - len(stay)} of {len(entries)} entries; they are made again when they are needed.")
     return 1 if stay else 0

@@ -34,7 +34,8 @@ def atomic_path(path):
         yield Path(temporary)
         with open(temporary, "r+b") as file:  # the bytes must be on the disk before the name is; Windows wants a "+"
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.umask(mask := os.umask(0))
+        os.chmod(temporary, 0o666 & ~mask)
         replace(temporary, path)
     except OSError as error:
         raise DataError(
@@ -96,12 +97,6 @@ def print_anywhere():
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):  # a notebook's stream, or a closed one
             stream.reconfigure(errors="replace")
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def first_line(error):

@@ -61,10 +61,10 @@ def test_links_are_not_followed_and_files_of_others_stay(folder, tmp_path):
     (run / "inside").symlink_to(outside)  # a link in an entry
     (folder / "runs" / "0123456789ab").symlink_to(outside)  # an entry that is a link
     (folder / "runs" / "holidays").mkdir()
-    (folder / "accepted_licenses.json").write_text("[]")
+    (folder / "accepted_licenses.txt").write_text("CC0")
     assert cli.main(["cache", "--clear"]) == 0
     assert precious.read_text() == "years of work"
-    assert sorted(path.name for path in folder.iterdir()) == ["accepted_licenses.json", "linked", "runs"]
+    assert sorted(path.name for path in folder.iterdir()) == ["accepted_licenses.txt", "linked", "runs"]
     assert [path.name for path in (folder / "runs").iterdir() if path.suffix != ".lock"] == ["holidays"]
 
 

@@ -33,19 +33,6 @@ def test_json_that_is_damaged_is_refused_with_the_remedy(tmp_path):
             files.read_json(path, "train again.")
 
 
-def test_replace_is_tried_again_while_another_program_reads_the_target(tmp_path, monkeypatch):
-    real, refused = os.replace, [PermissionError(13, "in use")] * 2
-
-    def replace(*names):
-        if refused:
-            raise refused.pop()
-        real(*names)
-
-    monkeypatch.setattr(os, "replace", replace)
-    files.write_json(tmp_path / "a.json", {})
-    assert files.read_json(tmp_path / "a.json", "") == {}
-
-
 def test_a_folder_or_nothing_in_place_of_an_image_is_named(tmp_path):
     for path in (tmp_path, tmp_path / "nothing.png"):
         with pytest.raises(DataError, match=r"cannot be opened .*; name an image file that you may read"), opened(path):
