@@ -1,9 +1,7 @@
 """What is shown of one image: boxes around its defective regions, its heat map, the overlay, two thumbnails."""
 
 import base64
-import hashlib
 import io
-from pathlib import Path
 
 import numpy as np
 from matplotlib import colormaps
@@ -23,11 +21,9 @@ def regions(mask, size):
     Returns the number of regions; boxes {"x", "y", "width", "height", "share" of the area} of the 10 largest, in pixels
     of the image file, whose size is (width, height); and the mask of these 10.
     """
-    rows, columns = mask.shape
-    width, height = size
+    (rows, columns), (width, height), boxes = mask.shape, size, []
     labels = label(mask, connectivity=2)
     found = sorted(regionprops(labels), key=lambda one: (-one.area, one.label))
-    boxes = []
     for one in found[:BOXES]:
         top, left, bottom, right = one.bbox  # of the map; the lower right edge is just outside
         x, y = left * width // columns, top * height // rows
@@ -40,11 +36,6 @@ def enlarged(values, shown):
     """A map or mask [H, W] at the size of a picture [3, h, w]: float32 [h, w]."""
     size = shown.shape[2], shown.shape[1]
     return np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
-
-
-def glow(anomaly_map, tau, typical):
-    """Brightness of each pixel in [0, 1]: 0 for a typical good one, 0.5 at τ; the same scale for all images."""
-    return np.clip((anomaly_map - typical) / max(2 * (tau - typical), 1e-6), 0, 1)
 
 
 def heat(strength):
@@ -88,9 +79,3 @@ def encoded(image, file_format, **options):
     buffer = io.BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
-
-
-def file_name(path):
-    """A name for an image's pictures that is valid on any disk and that no other image has."""
-    stem = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in Path(path).stem)[:40]
-    return f"{stem}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"

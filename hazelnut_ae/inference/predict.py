@@ -4,6 +4,8 @@ Images are scored in batches of 32; a batch is on the disk before the next begin
 is scored whole, so a command that goes on ends with the same bytes as one that was never stopped.
 """
 
+import contextlib
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,14 +35,12 @@ class Outcome:
 
     def lines(self):
         """Yields what the command line prints, the worst news last."""
-        verb = "is" if self.defective == 1 else "are"
-        said = f"{self.defective} of {self.defective + self.good} images {verb} defective"
-        yield f"{said}, with a score above τ = {self.image_tau:.4g}."
+        count, verb = self.defective + self.good, "is" if self.defective == 1 else "are"
+        yield f"{self.defective} of {count} images {verb} defective, with a score above τ = {self.image_tau:.4g}."
         yield from map(str, self.written)
         yield from self.notes
         if self.unreadable:
-            yield f"{len(self.unreadable)} more could not be read:"
-            yield from map(str, self.unreadable.values())
+            yield from (f"{len(self.unreadable)} more could not be read:", *map(str, self.unreadable.values()))
 
 
 def predict(
@@ -82,7 +82,8 @@ def predict_paths(detector: LoadedDetector, paths, out, pictures=True, name="", 
         table.write_csv(written[1], rows, unreadable)
         table.write_json(written[2], about, rows, unreadable)
     finally:
-        journal.close()
+        with contextlib.suppress(OSError):  # a full disk, which `append` has reported
+            journal.file.close()
     defective = int((scores > detector.image_tau).sum())
     return Outcome(defective, len(scores) - defective, detector.image_tau, unreadable, written, list(notes))
 
@@ -106,8 +107,8 @@ def score_missing(detector, paths, journal, pictures):
                     journal.append(pool.map(lambda job: entry_of(*job, detector, pictures and journal.folder), jobs))
                 bar.update(len(missing.intersection(batch)))
     except KeyboardInterrupt:
-        done = f"{len(journal.done)} of {len(paths)} images"
-        raise Interrupted(f"Stopped with {done} done; the same command goes on.") from None
+        said = f"Stopped with {len(journal.done)} of {len(paths)} images done; the same command goes on."
+        raise Interrupted(said) from None
     return unreadable
 
 
@@ -115,28 +116,21 @@ def entry_of(path, photograph, row, detector, folder):
     """An image's line in the journal, from its row of `Predictions`; its pictures are written first, if in a folder."""
     score, anomaly_map, mask = row  # a number, float32 [256, 256], bool [256, 256]
     count, boxes, largest = drawing.regions(mask, photograph.size)
-    strength = drawing.enlarged(anomaly_map, photograph.shown)  # float32 [h, w]
-    strength = drawing.glow(strength, detector.tau, detector.calibration.typical)
+    # 0 at a typical good pixel, 0.5 at τ: the same brightness for all images
+    typical, strength = detector.calibration.typical, drawing.enlarged(anomaly_map, photograph.shown)  # float32 [h, w]
+    strength = np.clip((strength - typical) / max(2 * (detector.tau - typical), 1e-6), 0, 1)
     overlay = drawing.overlay(photograph.shown, strength, largest)
-    files = {}
+    # valid on any disk, and no other image has it
+    stem = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in Path(path).stem)[:40]
+    files, stem = {}, f"pictures/{stem}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
     for name, picture in {"heat_map": drawing.heat(strength), "overlay": overlay}.items() if folder else ():
-        content, file = (
-            drawing.encoded(picture, "PNG", compress_level=4),
-            f"pictures/{drawing.file_name(path)}.{name}.png",
-        )
-        write_bytes(folder / file, content)
+        content, file = drawing.encoded(picture, "PNG", compress_level=4), f"{stem}.{name}.png"
+        try:  # the journal names the file only afterwards: half of one is written again
+            (folder / file).parent.mkdir(exist_ok=True)
+            (folder / file).write_bytes(content)
+        except OSError as error:
+            raise table.not_written(folder / file, error) from error
         files[name] = file, len(content)
     thumbnails = [drawing.thumbnail(picture) for picture in (drawing.image_of(photograph.shown), overlay)]
     values = path, photograph.stamp, photograph.size, float(score), float(mask.mean()), count, boxes, files, thumbnails
     return dict(zip(table.KEYS, values, strict=True))
-
-
-def write_bytes(path, content):
-    """Writes a file that the journal names only afterwards: half of one is written again."""
-    try:
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise DataError(
-            f"{path} could not be written ({error.strerror}); free some space, then the same command goes on."
-        ) from error
