@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from hazelnut_ae import results
 from hazelnut_ae.augmentation import ALL_AUGMENTATIONS, AUGMENTATION_PRESETS
-from hazelnut_ae.comparison.autoencoders import ROTATE_FLIP_SHIFT
+from hazelnut_ae.comparison.autoencoders import TURN
 from hazelnut_ae.comparison.systems import ALL_SYSTEMS, SYSTEMS, new_detector, options_of
 from hazelnut_ae.detection import Prediction
 from hazelnut_ae.engine import run_data, runs
@@ -124,7 +124,7 @@ def maps_of(detector, dataset, good):
     return arrays, {"tau_label_free": tau, "predict_s": seconds, "peak_gb": peak_memory_gb()}
 
 
-def fit(dataset, folder, name, setting="quick", augment=ROTATE_FLIP_SHIFT, seed=0, device="cpu"):
+def fit(dataset, folder, name, setting="quick", augment=TURN, seed=0, device="cpu"):
     """Fits a system to the good images that are not held out, or loads it from `folder`; arguments as for `compare`.
 
     Only one process fits: another one that wants the same system waits and loads it.
@@ -166,7 +166,7 @@ def file_of(folder, name, setting, augment, seed):
     return Path(folder) / f"{name}-{setting}-{short_name(augment)}-{seed}.safetensors"
 
 
-def predict(dataset, folder, name, setting="quick", augment=ROTATE_FLIP_SHIFT, seed=0, device="cpu"):
+def predict(dataset, folder, name, setting="quick", augment=TURN, seed=0, device="cpu"):
     """Computes a system's maps and scores, or loads them from `folder`; arguments as for `fit`.
 
     Returns:

@@ -38,7 +38,7 @@ def near_duplicates(train, test):
     """
     if len(train) < 3:
         return [], []
-    train, test = (normalized(shrink(images)).reshape(len(images), -1) for images in (train, test))  # [N, D], [M, D]
+    train, test = (normalized(shrink(images)).reshape(-1, 3 * SIDE**2) for images in (train, test))  # [N, D], [M, D]
     within, across = (np.sqrt(np.maximum(2 - 2 * rows @ train.T, 0)) for rows in (train, test))  # [N, N], [M, N]
     np.fill_diagonal(within, np.inf)
     limit = DUPLICATE * np.median(within.min(axis=1))  # parts may all look alike

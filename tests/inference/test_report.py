@@ -103,11 +103,9 @@ def test_more_images_than_pictures(redness, photographs, tmp_path, monkeypatch):
 
 def test_the_histogram_holds_all_scores_between_round_numbers_and_shows_a_single_image():
     for values in ([0.1, 0.9], [0.345], [0.0], [-3.0, 1e6], [1e-9, 2e-9], [10.5, 20.0, 12.0], [5, 5]):
-        low, high, ticks = report.axis(values)
-        assert low <= min(values) <= max(values) <= high
-        assert low < high
-        assert 2 <= len(ticks) <= 9
-        assert (float(ticks[0]), float(ticks[-1])) == (pytest.approx(low), pytest.approx(high))
+        ticks = report.axis(values)
+        assert ticks[0] <= min(values) <= max(values) <= ticks[-1]
+        assert 2 <= len(ticks) <= 10
     path = report.bars(np.array([0.5] * 1000 + [0.9]), 0, 1, 100)
     assert [float(height) for height in re.findall(r"120v(-?[\d.]+)", path)] == [-100.0, -3.0]
     assert report.bars(np.array([]), 0, 1, 100) == ""
