@@ -97,8 +97,7 @@ def test_words(defects):
     good, bad = defects.count("good"), len(defects) - defects.count("good")
     if not defects:
         return "none. Training needs none, but evaluate needs good and defective ones."
-    missing = "" if good else " Without good ones (in test/good) evaluate cannot measure false alarms."
-    missing += "" if bad else " Without defective ones evaluate cannot measure what is found."
+    missing = "" if good and bad else " Evaluate needs both to measure false alarms (test/good) and what is found."
     return f"{good} good and {bad} defective.{missing}"
 
 

@@ -42,9 +42,9 @@ class Exported(nn.Module):
 
     def forward(self, images):
         found = self.network(images if images.dtype == torch.float32 else images.float() / 255)
-        maps, scores = found if isinstance(found, tuple) else (found, None)  # [N, 256, 256], [N]
-        if scores is None:  # as `metrics.image_scores`
-            scores = maps.flatten(1).topk(IMAGE_SCORE_PIXELS).values.double().mean(dim=1)
+        if not isinstance(found, tuple):  # as `metrics.image_scores`
+            found = found, found.flatten(1).topk(IMAGE_SCORE_PIXELS).values.double().mean(dim=1)
+        maps, scores = found  # [N, 256, 256], [N]
         masks, defective = maps > self.pixel_threshold, scores > self.image_threshold
         return scores, defective, maps, masks, self.pixel_threshold, self.image_threshold
 

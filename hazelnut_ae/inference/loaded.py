@@ -42,12 +42,11 @@ def load_detector(run: str | Path, tau: float | None = None, image_tau: float | 
     """
     detector = runs.load_run(run).detector
     try:
-        known = calibration.read(run, detector)
+        return LoadedDetector(detector, calibration.read(run, detector), tau, image_tau)
     except DataError:
         if tau is None or image_tau is None:
             raise
-        known = Calibration(tau, image_tau)
-    return LoadedDetector(detector, known, tau, image_tau)
+        return LoadedDetector(detector, Calibration(tau, image_tau))
 
 
 class LoadedDetector:

@@ -46,10 +46,7 @@ def heat(strength):
 
 
 def overlay(shown, strength, largest):
-    """The heat over the grey image, with a light line around the largest regions, as a Pillow image.
-
-    shown: uint8 [3, h, w]; strength: [h, w] in [0, 1]; largest: mask of the regions, bool [H, W].
-    """
+    """The heat [h, w] over an image [3, h, w], with a line around the regions, bool [H, W], as a Pillow image."""
     picture = figures.overlay(shown, strength, 1)  # float [3, h, w]
     inside = enlarged(largest, shown) > 0.5
     line = binary_dilation(inside) & ~inside

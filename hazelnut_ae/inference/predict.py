@@ -1,11 +1,12 @@
 """`hazelnut-ae predict`: any number of new images through a run, into tables, pictures and a report.
 
-Images are scored in batches of 32; a batch is on the disk before the next begins. A batch of which something is missing
-is scored whole, so a command that goes on ends with the same bytes as one that was never stopped.
+Each batch of 32 is on the disk before the next begins. A batch of which something is missing is scored whole, so a
+command that goes on ends with the same bytes as one that was never stopped.
 """
 
 import contextlib
 import hashlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +38,7 @@ class Outcome:
         """Yields what the command line prints, the worst news last."""
         count, verb = self.defective + self.good, "is" if self.defective == 1 else "are"
         yield f"{self.defective} of {count} images {verb} defective, with a score above τ = {self.image_tau:.4g}."
-        yield from map(str, self.written)
-        yield from self.notes
+        yield from [*map(str, self.written), *self.notes]
         if self.unreadable:
             yield from (f"{len(self.unreadable)} more could not be read:", *map(str, self.unreadable.values()))
 
@@ -62,9 +62,8 @@ def predict(
         Interrupted: Ctrl-C; the same call goes on.
     """
     paths, skipped = images.listed(inputs, out)
-    detector = load_detector(run, tau, image_tau)
     notes = [f"{skipped} files that are no PNG, JPEG, BMP or TIFF were skipped."] if skipped else []
-    return predict_paths(detector, paths, out, pictures, str(run), notes)
+    return predict_paths(load_detector(run, tau, image_tau), paths, out, pictures, str(run), notes)
 
 
 def predict_paths(detector: LoadedDetector, paths, out, pictures=True, name="", notes=()) -> Outcome:
@@ -120,9 +119,8 @@ def entry_of(path, photograph, row, detector, folder):
     typical, strength = detector.calibration.typical, drawing.enlarged(anomaly_map, photograph.shown)  # float32 [h, w]
     strength = np.clip((strength - typical) / max(2 * (detector.tau - typical), 1e-6), 0, 1)
     overlay = drawing.overlay(photograph.shown, strength, largest)
-    # valid on any disk, and no other image has it
-    stem = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in Path(path).stem)[:40]
-    files, stem = {}, f"pictures/{stem}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", Path(path).stem)[:40]  # valid on any disk; with the hash no other image's
+    files, stem = {}, f"pictures/{name}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
     for name, picture in {"heat_map": drawing.heat(strength), "overlay": overlay}.items() if folder else ():
         content, file = drawing.encoded(picture, "PNG", compress_level=4), f"{stem}.{name}.png"
         try:  # the journal names the file only afterwards: half of one is written again

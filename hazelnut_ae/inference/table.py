@@ -41,10 +41,8 @@ class Journal:
             raise DataError(f"{folder} cannot be used ({error.strerror}); choose another folder for --out.") from error
         if self.file.readline() != header:
             self.file.close()
-            raise DataError(
-                f"{folder} holds predictions of another run, with another --tau or choice of --no-pictures, or other "
-                "files; choose a new folder for --out."
-            )
+            other = "predictions of another run, with another --tau or choice of --no-pictures, or other files"
+            raise DataError(f"{folder} holds {other}; choose a new folder for --out.")
         for left in self.folder.glob(".*.tmp"):  # of a table that a kill left half written
             left.unlink()
         wanted = set(paths)
@@ -102,8 +100,7 @@ def row_of(entry, image_tau):
 def write_csv(path, rows, unreadable):
     """Writes a row per image, then those that cannot be read, {path: DataError}.
 
-    A box is written 40x22+12+30: width, height, x, y in pixels of the file. Text that a spreadsheet could take for a
-    formula gets an apostrophe before it, and characters that a terminal could obey are escaped.
+    A box is written 40x22+12+30: width, height, x, y in pixels of the file.
     """
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8-sig") as file:
         # the byte order mark lets a spreadsheet see UTF-8; quotes protect cells where columns end at a semicolon
@@ -118,7 +115,7 @@ def write_csv(path, rows, unreadable):
 
 
 def as_text(text):
-    """Text that no spreadsheet computes with."""
+    """Text that no spreadsheet computes with, and no terminal obeys."""
     text = printable(text)
     return f"'{text}" if text.startswith(FORMULA) else text
 

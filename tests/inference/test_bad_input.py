@@ -82,14 +82,6 @@ def test_an_out_that_is_something_else(tiny_run, tmp_path, capsys):
         assert (tmp_path / "logs" / "journal.jsonl").read_text() == content
 
 
-def test_a_full_disk_is_one_sentence(redness, tiny_disk, tmp_path):
-    paths = [str(tmp_path / f"{i}.png") for i in range(3)]
-    for path in paths:
-        Image.fromarray(np.random.default_rng(0).integers(0, 255, (512, 512, 3), dtype=np.uint8)).save(path)
-    with pytest.raises(DataError, match=r"could not be written \(No space left on device\)"):
-        predict_paths(redness, paths, tiny_disk / "out")
-
-
 def test_an_out_of_another_run_or_settings_is_refused(redness, photographs, tmp_path):
     paths, out = inputs.listed([photographs], "nowhere")[0][:3], tmp_path / "out"
     predict_paths(redness, paths, out)
@@ -207,18 +199,3 @@ def test_odd_names_are_text_everywhere_and_make_tame_files(redness, tmp_path, mo
     pictures = [path.name for path in (tmp_path / "out" / "pictures").iterdir()]
     assert len(pictures) == 2 * len(odd)
     assert all(name.isascii() and name.isprintable() and not set(name) & set("<>:\"'/\\|?*= ") for name in pictures)
-
-
-def test_an_image_that_changes_while_it_is_read_is_read_again(redness, tmp_path, monkeypatch):
-    path = spotted(tmp_path / "x.png", red=20)
-    plain = inputs.rgb_at
-
-    def slow(image, size, name=""):
-        if size == (256, 256):
-            spotted(tmp_path / "x.png", size=(65, 48), red=255)
-        return plain(image, size, name)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(inputs, "rgb_at", slow)
-        assert predict_paths(redness, [path], tmp_path / "out").defective == 0
-    assert predict_paths(redness, [path], tmp_path / "out").defective == 1
