@@ -111,8 +111,7 @@ class AnoGAN(Detector):
 
             self.discriminator.requires_grad_(False)  # it only passes the gradient on to the generator
             with autocast(self.device):
-                says_fake = self.discriminator(fake)  # [B]
-            loss_g = cross_entropy(says_fake, 1)
+                loss_g = cross_entropy(self.discriminator(fake), 1)
             optimizer_g.zero_grad()
             loss_g.backward()
             optimizer_g.step()
@@ -131,10 +130,7 @@ class AnoGAN(Detector):
         return ((images.float().cpu() + 1) * 127.5).round().to(torch.uint8).contiguous().numpy()
 
     def search(self, x):
-        """Searches for the generated images nearest to x, as one batch: each image has its own z.
-
-        x: float32, shape (N, 3, 128, 128), in [−1, 1]. Returns images of that shape, and the mean loss of each step.
-        """
+        """Returns the generated images nearest to x, float32 [N, 3, 128, 128] in [−1, 1], and each step's mean loss."""
         self.networks.eval().requires_grad_(False)
         z = self.noise(len(x), -1_000_003 - self.seed).requires_grad_()
         optimizer = torch.optim.Adam([z], lr=0.02)

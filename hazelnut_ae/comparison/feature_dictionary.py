@@ -80,8 +80,7 @@ class FeatureDictionary(Detector):
             features.append(self.describe(patches[chosen]))
         features = torch.cat(features).numpy()  # [all patches, D]
         pca = PCA(VARIANCE, svd_solver="full").fit(features)
-        reduced = pca.transform(features)  # [all patches, about 100]
-        kmeans = KMeans(CENTRES, n_init=5, random_state=self.seed).fit(reduced)
+        kmeans = KMeans(CENTRES, n_init=5, random_state=self.seed).fit(pca.transform(features))
         self.mean = torch.from_numpy(pca.mean_).float()  # [D]
         self.components = torch.from_numpy(pca.components_).float()  # [about 100, D]
         self.centres = torch.from_numpy(kmeans.cluster_centers_).float()  # [10, about 100]

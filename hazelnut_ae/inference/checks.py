@@ -32,10 +32,7 @@ def normalized(images):
 
 
 def near_duplicates(train, test):
-    """Finds images uint8 [N, 3, 256, 256] that show the same photograph, or nearly, at any brightness and contrast.
-
-    Returns pairs [row of test, row of train], and pairs [row, later row] within train.
-    """
+    """Pairs of nearly the same image uint8 [N, 3, 256, 256]: [row of test, of train], and [row, later row] of train."""
     if len(train) < 3:
         return [], []
     train, test = (normalized(shrink(images)).reshape(-1, 3 * SIDE**2) for images in (train, test))  # [N, D], [M, D]

@@ -39,7 +39,7 @@ def enlarged(values, shown):
 
 
 def heat(strength):
-    """Strength [h, w] in [0, 1] as a Pillow image whose lightness grows with it, so that it reads in grey, too."""
+    """Strength [h, w] in [0, 1] as a Pillow image whose lightness grows with it."""
     image = Image.fromarray((255 * strength + 0.5).astype(np.uint8))
     image.putpalette((255 * colormaps["inferno"](np.arange(256))[:, :3] + 0.5).astype(np.uint8).tobytes())
     return image  # a byte for each pixel and a palette: a third of the size

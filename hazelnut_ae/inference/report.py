@@ -21,10 +21,7 @@ COLOURS = {"good": (figures.BLUE, figures.SKY), "defective": (figures.VERMILION,
 
 
 def write(path, name, detector, journal, scored, scores, unreadable):
-    """Writes the page for the images of these paths and their scores [N].
-
-    The journal's lines are read one by one, so that memory does not hold the pictures.
-    """
+    """Writes the page for these paths and their scores [N]; memory never holds all pictures."""
     tau, order = detector.image_tau, np.argsort(-scores, kind="stable")
     held_out = np.sort(np.array(detector.calibration.held_out_scores))[::-1]
     ticks = axis([*scores, *held_out, tau])
