@@ -51,8 +51,7 @@ class Orientation(NamedTuple):
 def orientation(images):
     """Measures how parts are turned in good images, uint8 [N, 3, 256, 256], by fitting pairs of images to each other.
 
-    Only fine details count, because light differs across an image whatever the part does. The answer is None where
-    there are fewer than 4 images or nothing to see.
+    Only fine details count, because light differs across an image. None: fewer than 4 images, or nothing to see.
     """
     small = shrink(images[:: -(-len(images) // LOOKED_AT) or 1])  # float32 [n, 3, 32, 32], n ≤ 24
     if len(images) < FEWEST or small.std(axis=(1, 2, 3)).max() < 1:  # of 255

@@ -16,10 +16,9 @@ THUMBNAIL_BYTES = 20_000  # at most, so that 1,000 images with two of them stay 
 
 
 def regions(mask, size):
-    """Finds the connected regions of a mask bool [H, W]; pixels that touch at a corner belong together.
+    """Counts the connected regions of a mask bool [H, W]; pixels that touch at a corner belong together.
 
-    Returns the number of regions; boxes {"x", "y", "width", "height", "share" of the area} of the 10 largest, in pixels
-    of the image file, whose size is (width, height); and the mask of these 10.
+    Returns the number, boxes of the 10 largest in pixels of a file of this size (width, height), and their mask.
     """
     (rows, columns), (width, height), boxes = mask.shape, size, []
     labels = label(mask, connectivity=2)

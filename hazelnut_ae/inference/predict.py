@@ -30,7 +30,7 @@ class Outcome:
     defective: int
     good: int
     image_tau: float  # the threshold between the two
-    unreadable: dict[str, DataError]  # by path
+    unreadable: dict[str, DataError]  # by path; they do not stop the others
     written: list[Path]  # the report and the tables
     notes: list[str]  # further sentences for the user
 
@@ -47,8 +47,6 @@ def predict(
     inputs: list, run: str | Path, out: str | Path, tau: float | None = None, image_tau=None, pictures: bool = True
 ) -> Outcome:
     """Scores images and writes predictions.csv, predictions.json, report.html and pictures/ into `out`.
-
-    An image that cannot be read is listed in the `Outcome` and does not stop the others.
 
     Args:
         inputs: image files, folders of them, or patterns.

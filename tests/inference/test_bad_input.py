@@ -5,7 +5,6 @@ import html
 import json
 import os
 import re
-import shutil
 import struct
 import sys
 import zlib
@@ -56,16 +55,6 @@ def test_no_images_no_folder_no_run(tiny_run, tmp_path, capsys):
     assert "nul\\x00l does not exist" in sentence([tmp_path / "nul\0l", "--run", run, "--out", out], capsys)
     assert "no finished run" in sentence([image, "--run", tmp_path / "no run", "--out", out], capsys)
     assert not out.exists()
-
-
-def test_a_run_without_thresholds_says_what_to_do(tiny_run, tmp_path, capsys):
-    run = shutil.copytree(tiny_run.folder, tmp_path / "run")
-    (run / "thresholds.json").unlink()
-    image = spotted(tmp_path / "x.png")
-    said = sentence([image, "--run", run, "--out", tmp_path / "out"], capsys)
-    assert "holds no thresholds; run hazelnut-ae evaluate DIR --run" in said
-    given = ["--tau", "0.2", "--image-tau", "0.4"]
-    assert main(["predict", image, "--run", str(run), "--out", str(tmp_path / "out"), *given]) == 0
 
 
 def test_an_out_that_is_something_else(tiny_run, tmp_path, capsys):
