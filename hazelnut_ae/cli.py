@@ -121,9 +121,10 @@ def check(arguments):
 
 @command("say what to choose for the images of a data folder, and why (the closing part of check)", FOLDER)
 def advise(arguments):
-    from hazelnut_ae.inference import advice
+    from hazelnut_ae import dataset
+    from hazelnut_ae.inference.advice import advice
 
-    print("\n".join(advice.advise(arguments.folder).lines()))
+    print("\n".join(advice(dataset.load(arguments.folder), arguments.folder).lines()))
 
 
 @command(

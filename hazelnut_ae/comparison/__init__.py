@@ -10,19 +10,6 @@ from hazelnut_ae.comparison.figure import maps_figure, one_of_each, samples_figu
 from hazelnut_ae.comparison.systems import SETTING_NAMES, SYSTEMS, new_detector
 
 __all__ = [
-    "SETTING_NAMES",
-    "SYSTEMS",
-    "article",
-    "compare",
-    "evaluate",
-    "fit",
-    "maps_figure",
-    "new_detector",
-    "one_of_each",
-    "paired_differences",
-    "predict",
-    "run_of",
-    "samples_figure",
-    "systems_table",
-    "write_figures",
-]
+    "SETTING_NAMES", "SYSTEMS", "article", "compare", "evaluate", "fit", "maps_figure", "new_detector", "one_of_each",
+    "paired_differences", "predict", "run_of", "samples_figure", "systems_table", "write_figures",
+]  # fmt: skip

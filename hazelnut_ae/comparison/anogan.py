@@ -1,12 +1,10 @@
 """AnoGAN: learn to generate good images, then search for the generated image nearest to the given one.
 
-T. Schlegl, P. Seeböck, S. M. Waldstein, U. Schmidt-Erfurth, G. Langs: Unsupervised Anomaly Detection with Generative
-Adversarial Networks to Guide Marker Discovery, IPMI 2017, with the settings of Bergmann et al. (CVPR 2019): 128×128
-pixels, latent dimension 64, 50 epochs at learning rate 2e-4, 300 search steps at 0.02, λ = 0.1. The network is DCGAN
-(Radford et al., ICLR 2016): N(0, 0.02) weights, Adam with β₁ = 0.5, batch normalization.
-
-The papers do not say, so chosen here: batches of 64, 10,000 augmented images in an epoch as for the autoencoders, the
-discriminator's last feature layer (4×4) for the feature loss, and means instead of sums over pixels in both losses.
+T. Schlegl et al.: Unsupervised Anomaly Detection with Generative Adversarial Networks to Guide Marker Discovery, IPMI
+2017, with the settings of Bergmann et al. (CVPR 2019): 128×128 pixels, latent dimension 64, 50 epochs at learning rate
+2e-4, 300 search steps at 0.02, λ = 0.1. The network is DCGAN (Radford et al., ICLR 2016): N(0, 0.02) weights, Adam with
+β₁ = 0.5, batch normalization. Chosen here: batches of 64, 10,000 augmented images in an epoch, the discriminator's last
+feature layer (4×4) for the feature loss, means instead of sums over pixels in both losses.
 """
 
 import itertools
@@ -18,7 +16,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from hazelnut_ae.augmentation import random_batch
-from hazelnut_ae.comparison.autoencoders import ROTATE_FLIP_SHIFT
+from hazelnut_ae.comparison.autoencoders import TURN
 from hazelnut_ae.detection import Detector, prediction_from_maps
 from hazelnut_ae.engine.device import autocast
 
@@ -70,9 +68,7 @@ class AnoGAN(Detector):
 
     name = "AnoGAN"
 
-    def __init__(
-        self, steps=7_800, batch_size=64, width=64, search_steps=300, augment=ROTATE_FLIP_SHIFT, seed=0, device="cpu"
-    ):
+    def __init__(self, steps=7_800, batch_size=64, width=64, search_steps=300, augment=TURN, seed=0, device="cpu"):
         self.steps, self.batch_size, self.search_steps = steps, batch_size, search_steps
         self.augment, self.seed, self.device = augment, seed, device
         torch.manual_seed(seed)
@@ -90,10 +86,8 @@ class AnoGAN(Detector):
     @staticmethod
     def prepare(images):
         """Averages images uint8 [N, 3, 256, 256] down to float32 [N, 3, 128, 128] in [0, 1]."""
-        images = torch.from_numpy(np.ascontiguousarray(images))
-        return torch.cat(
-            [F.interpolate(part.float() / 255, size=(SIZE, SIZE), mode="area") for part in images.split(64)]
-        )
+        parts = torch.from_numpy(np.ascontiguousarray(images)).split(64)
+        return torch.cat([F.interpolate(part.float() / 255, size=(SIZE, SIZE), mode="area") for part in parts])
 
     def fit(self, good, checkpoint=None):
         """Trains the GAN on augmented good images, uint8 [N, 3, 256, 256]; checkpoint: as in `BergmannAutoencoder`."""
@@ -117,8 +111,7 @@ class AnoGAN(Detector):
 
             self.discriminator.requires_grad_(False)  # it only passes the gradient on to the generator
             with autocast(self.device):
-                says_fake = self.discriminator(fake)  # [B]
-            loss_g = cross_entropy(says_fake, 1)
+                loss_g = cross_entropy(self.discriminator(fake), 1)
             optimizer_g.zero_grad()
             loss_g.backward()
             optimizer_g.step()
@@ -137,10 +130,7 @@ class AnoGAN(Detector):
         return ((images.float().cpu() + 1) * 127.5).round().to(torch.uint8).contiguous().numpy()
 
     def search(self, x):
-        """Searches for the generated images nearest to x, as one batch: each image has its own z.
-
-        x: float32, shape (N, 3, 128, 128), in [−1, 1]. Returns images of that shape, and the mean loss of each step.
-        """
+        """Returns the generated images nearest to x, float32 [N, 3, 128, 128] in [−1, 1], and each step's mean loss."""
         self.networks.eval().requires_grad_(False)
         z = self.noise(len(x), -1_000_003 - self.seed).requires_grad_()
         optimizer = torch.optim.Adam([z], lr=0.02)
@@ -158,10 +148,9 @@ class AnoGAN(Detector):
             loss.sum().backward()  # each z gets only its own image's gradient
             optimizer.step()
             losses.append(loss.mean().item())
-        with torch.no_grad():
-            found = self.generator(z)
         self.networks.requires_grad_(True)
-        return found, losses
+        with torch.no_grad():
+            return self.generator(z), losses
 
     def predict(self, images):
         """Scores pixels by the root of the mean squared difference from the image found, in [0, 1], enlarged."""

@@ -1,18 +1,15 @@
 """AE(L2) and AE(SSIM): the autoencoders of the data set's own authors.
 
-P. Bergmann, S. Löwe, M. Fauser, D. Sattlegger, C. Steger: Improving Unsupervised Defect Segmentation by Applying
-Structural Similarity to Autoencoders, VISAPP 2019 (the network is its Table 1), and P. Bergmann, M. Fauser,
-D. Sattlegger, C. Steger: MVTec AD, CVPR 2019 (256-pixel objects, one more layer of stride 2).
+P. Bergmann et al.: Improving Unsupervised Defect Segmentation by Applying Structural Similarity to Autoencoders, VISAPP
+2019 (the network is its Table 1), and MVTec AD, CVPR 2019 (256-pixel objects, one more layer of stride 2).
 
 One network, two losses. The L2 loss penalises every wrong pixel. The SSIM loss penalises differences in brightness,
 contrast or structure of an 11×11 window; its anomaly map measures the same.
 
-The papers do not say, so chosen here: where the added layer is (first in the encoder, last in the decoder), colour for
-L2 (SSIM sees grey), and latent size 500 (they print 100; others use 500 for 256 pixels).
-
-Different from the papers: a sigmoid at the output, as in the article (theirs is linear); He's initial weights, without
-which 1000 steps ended at the mean image or, with SSIM, diverged; no weight decay (theirs is 1e-5); each batch is
-augmented anew (they augment to about 10,000 images beforehand).
+Chosen here: where the added layer is (first in the encoder, last in the decoder), colour for L2 (SSIM sees grey), and
+latent size 500 (they print 100). Different from the papers: a sigmoid at the output, as in the article (theirs is
+linear); He's initial weights, without which 1000 steps ended at the mean image or, with SSIM, diverged; no weight decay
+(theirs is 1e-5); each batch is augmented anew (they augment to about 10,000 images beforehand).
 """
 
 import math
@@ -30,16 +27,13 @@ from hazelnut_ae.detection import Detector, batches, prediction_from_maps
 from hazelnut_ae.engine.device import autocast
 from hazelnut_ae.training import train
 
-ROTATE_FLIP_SHIFT = AUGMENTATION_PRESETS["turn"]
+TURN = AUGMENTATION_PRESETS["turn"]
 # (channels, kernel, stride), padding 1: each stride of 2 halves the side, from 256 pixels to 8; the first row is added
 ENCODER = [(32, 4, 2), (32, 4, 2), (32, 4, 2), (32, 3, 1), (64, 4, 2), (64, 3, 1), (128, 4, 2), (64, 3, 1), (32, 3, 1)]
 
 
 def he_weights(network):
-    """Draws weights after He et al. (2015), so that the signal keeps its size through 20 layers.
-
-    Its variance stays if a weight's is 2 / ((1 + 0.2²) n), where n is how many inputs meet in one output number.
-    """
+    """Draws weights after He et al. (2015): variance 2 / ((1 + 0.2²) n), where n inputs meet in one output number."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             n = layer.in_channels * layer.kernel_size[0] ** 2
@@ -78,8 +72,7 @@ def ssim_map(x, y):
 
     The window is a Gaussian of 11×11 with σ = 1.5 (Wang et al. 2004); the border is reflected; channels are averaged.
     """
-    # SSIM treats each channel of each image alone, so images may change places with channels: the same values, and on a
-    # CPU the convolution over many channels is 20 times faster than over many images of one channel.
+    # images change places with channels: the same values, and a CPU is 20 times faster over channels than over images
     x, y = x.transpose(0, 1), y.transpose(0, 1)  # [C, N, H, W]
     _, full = structural_similarity_index_measure(x, y, sigma=1.5, data_range=1.0, return_full_image=True)
     return full.mean(dim=0)  # [N, H, W]
@@ -89,17 +82,9 @@ class BergmannAutoencoder(Detector):
     """AE(L2) or AE(SSIM)."""
 
     def __init__(
-        self,
-        loss="l2",
-        steps=15_600,
-        batch_size=128,
-        learning_rate=2e-4,
-        latent_dim=500,
-        augment=ROTATE_FLIP_SHIFT,
-        grey=None,
-        seed=0,
-        device="cpu",
-    ):
+        self, loss="l2", steps=15_600, batch_size=128, learning_rate=2e-4, latent_dim=500, augment=TURN, grey=None,
+        seed=0, device="cpu",
+    ):  # fmt: skip
         """
         Args:
             loss: "l2" or "ssim".
@@ -125,8 +110,7 @@ class BergmannAutoencoder(Detector):
     def loss_of(self, network, x):
         """Returns the loss of images float32 [B, C, 256, 256] in [0, 1]."""
         with autocast(self.device):
-            reconstruction = network(x)  # [B, C, 256, 256]
-        reconstruction = reconstruction.float()
+            reconstruction = network(x).float()  # [B, C, 256, 256]
         return F.mse_loss(reconstruction, x) if self.loss == "l2" else 1 - ssim_map(reconstruction, x).mean()
 
     def fit(self, good, checkpoint=None):

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from hazelnut_ae import results
 from hazelnut_ae.augmentation import ALL_AUGMENTATIONS, AUGMENTATION_PRESETS
-from hazelnut_ae.comparison.autoencoders import ROTATE_FLIP_SHIFT
+from hazelnut_ae.comparison.autoencoders import TURN
 from hazelnut_ae.comparison.systems import ALL_SYSTEMS, SYSTEMS, new_detector, options_of
 from hazelnut_ae.detection import Prediction
 from hazelnut_ae.engine import run_data, runs
@@ -28,10 +28,7 @@ VERSION = 5  # counts up when a system's weights or maps change: files of older 
 
 
 def compare(dataset, run_folder, systems=None, setting="quick", augment=None, seed=None, device="cpu"):
-    """Fits and evaluates systems on a data set.
-
-    If the run was trained on this data set with this seed, all systems learn from the same images as the run, and the
-    same held-out good images set their label-free τ.
+    """Fits and evaluates systems on a data set; one that the run, of this seed, learned from is split as for the run.
 
     Args:
         dataset: a `Dataset` with test images.
@@ -77,16 +74,14 @@ def as_the_run(run, augment=None, seed=None):
     """Returns {"augment", "seed"} as given, else as the `Run` (or None) was trained: only shifts without rotation."""
     config = run.config if run is not None else {}
     turned = "rotation" in config.get("augmentations", ["rotation"])
-    if augment is None:
-        augment = AUGMENTATION_PRESETS["turn" if turned else "upright"]
+    augment = AUGMENTATION_PRESETS["turn" if turned else "upright"] if augment is None else augment
     return {"augment": tuple(augment), "seed": config.get("seed", 0) if seed is None else seed}
 
 
 def check_augmentations(augment):
     """Raises DataError for an unknown augmentation."""
-    if unknown := set(augment) - set(ALL_AUGMENTATIONS):
-        names = ", ".join(ALL_AUGMENTATIONS)
-        raise DataError(f"there is no augmentation {', '.join(sorted(unknown))}; choose from {names}.")
+    if unknown := ", ".join(sorted(set(augment) - set(ALL_AUGMENTATIONS))):
+        raise DataError(f"there is no augmentation {unknown}; choose from {', '.join(ALL_AUGMENTATIONS)}.")
 
 
 def run_of(run_folder, required=True):
@@ -116,15 +111,14 @@ def maps_of(detector, dataset, good):
     reset_peak_memory()
     started = time.monotonic()
     on_test = detector.predict(dataset.test.images)
-    seconds = time.monotonic() - started
-    on_good = detector.predict(good)
+    seconds, on_good = time.monotonic() - started, detector.predict(good)
     tau = detector.label_free_tau(good, on_good.anomaly_maps)
     arrays = {"maps": on_test.anomaly_maps, "scores": on_test.image_scores}
     arrays |= {"held_out_maps": on_good.anomaly_maps, "held_out_scores": on_good.image_scores}
     return arrays, {"tau_label_free": tau, "predict_s": seconds, "peak_gb": peak_memory_gb()}
 
 
-def fit(dataset, folder, name, setting="quick", augment=ROTATE_FLIP_SHIFT, seed=0, device="cpu"):
+def fit(dataset, folder, name, setting="quick", augment=TURN, seed=0, device="cpu"):
     """Fits a system to the good images that are not held out, or loads it from `folder`; arguments as for `compare`.
 
     Only one process fits: another one that wants the same system waits and loads it.
@@ -147,8 +141,7 @@ def fit(dataset, folder, name, setting="quick", augment=ROTATE_FLIP_SHIFT, seed=
             good = dataset.train.images[split_good(len(dataset.train), seed)[0]]
             reset_peak_memory()
             detector.fit(good, *([checkpoint] if ALL_SYSTEMS[name].trained else []))
-            facts = {"fit_s": checkpoint.seconds, "peak_gb": peak_memory_gb()}
-            tensors = detector.state()
+            facts, tensors = {"fit_s": checkpoint.seconds, "peak_gb": peak_memory_gb()}, detector.state()
             write_tensors(path, tensors, named, facts)
             checkpoint.remove()
     detector.restore(tensors)
@@ -166,7 +159,7 @@ def file_of(folder, name, setting, augment, seed):
     return Path(folder) / f"{name}-{setting}-{short_name(augment)}-{seed}.safetensors"
 
 
-def predict(dataset, folder, name, setting="quick", augment=ROTATE_FLIP_SHIFT, seed=0, device="cpu"):
+def predict(dataset, folder, name, setting="quick", augment=TURN, seed=0, device="cpu"):
     """Computes a system's maps and scores, or loads them from `folder`; arguments as for `fit`.
 
     Returns:

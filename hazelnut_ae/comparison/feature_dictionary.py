@@ -1,10 +1,9 @@
 """The CNN feature dictionary: is there a patch like this one among the good images?
 
 P. Napoletano, F. Piccoli, R. Schettini: Anomaly Detection in Nanofibrous Materials by CNN-Based Self-Similarity,
-Sensors 18(1):209, 2018, with the settings of Bergmann et al. (CVPR 2019): ImageNet features of 16×16 patches at
-stride 4, PCA that keeps 95 % of the variance, K-means with 10 centres. The network is not trained further. From
-Napoletano et al.: patches are enlarged to the network's input size; the vector of the average pooling is divided by its
-sum of absolute values; the anomaly score of a patch is its distance to the dictionary.
+Sensors 18(1):209, 2018: patches are enlarged to the network's input size; the pooled feature vector is divided by its
+sum of absolute values; a patch's anomaly score is its distance to the dictionary. Settings of Bergmann et al. (CVPR
+2019): 16×16 patches at stride 4, PCA that keeps 95 % of the variance, K-means with 10 centres.
 
 Chosen here: the centres themselves are the dictionary (not the real patches nearest to them), only the nearest centre
 counts, a pixel's score is the mean over all patches that cover it, and how many patches K-means sees.
@@ -81,8 +80,7 @@ class FeatureDictionary(Detector):
             features.append(self.describe(patches[chosen]))
         features = torch.cat(features).numpy()  # [all patches, D]
         pca = PCA(VARIANCE, svd_solver="full").fit(features)
-        reduced = pca.transform(features)  # [all patches, about 100]
-        kmeans = KMeans(CENTRES, n_init=5, random_state=self.seed).fit(reduced)
+        kmeans = KMeans(CENTRES, n_init=5, random_state=self.seed).fit(pca.transform(features))
         self.mean = torch.from_numpy(pca.mean_).float()  # [D]
         self.components = torch.from_numpy(pca.components_).float()  # [about 100, D]
         self.centres = torch.from_numpy(kmeans.cluster_centers_).float()  # [10, about 100]
@@ -97,7 +95,6 @@ class FeatureDictionary(Detector):
         return prediction_from_maps(np.asarray(maps, np.float32).reshape(len(images), *images.shape[2:]))
 
     def state(self):
-        """Returns PCA and centres; the ImageNet weights are not part of it."""
         return {"mean": self.mean, "components": self.components.contiguous(), "centres": self.centres.contiguous()}
 
     def restore(self, state):

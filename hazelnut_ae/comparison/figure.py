@@ -32,9 +32,8 @@ def systems_table(measured):
 
 def _with_interval(block, key):
     value, interval = block.get(key), block.get("intervals", {}).get(key)
-    if value is None:
-        return ""
-    return f"{value:.3f}" + (f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else "")
+    text = "" if value is None else f"{value:.3f}"
+    return text + (f" [{interval[0]:.2f}, {interval[1]:.2f}]" if text and interval else "")
 
 
 def maps_figure(images, masks, maps, names, caption=""):
@@ -43,8 +42,8 @@ def maps_figure(images, masks, maps, names, caption=""):
     Args:
         images: uint8, shape (R, 3, H, W).
         masks: bool, shape (R, H, W).
-        maps: {system: float32, shape (R, H, W)}. Each system has its own unit, so each column has its own scale: the
-            image shows up to the median of its maps; the 99.9 % quantile has the full colour.
+        maps: {system: float32, shape (R, H, W)}. Each column has its own scale: colour begins at the median of its
+            maps and is full at their 99.9 % quantile.
         names: R labels.
         caption: the line under the figure.
     """

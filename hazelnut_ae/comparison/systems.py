@@ -16,17 +16,13 @@ SETTING_NAMES = ("paper", "quick", "tiny")
 
 @dataclass(frozen=True)
 class System:
-    """A comparison system: its `Detector` class, and the arguments it gets in each setting.
-
-    paper: the authors' own numbers, hours to days on two cores. quick: minutes. tiny: seconds, only to see that
-    everything runs. trained: it learns step by step, from augmented images, with checkpoints.
-    """
+    """A comparison system: its `Detector` class, and the arguments it gets in each setting."""
 
     detector: type
-    paper: dict
-    quick: dict
-    tiny: dict
-    trained: bool = True
+    paper: dict  # the authors' own numbers, hours to days on two cores
+    quick: dict  # minutes
+    tiny: dict  # seconds, only to see that everything runs
+    trained: bool = True  # step by step, from augmented images, with checkpoints
 
 
 def autoencoder(loss):

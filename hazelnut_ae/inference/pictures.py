@@ -1,9 +1,7 @@
 """What is shown of one image: boxes around its defective regions, its heat map, the overlay, two thumbnails."""
 
 import base64
-import hashlib
 import io
-from pathlib import Path
 
 import numpy as np
 from matplotlib import colormaps
@@ -18,16 +16,13 @@ THUMBNAIL_BYTES = 20_000  # at most, so that 1,000 images with two of them stay 
 
 
 def regions(mask, size):
-    """Finds the connected regions of a mask bool [H, W]; pixels that touch at a corner belong together.
+    """Counts the connected regions of a mask bool [H, W]; pixels that touch at a corner belong together.
 
-    Returns the number of regions; boxes {"x", "y", "width", "height", "share" of the area} of the 10 largest, in pixels
-    of the image file, whose size is (width, height); and the mask of these 10.
+    Returns the number, boxes of the 10 largest in pixels of a file of this size (width, height), and their mask.
     """
-    rows, columns = mask.shape
-    width, height = size
+    (rows, columns), (width, height), boxes = mask.shape, size, []
     labels = label(mask, connectivity=2)
     found = sorted(regionprops(labels), key=lambda one: (-one.area, one.label))
-    boxes = []
     for one in found[:BOXES]:
         top, left, bottom, right = one.bbox  # of the map; the lower right edge is just outside
         x, y = left * width // columns, top * height // rows
@@ -42,23 +37,15 @@ def enlarged(values, shown):
     return np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
 
 
-def glow(anomaly_map, tau, typical):
-    """Brightness of each pixel in [0, 1]: 0 for a typical good one, 0.5 at τ; the same scale for all images."""
-    return np.clip((anomaly_map - typical) / max(2 * (tau - typical), 1e-6), 0, 1)
-
-
 def heat(strength):
-    """Strength [h, w] in [0, 1] as a Pillow image whose lightness grows with it, so that it reads in grey, too."""
+    """Strength [h, w] in [0, 1] as a Pillow image whose lightness grows with it."""
     image = Image.fromarray((255 * strength + 0.5).astype(np.uint8))
     image.putpalette((255 * colormaps["inferno"](np.arange(256))[:, :3] + 0.5).astype(np.uint8).tobytes())
     return image  # a byte for each pixel and a palette: a third of the size
 
 
 def overlay(shown, strength, largest):
-    """The heat over the grey image, with a light line around the largest regions, as a Pillow image.
-
-    shown: uint8 [3, h, w]; strength: [h, w] in [0, 1]; largest: mask of the regions, bool [H, W].
-    """
+    """The heat [h, w] over an image [3, h, w], with a line around the regions, bool [H, W], as a Pillow image."""
     picture = figures.overlay(shown, strength, 1)  # float [3, h, w]
     inside = enlarged(largest, shown) > 0.5
     line = binary_dilation(inside) & ~inside
@@ -88,9 +75,3 @@ def encoded(image, file_format, **options):
     buffer = io.BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
-
-
-def file_name(path):
-    """A name for an image's pictures that is valid on any disk and that no other image has."""
-    stem = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in Path(path).stem)[:40]
-    return f"{stem}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"

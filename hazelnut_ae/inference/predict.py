@@ -1,9 +1,12 @@
 """`hazelnut-ae predict`: any number of new images through a run, into tables, pictures and a report.
 
-Images are scored in batches of 32; a batch is on the disk before the next begins. A batch of which something is missing
-is scored whole, so a command that goes on ends with the same bytes as one that was never stopped.
+Each batch of 32 is on the disk before the next begins. A batch of which something is missing is scored whole, so a
+command that goes on ends with the same bytes as one that was never stopped.
 """
 
+import contextlib
+import hashlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,28 +30,23 @@ class Outcome:
     defective: int
     good: int
     image_tau: float  # the threshold between the two
-    unreadable: dict[str, DataError]  # by path
+    unreadable: dict[str, DataError]  # by path; they do not stop the others
     written: list[Path]  # the report and the tables
     notes: list[str]  # further sentences for the user
 
     def lines(self):
         """Yields what the command line prints, the worst news last."""
-        verb = "is" if self.defective == 1 else "are"
-        said = f"{self.defective} of {self.defective + self.good} images {verb} defective"
-        yield f"{said}, with a score above τ = {self.image_tau:.4g}."
-        yield from map(str, self.written)
-        yield from self.notes
+        count, verb = self.defective + self.good, "is" if self.defective == 1 else "are"
+        yield f"{self.defective} of {count} images {verb} defective, with a score above τ = {self.image_tau:.4g}."
+        yield from [*map(str, self.written), *self.notes]
         if self.unreadable:
-            yield f"{len(self.unreadable)} more could not be read:"
-            yield from map(str, self.unreadable.values())
+            yield from (f"{len(self.unreadable)} more could not be read:", *map(str, self.unreadable.values()))
 
 
 def predict(
     inputs: list, run: str | Path, out: str | Path, tau: float | None = None, image_tau=None, pictures: bool = True
 ) -> Outcome:
     """Scores images and writes predictions.csv, predictions.json, report.html and pictures/ into `out`.
-
-    An image that cannot be read is listed in the `Outcome` and does not stop the others.
 
     Args:
         inputs: image files, folders of them, or patterns.
@@ -62,9 +60,8 @@ def predict(
         Interrupted: Ctrl-C; the same call goes on.
     """
     paths, skipped = images.listed(inputs, out)
-    detector = load_detector(run, tau, image_tau)
     notes = [f"{skipped} files that are no PNG, JPEG, BMP or TIFF were skipped."] if skipped else []
-    return predict_paths(detector, paths, out, pictures, str(run), notes)
+    return predict_paths(load_detector(run, tau, image_tau), paths, out, pictures, str(run), notes)
 
 
 def predict_paths(detector: LoadedDetector, paths, out, pictures=True, name="", notes=()) -> Outcome:
@@ -82,7 +79,8 @@ def predict_paths(detector: LoadedDetector, paths, out, pictures=True, name="", 
         table.write_csv(written[1], rows, unreadable)
         table.write_json(written[2], about, rows, unreadable)
     finally:
-        journal.close()
+        with contextlib.suppress(OSError):  # a full disk, which `append` has reported
+            journal.file.close()
     defective = int((scores > detector.image_tau).sum())
     return Outcome(defective, len(scores) - defective, detector.image_tau, unreadable, written, list(notes))
 
@@ -106,8 +104,8 @@ def score_missing(detector, paths, journal, pictures):
                     journal.append(pool.map(lambda job: entry_of(*job, detector, pictures and journal.folder), jobs))
                 bar.update(len(missing.intersection(batch)))
     except KeyboardInterrupt:
-        done = f"{len(journal.done)} of {len(paths)} images"
-        raise Interrupted(f"Stopped with {done} done; the same command goes on.") from None
+        said = f"Stopped with {len(journal.done)} of {len(paths)} images done; the same command goes on."
+        raise Interrupted(said) from None
     return unreadable
 
 
@@ -115,28 +113,20 @@ def entry_of(path, photograph, row, detector, folder):
     """An image's line in the journal, from its row of `Predictions`; its pictures are written first, if in a folder."""
     score, anomaly_map, mask = row  # a number, float32 [256, 256], bool [256, 256]
     count, boxes, largest = drawing.regions(mask, photograph.size)
-    strength = drawing.enlarged(anomaly_map, photograph.shown)  # float32 [h, w]
-    strength = drawing.glow(strength, detector.tau, detector.calibration.typical)
+    # 0 at a typical good pixel, 0.5 at τ: the same brightness for all images
+    typical, strength = detector.calibration.typical, drawing.enlarged(anomaly_map, photograph.shown)  # float32 [h, w]
+    strength = np.clip((strength - typical) / max(2 * (detector.tau - typical), 1e-6), 0, 1)
     overlay = drawing.overlay(photograph.shown, strength, largest)
-    files = {}
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", Path(path).stem)[:40]  # valid on any disk; with the hash no other image's
+    files, stem = {}, f"pictures/{name}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
     for name, picture in {"heat_map": drawing.heat(strength), "overlay": overlay}.items() if folder else ():
-        content, file = (
-            drawing.encoded(picture, "PNG", compress_level=4),
-            f"pictures/{drawing.file_name(path)}.{name}.png",
-        )
-        write_bytes(folder / file, content)
+        content, file = drawing.encoded(picture, "PNG", compress_level=4), f"{stem}.{name}.png"
+        try:  # the journal names the file only afterwards: half of one is written again
+            (folder / file).parent.mkdir(exist_ok=True)
+            (folder / file).write_bytes(content)
+        except OSError as error:
+            raise table.not_written(folder / file, error) from error
         files[name] = file, len(content)
     thumbnails = [drawing.thumbnail(picture) for picture in (drawing.image_of(photograph.shown), overlay)]
     values = path, photograph.stamp, photograph.size, float(score), float(mask.mean()), count, boxes, files, thumbnails
     return dict(zip(table.KEYS, values, strict=True))
-
-
-def write_bytes(path, content):
-    """Writes a file that the journal names only afterwards: half of one is written again."""
-    try:
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise DataError(
-            f"{path} could not be written ({error.strerror}); free some space, then the same command goes on."
-        ) from error

@@ -41,26 +41,25 @@ class Journal:
             raise DataError(f"{folder} cannot be used ({error.strerror}); choose another folder for --out.") from error
         if self.file.readline() != header:
             self.file.close()
-            raise DataError(
-                f"{folder} holds predictions of another run, with another --tau or choice of --no-pictures, or other "
-                "files; choose a new folder for --out."
-            )
+            other = "predictions of another run, with another --tau or choice of --no-pictures, or other files"
+            raise DataError(f"{folder} holds {other}; choose a new folder for --out.")
         for left in self.folder.glob(".*.tmp"):  # of a table that a kill left half written
             left.unlink()
         wanted = set(paths)
         for line in iter(self.file.readline, b""):
-            start, entry = self.file.tell() - len(line), parsed(line)
+            start = self.file.tell() - len(line)
             if not line.endswith(b"\n"):
                 self.file.truncate(start)
-            elif str(entry.get("file")) in wanted and self._is_current(entry):
-                self.done[entry["file"]] = start, entry["score"]
+                continue
+            with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError, RecursionError):  # a damaged line
+                entry = json.loads(line)
+                if entry.keys() >= set(KEYS) and entry["file"] in wanted and self._is_current(entry):
+                    self.done[entry["file"]] = start, entry["score"]
 
     def _is_current(self, entry):
         """Whether the image is the file it was, and its pictures have the sizes that were written."""
-        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):  # a damaged line
-            sizes = [(stamp(self.folder / name) or [None])[0] == size for name, size in entry["pictures"].values()]
-            return entry.keys() >= set(KEYS) and entry["stamp"] == stamp(entry["file"]) and all(sizes)
-        return False
+        sizes = [(stamp(self.folder / name) or [None])[0] == size for name, size in entry["pictures"].values()]
+        return entry["stamp"] == stamp(entry["file"]) and all(sizes)
 
     def append(self, entries):
         """Adds entries, and returns when they are on the disk."""
@@ -73,17 +72,16 @@ class Journal:
             self.file.flush()
             os.fsync(self.file.fileno())
         except OSError as error:
-            remedy = "free some space, then the same command goes on"
-            raise DataError(f"{self.path} could not be written ({error.strerror}); {remedy}.") from error
+            raise not_written(self.path, error) from error
 
     def entry(self, path):
         """Reads what is written about an image."""
         self.file.seek(self.done[path][0])
-        return parsed(self.file.readline())
+        return json.loads(self.file.readline())
 
-    def close(self):
-        with contextlib.suppress(OSError):  # a full disk, which `append` has reported
-            self.file.close()
+
+def not_written(path, error):
+    return DataError(f"{path} could not be written ({error.strerror}); free some space, then the same command goes on.")
 
 
 def line_of(entry):
@@ -91,27 +89,18 @@ def line_of(entry):
     return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
 
 
-def parsed(line):
-    """The dict in a line of JSON, {} where there is none."""
-    with contextlib.suppress(ValueError, RecursionError):
-        entry = json.loads(line)
-        return entry if isinstance(entry, dict) else {}
-    return {}
-
-
 def row_of(entry, image_tau):
     """What both tables say about an image, from its line in the journal."""
-    pictures = {key: name for key, (name, _) in entry["pictures"].items()}
+    heat_map, overlay = (entry["pictures"].get(name, [None])[0] for name in ("heat_map", "overlay"))
     decision = "defective" if entry["score"] > image_tau else "good"
     found = entry["file"], decision, entry["score"], entry["share"], entry["regions"], entry["boxes"], *entry["size"]
-    return dict(zip(COLUMNS[:-1], (*found, pictures.get("heat_map"), pictures.get("overlay")), strict=True))
+    return dict(zip(COLUMNS[:-1], (*found, heat_map, overlay), strict=True))
 
 
 def write_csv(path, rows, unreadable):
     """Writes a row per image, then those that cannot be read, {path: DataError}.
 
-    A box is written 40x22+12+30: width, height, x, y in pixels of the file. Text that a spreadsheet could take for a
-    formula gets an apostrophe before it, and characters that a terminal could obey are escaped.
+    A box is written 40x22+12+30: width, height, x, y in pixels of the file.
     """
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8-sig") as file:
         # the byte order mark lets a spreadsheet see UTF-8; quotes protect cells where columns end at a semicolon
@@ -126,7 +115,7 @@ def write_csv(path, rows, unreadable):
 
 
 def as_text(text):
-    """Text that no spreadsheet computes with."""
+    """Text that no spreadsheet computes with, and no terminal obeys."""
     text = printable(text)
     return f"'{text}" if text.startswith(FORMULA) else text
 
@@ -134,12 +123,9 @@ def as_text(text):
 def write_json(path, settings, rows, unreadable):
     """Writes one object with the settings, "images" and "unreadable"; each image has a line of its own."""
     problems = ({"file": printable(one), "problem": reason(one, error)} for one, error in unreadable.items())
-    with atomic_path(path) as temporary, open(temporary, "w", newline="\n", encoding="utf-8") as file:
-        file.write("{\n")
-        for key, value in settings.items():
-            file.write(f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)},\n")
-        for key, items, end in (("images", rows, ",\n"), ("unreadable", problems, "\n}\n")):
-            file.write(f'  "{key}": [')
-            for number, item in enumerate(items):
-                file.write((",\n    " if number else "\n    ") + json.dumps(item, ensure_ascii=False))
-            file.write("\n  ]" + end)
+    parts = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
+    for key, items in (("images", rows), ("unreadable", problems)):
+        lines = ",".join("\n    " + json.dumps(item, ensure_ascii=False) for item in items)
+        parts.append(f'"{key}": [{lines}\n  ]')
+    with atomic_path(path) as temporary:
+        temporary.write_text("{\n  " + ",\n  ".join(parts) + "\n}\n", newline="\n", encoding="utf-8")

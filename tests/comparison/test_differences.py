@@ -29,15 +29,11 @@ def differences(test, maps, reference="a", **options):
     return row
 
 
-def test_a_system_does_not_differ_from_its_twin(test_set):
+def test_the_reference_is_subtracted_and_a_twin_does_not_differ(test_set):
     test, maps = test_set
     row = differences(test, {"a": maps["a"], "twin": maps["a"].copy()})
     assert row["system"] == "twin"
     assert all(row[f"{name}{end}"] == 0 for name in NUMBERS for end in ("", " low", " high"))
-
-
-def test_the_reference_is_subtracted(test_set):
-    test, maps = test_set
     less_a, less_b = differences(test, maps, "a"), differences(test, maps, "b")
     a, b = (PixelMetrics().update(one, test.masks).compute()["auroc"] for one in maps.values())
     assert less_a["pixel AUROC"] == pytest.approx(b - a)
@@ -64,16 +60,12 @@ def test_the_interval_is_that_of_images_drawn_again(test_set, monkeypatch):
     assert row["pixel AUROC high"] - row["pixel AUROC low"] < 0.5 * (high - low)  # pairing narrows it
 
 
-def test_a_systems_own_scores_decide_between_images(test_set):
+def test_a_systems_own_scores_decide_between_images_and_without_good_ones_nothing_does(test_set):
     test, maps = test_set
     own = np.arange(20.0)  # the good images, which come last, highest
     row = differences(test, {"a": maps["a"], "b": maps["a"]}, scores={"b": own})
     assert row["image AUROC"] == -metrics.image_auroc(metrics.image_scores(maps["a"]), np.arange(20) < 12)
     assert (row["pixel AUROC"], row["F1-max"]) == (0, 0)
-
-
-def test_without_good_images_there_is_no_image_auroc(test_set):
-    test, maps = test_set
     row = differences(test.subset(range(12)), {name: one[:12] for name, one in maps.items()})
     assert np.isnan(row["image AUROC"])
     assert np.isnan(row["image AUROC low"])
