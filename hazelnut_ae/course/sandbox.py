@@ -1,12 +1,11 @@
 """Run one handed-in notebook apart from everything else: in bubblewrap, in a container, or as a plain process.
 
-The parent starts this file inside the sandbox, writes the task as JSON to its standard input and reads the verdicts as
-JSON from its standard output. Nothing else comes back, and nothing is unpickled.
+This file runs inside the sandbox, too: it gets the task as JSON and prints the verdicts as JSON, and nothing else
+comes back.
 """
 
 import contextlib
 import json
-import math
 import os
 import re
 import shutil
@@ -16,7 +15,6 @@ import sys
 import tempfile
 import threading
 import time
-import uuid
 from pathlib import Path
 
 import hazelnut_ae
@@ -29,10 +27,10 @@ KEPT = ("PATH", "LANG", "LC_ALL", "OMP_NUM_THREADS", "SYSTEMROOT", "SYSTEMDRIVE"
 DISK = 512 << 20  # bytes that a notebook may write to one file
 GRACE = 60  # seconds beyond its own time limit after which a sandbox is ended from outside
 LARGEST = 1 << 20  # bytes of an answer that are read
-APART = "has no network, sees no other process and reads only {}, this package and its cache; what it writes is lost."
+APART = "It has no network, sees no other process, reads only {}, this package and its cache; what it writes is lost."
 PROTECTION = {
-    "bwrap": "Each notebook runs in bubblewrap: it " + APART.format("the system's programs, Python"),
-    "docker": "Each notebook runs in a container: it " + APART.format("the image"),
+    "bwrap": "Each notebook runs in bubblewrap. " + APART.format("the system's programs, Python"),
+    "docker": "Each notebook runs in a container. " + APART.format("the image"),
     "trust": "WARNING: each notebook runs as a program of yours. It can use the network and read, change and delete "
     "your files; only its time and its memory are limited.",
 }
@@ -94,17 +92,15 @@ def run(task, mode, environment, image=None):
     """Run a task in a sandbox.
 
     Args:
-        task: a dict for JSON: that of `work`, and "files": {name: text} to put beside the notebook, and
-            "private_cache": whether what it adds to the cache is lost.
+        task: a dict as in `work`, and "files": {name: text}, which are put beside the notebook.
         mode: "bwrap", "docker" or "trust".
         environment: the HAZELNUT_* variables of the notebook; the folders that they name can be read.
-        image: the image of mode "docker": Python and the libraries; the package is added.
-    Returns:
-        {"verdicts": {exercise: [result, message]}} or {"problem": why there are none}, both as the sandbox claims.
+        image: for "docker": the image with Python and the libraries.
+
+    Returns: {"verdicts": {exercise: [result, message]}} or {"problem": why there are none}, both as the sandbox claims.
     """
-    name = f"hazelnut-grade-{uuid.uuid4().hex[:12]}"
-    words, variables = command(mode, environment, image, name, task["memory"])
     with tempfile.TemporaryDirectory(prefix="hazelnut-grade-", ignore_cleanup_errors=True) as folder:
+        words, variables = command(mode, environment, image, Path(folder).name, task["memory"])
         variables |= {key: "/tmp" if mode == "bwrap" else folder for key in ("TMPDIR", "TEMP", "TMP")}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         process = subprocess.Popen(words, env=variables, cwd=folder, start_new_session=True, **pipes)
@@ -120,7 +116,7 @@ def run(task, mode, environment, image=None):
             _end(process)
             process.stdout.close()
             if mode == "docker":
-                subprocess.run(["docker", "kill", name], capture_output=True, check=False)
+                subprocess.run(["docker", "kill", Path(folder).name], capture_output=True)
     try:
         return json.loads(next(line for line in reversed(said) if line.startswith('{"')))
     except (StopIteration, ValueError, RecursionError):
@@ -148,10 +144,10 @@ def limit_memory(more):
 
 
 def work(task, folder):
-    """Run the cells of a task in one kernel; returns {exercise: [result, message]}.
+    """Run the cells of a task in one kernel; returns what `run` returns.
 
-    A cell that hangs or ends the kernel is left out, and the notebook starts anew. The lesson's own cells take most
-    of the time: they run only where a name is not defined without them.
+    A cell that hangs or ends the kernel is left out, and the notebook starts again. The lesson's own cells take most
+    of the time: they run only if a name is not defined without them.
 
     Args:
         task: "setup": the project's code; "cells": dicts with "kind" (lesson, answer or check), "exercise" (a number or
@@ -164,17 +160,19 @@ def work(task, folder):
     verdicts, ends = {}, time.monotonic() + task["total"]
     while time.monotonic() < ends:
         stopped = _attempt(cells, task, folder, ends, left_out, verdicts)
+        if isinstance(stopped, str):
+            return {"problem": f"the set-up stopped: {stopped}"}
         if stopped is not None:
             left_out = left_out | {stopped}
         elif left_out & lessons and any(message.startswith("NameError") for _, message in verdicts.values()):
             left_out, lessons, verdicts = left_out - lessons, set(), {}
         else:
             break
-    return verdicts
+    return {"verdicts": verdicts}
 
 
 def _attempt(cells, task, folder, ends, left_out, verdicts):
-    """Fill in the verdicts; returns the index of a cell that hung or ended the kernel, or None."""
+    """Fill in the verdicts; returns the set-up's problem, or the index of a cell that hung or ended the kernel."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -194,23 +192,23 @@ def _attempt(cells, task, folder, ends, left_out, verdicts):
                 break
             if i in left_out or (kind == "check" and number in verdicts):
                 continue
-            client.timeout = math.ceil(left if kind == "setup" else min(task["seconds"], left))
-            stop = error = None
+            client.timeout = max(1, round(left if kind == "setup" else min(task["seconds"], left)))
+            stop = None
             try:
                 outputs = client.execute_cell(book.cells[i], i).outputs
-                error = next((f"{one.ename}: {one.evalue}" for one in outputs if one.output_type == "error"), None)
+                error = next((f"{one.ename}: {one.evalue}" for one in outputs if one.output_type == "error"), "")
             except CellTimeoutError:
                 stop = ["timeout", f"not done after {client.timeout} seconds"]
             except DeadKernelError:
                 stop = ["error", "it ended the kernel: out of memory, or by its own doing"]
             if kind == "setup" and (stop or error):
-                raise DataError(f"the set-up stopped: {error or stop[1]}")
+                return stop[1] if stop else error
             if stop:
                 verdicts |= {number: stop} if number else {}
                 return i
             if kind == "check":
                 printed = "".join(output.text for output in outputs if output.get("name") == "stdout")
-                verdicts[number] = verdict(number, printed, errors.get(number), error, task["memory"])
+                verdicts[number] = verdict(number, printed, errors.get(number, ""), error, task["memory"])
             elif error:
                 errors[number] = error
     return None
@@ -219,10 +217,10 @@ def _attempt(cells, task, folder, ends, left_out, verdicts):
 def verdict(number, printed, of_answer, of_check, memory):
     """[result, message] by the last line that `check` printed, and by errors of the answer's cells and of the check."""
     said = re.findall(rf"Exercise {number}: (right\.|not yet\..*)$", printed, re.MULTILINE)
-    if said and said[-1] == "right.":
+    if said[-1:] == ["right."]:
         return ["passed", ""]
-    message = said[-1].removeprefix("not yet.").strip() if said else of_check or "the check came to no end"
-    message = (of_answer or message).strip().splitlines()[0] if of_answer or message else "it does not hold"
+    of_check = said[-1].removeprefix("not yet.") if said else of_check or "the check came to no end"
+    message = ((of_answer or of_check).strip() or "it does not hold").splitlines()[0]
     is_error = of_answer or not said or re.match(r"[A-Za-z_]\w*(Error|Exception|Iteration|Warning)\b", message)
     if is_error and re.search("MemoryError|can't allocate memory|Cannot allocate memory", message):
         message = f"it took more than {memory:g} GB of memory"
@@ -235,16 +233,13 @@ def main():
     (place / "work").mkdir()
     os.environ |= {name: str(place) for name in ("HOME", "USERPROFILE", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")}
     cache = Path(os.environ["HAZELNUT_CACHE"])
-    if task["private_cache"]:  # links to what is there, and room for more
+    if not os.access(cache, os.W_OK):  # as in bubblewrap and in a container: links to what is there, and room for more
         skip = shutil.ignore_patterns("*.lock", ".building-*", ".painting-*")
         shutil.copytree(cache, cache := place / "cache", copy_function=os.symlink, ignore=skip)
     os.environ |= {"HAZELNUT_CACHE": str(cache), "MPLCONFIGDIR": str(cache / "matplotlib")}
     for name, text in task["files"].items():
         (place / "work" / name).write_text(text, encoding="utf-8")
-    try:
-        print(json.dumps({"verdicts": work(task, place / "work")}))
-    except DataError as problem:
-        print(json.dumps({"problem": str(problem)}))
+    print(json.dumps(work(task, place / "work")))
 
 
 if __name__ == "__main__":
