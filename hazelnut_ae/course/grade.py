@@ -19,7 +19,6 @@ from hazelnut_ae.presets import PRESETS
 EXERCISE = re.compile(r"\*\*(\d+)\s*\(")  # how the text of an exercise begins: **2 (medium).**
 CHECK = re.compile(r"^\s*with\s+check\((\d+)\)", re.MULTILINE)
 RESULTS = ("passed", "failed", "error", "timeout", "missing")
-LARGEST = 64 << 20  # bytes of a notebook; pictures are in it
 SAME_CELLS = 3  # a notebook belongs to a lesson if it has at least so many of its cells
 
 Row = namedtuple("Row", "file lesson exercise result message")  # exercise None: the whole notebook
@@ -61,14 +60,16 @@ def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, 
             continue
         task["cells"], verdicts = plan(cells, lesson)
         if len(verdicts) < len(lesson.checks):
-            said = sandbox.run(task | {"files": helpers(path)}, mode, environment, docker)
+            beside = [one for one in path.parent.glob("*.py") if not one.is_symlink() and one.stat().st_size < 1 << 20]
+            task["files"] = {one.name: one.read_text("utf-8", "replace") for one in beside if one.is_file()}
+            said = sandbox.run(task, mode, environment, docker)
             verdicts = {number: told(said, number, total) for number in lesson.checks} | verdicts
         rows += [Row(name, lesson.name, number, *verdicts[number]) for number in lesson.checks]
     return rows
 
 
 def told(said, number, total):
-    """(result, message) of an exercise by what a sandbox said, where the student's code can have written anything."""
+    """(result, message) of an exercise by what a sandbox said; the student's code can have written anything there."""
     if not isinstance(said.get("verdicts"), dict):
         return "error", printable(str(said.get("problem")))
     late = ["timeout", f"the {total:g} seconds of the notebook were over before it"]
@@ -128,7 +129,7 @@ def find_notebooks(places):
 def read(path, lessons):
     """([(whether it is code, its text)], the `Lesson`) of a notebook. Raises: DataError if it is none of the course."""
     try:
-        if not path.is_file() or path.stat().st_size > LARGEST:
+        if not path.is_file() or path.stat().st_size > 64 << 20:  # bytes
             raise ValueError("no file, or too large")
         cells = json.loads(path.read_text(encoding="utf-8-sig"))["cells"]
         cells = [(cell["cell_type"] == "code", "".join(cell["source"]).strip()) for cell in cells]
@@ -139,13 +140,6 @@ def read(path, lessons):
     if len(lesson.cells & texts) < SAME_CELLS or not lesson.checks:
         raise DataError("this is none of the course's notebooks with exercises: too few of its cells are left")
     return cells, lesson
-
-
-def helpers(path):
-    """{name: text} of the Python files beside a notebook, which its cells can import as in Jupyter."""
-    found = [one for one in path.parent.glob("*.py") if one.is_file() and not one.is_symlink()]
-    small = [one for one in found if one.stat().st_size < 1 << 20]
-    return {one.name: one.read_text(encoding="utf-8", errors="replace") for one in small}
 
 
 def plan(cells, lesson):

@@ -26,7 +26,6 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/e
 KEPT = ("PATH", "LANG", "LC_ALL", "OMP_NUM_THREADS", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "DOCKER_HOST")
 DISK = 512 << 20  # bytes that a notebook may write to one file
 GRACE = 60  # seconds beyond its own time limit after which a sandbox is ended from outside
-LARGEST = 1 << 20  # bytes of an answer that are read
 APART = "It has no network, sees no other process, reads only {}, this package and its cache; what it writes is lost."
 PROTECTION = {
     "bwrap": "Each notebook runs in bubblewrap. " + APART.format("the system's programs, Python"),
@@ -63,28 +62,22 @@ def _bwrap(readable):
     return ["bwrap", *options, "--remount-ro", "/", "--chdir", "/tmp"]
 
 
-def _docker(image, name, readable, environment, memory):
-    options = "--rm -i --init --network none --read-only --cap-drop ALL --security-opt no-new-privileges".split()
-    options += f"--name {name} --pids-limit 512 --memory {memory + 4:g}g --workdir /tmp".split()
-    options += ["--tmpfs", f"/tmp:size={DISK},mode=1777"]
-    options += ["--user", f"{os.getuid()}:{os.getgid()}"] if hasattr(os, "getuid") else []
-    options += [word for path in readable for word in ("--volume", f"{path}:{path}:ro")]
-    options += [word for pair in environment.items() for word in ("--env", "=".join(pair))]
-    return ["docker", "run", *options, image]
-
-
 def command(mode, environment, image=None, name="", memory=2):
     """(command, environment) of the process that runs a notebook; the arguments are those of `run`."""
     readable = {str(PACKAGE), *filter(os.path.isabs, environment.values())}
     ours = {key: os.environ[key] for key in KEPT if key in os.environ}
     environment = environment | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8"}
     if mode == "docker":
-        before = [*_docker(image, name, sorted(readable), environment, memory), "python"]
-        return [*before, "-m", SELF], ours | {"HOME": str(Path.home())}
+        options = "--rm -i --init --network none --read-only --cap-drop ALL --security-opt no-new-privileges".split()
+        options += f"--name {name} --pids-limit 512 --memory {memory + 4:g}g --workdir /tmp".split()
+        options += ["--tmpfs", f"/tmp:size={DISK},mode=1777"]
+        options += ["--user", f"{os.getuid()}:{os.getgid()}"] if hasattr(os, "getuid") else []
+        options += [word for path in sorted(readable) for word in ("--volume", f"{path}:{path}:ro")]
+        options += [word for pair in environment.items() for word in ("--env", "=".join(pair))]
+        return ["docker", "run", *options, image, "python", "-m", SELF], ours | {"HOME": str(Path.home())}
     libraries = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
     environment["PYTHONPATH"] = os.pathsep.join([str(PACKAGE.parent), *libraries])
-    readable |= {sys.prefix, sys.base_prefix, *libraries}
-    before = _bwrap(sorted(readable)) if mode == "bwrap" else []
+    before = _bwrap(sorted(readable | {sys.prefix, sys.base_prefix, *libraries})) if mode == "bwrap" else []
     return [*before, sys.executable, "-m", SELF], ours | environment | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -92,7 +85,9 @@ def run(task, mode, environment, image=None):
     """Run a task in a sandbox.
 
     Args:
-        task: a dict as in `work`, and "files": {name: text}, which are put beside the notebook.
+        task: a dict. "setup": the project's code; "cells": dicts with "kind" (lesson, answer or check), "exercise" (a
+            number or None) and "code"; "files": {name: text}, put beside the notebook; time limits "seconds" for a cell
+            and "total"; "memory": in GB beyond what the set-up takes.
         mode: "bwrap", "docker" or "trust".
         environment: the HAZELNUT_* variables of the notebook; the folders that they name can be read.
         image: for "docker": the image with Python and the libraries.
@@ -110,7 +105,7 @@ def run(task, mode, environment, image=None):
             with contextlib.suppress(OSError):  # it has ended; what it said tells why
                 process.stdin.write(json.dumps(task).encode())
                 process.stdin.close()
-            said = process.stdout.read(LARGEST).decode(errors="replace").strip().splitlines() or ["it said nothing"]
+            said = process.stdout.read(1 << 20).decode(errors="replace").strip().splitlines() or ["it said nothing"]
         finally:
             late.cancel()
             _end(process)
@@ -144,15 +139,10 @@ def limit_memory(more):
 
 
 def work(task, folder):
-    """Run the cells of a task in one kernel; returns what `run` returns.
+    """Run the cells of a task in one kernel, in the folder; returns what `run` returns.
 
     A cell that hangs or ends the kernel is left out, and the notebook starts again. The lesson's own cells take most
     of the time: they run only if a name is not defined without them.
-
-    Args:
-        task: "setup": the project's code; "cells": dicts with "kind" (lesson, answer or check), "exercise" (a number or
-            None) and "code"; "seconds" for a cell, "total" for all; "memory" in GB beyond what the set-up takes.
-        folder: the working folder of the kernel.
     """
     limit = f"__import__('{SELF}', fromlist=['_']).limit_memory({task['memory'] * 1e9:.0f})"
     cells = [{"kind": "setup", "exercise": None, "code": code} for code in (*task["setup"], limit)] + task["cells"]
@@ -188,9 +178,7 @@ def _attempt(cells, task, folder, ends, left_out, verdicts):
     with client.setup_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         for i, cell in enumerate(cells):
             kind, number, left = cell["kind"], cell["exercise"], ends - time.monotonic()
-            if left <= 0:
-                break
-            if i in left_out or (kind == "check" and number in verdicts):
+            if left <= 0 or i in left_out or (kind == "check" and number in verdicts):
                 continue
             client.timeout = max(1, round(left if kind == "setup" else min(task["seconds"], left)))
             stop = None
