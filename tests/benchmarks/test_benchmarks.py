@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import augmentations, common, growth, label_free, ladder, peer, speed, time_to_quality
+from benchmarks import augmentations, growth, label_free, ladder, peer, speed, time_to_quality
 from hazelnut_ae import backbones, baselines
 from hazelnut_ae.engine.trainer import train_run
 from hazelnut_ae.metrics import image_auroc
@@ -109,18 +109,6 @@ def test_every_augmentation_is_measured(study):
     assert np.isfinite(pd.DataFrame(found).to_numpy(float)).all()
 
 
-def test_only_one_training_set_has_black_corners():
-    images = np.full((2, 3, 64, 64), 200, np.uint8)
-    both = torch.arange(2)
-    for name, (training_set, copies, changes, _) in augmentations.VARIANTS.items():
-        some = training_set(images, copies, 0, changes, np.arange(2)).batch(both, 3)
-        assert some.shape == (2, 3, 64, 64)
-        assert bool((some == 0).any()) == ("black" in name)
-    black = augmentations.BlackCorners(images, 20)
-    assert torch.equal(black.batch(both, 3), black.batch(both, 3))
-    assert not torch.equal(black.batch(both, 3), black.batch(both, 4))
-
-
 @pytest.mark.slow
 def test_every_rung_is_measured_beside_the_one_before(study, small_bank, tiny_run, monkeypatch):
     monkeypatch.setattr(ladder, "MemoryBank", small_bank)
@@ -201,16 +189,6 @@ def test_a_painted_set_is_like_itself(study, painted_folder):
     assert {"nut's share of the frame", "background red", "crack: area", "print: contrast"} <= set(table.index)
     assert (table["mean ratio"] - 1).abs().max() < 1e-9
     assert 0.05 < table["real mean"]["nut's share of the frame"] < 0.8
-
-
-def test_ratios_are_of_things_run_in_turn():
-    calls = []
-    found = common.alternate({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, seconds=10, turns=3)
-    assert calls == ["a", "b"] * 4  # once before the clock starts
-    assert set(found) == {"a", "b"}
-    calls.clear()
-    common.alternate({"a": lambda: calls.append("a")}, seconds=0)  # too slow for its time: measured once all the same
-    assert calls == ["a", "a"]
 
 
 @pytest.mark.slow
