@@ -152,17 +152,6 @@ def test_a_bank_is_measured_beside_a_peer_by_its_own_image_scores(small_bank, pa
     assert row["fit_s"] > 0
 
 
-def test_anomalibs_patchcore_takes_our_network(painted):
-    pytest.importorskip("anomalib", reason="anomalib is not installed")
-    other = peer.AnomalibPatchCore(backbones.empty_stages("efficientnet-lite0"))
-    other.fit(painted.train.images[:4])
-    found = other.predict(painted.test.images[:2])
-    assert (found.anomaly_maps.shape, found.image_scores.shape) == ((2, 256, 256), (2,))
-    again = peer.AnomalibPatchCore(backbones.empty_stages("efficientnet-lite0"))
-    again.restore(other.state())
-    assert again.state()["memory_bank"].shape == other.state()["memory_bank"].shape
-
-
 def test_rules_for_a_label_free_tau_are_compared(study, tiny_run):
     table = study("label-free", "--run", tiny_run.folder)
     assert table["data"].tolist() == ["hazelnuts"]

@@ -39,8 +39,6 @@ if __name__ == "__main__":
         ["evaluate", data, "--run", run, "--json", str(place / "first.json")],
         ["figures", data, "--run", run, "--out", str(place / "figures")],
         ["train", data, "--run", run, "--preset", "tiny", "--epochs", "2", "--latent", "8", "--resume"],
-        ["evaluate", data, "--run", run, "--json", str(place / "first.json")],
-        ["compare", data, "--run", run, "--systems", "ae-l2", "--setting", "tiny"],
         ["compare", data, "--run", run, "--systems", "ae-l2", "--setting", "tiny"],
         ["predict", str(Path(data) / "test"), "--run", run, "--out", str(place / "found")],
         ["predict", data, "--run", run, "--out", str(place / "found")],  # goes on with more images
@@ -48,7 +46,7 @@ if __name__ == "__main__":
         assert main(command) == 0, command
     nut = Path(data) / "train" / "good" / "000.png"
     nut.write_bytes((nut.parent / "001.png").read_bytes())  # the cached set now has another source
-    assert main(["evaluate", data, "--run", run]) == 0
+    assert main(["evaluate", data, "--run", run, "--json", str(place / "first.json")]) == 0
     assert list(Path(os.environ["HAZELNUT_CACHE"]).rglob("set.json")), "the cache was not written"
 """
 
