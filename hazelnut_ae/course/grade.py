@@ -9,17 +9,18 @@ from collections import Counter, namedtuple
 from itertools import groupby
 from pathlib import Path
 
+from hazelnut_ae.course import lesson as course
 from hazelnut_ae.course import sandbox
 from hazelnut_ae.course.execute import notebooks_folder
 from hazelnut_ae.errors import DataError, printable
 from hazelnut_ae.inference.table import as_text
+from hazelnut_ae.io import cache
 from hazelnut_ae.io.files import atomic_path
 from hazelnut_ae.presets import PRESETS
 
 EXERCISE = re.compile(r"\*\*(\d+)\s*\(")  # how the text of an exercise begins: **2 (medium).**
 CHECK = re.compile(r"^\s*with\s+check\((\d+)\)", re.MULTILINE)
 RESULTS = ("passed", "failed", "error", "timeout", "missing")
-SAME_CELLS = 3  # a notebook belongs to a lesson if it has at least so many of its cells
 
 Row = namedtuple("Row", "file lesson exercise result message")  # exercise None: the whole notebook
 # A notebook of the project: the texts of all cells, the set-up's code; by exercise the code handed out and the check
@@ -32,8 +33,7 @@ def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, 
     Args:
         places: notebooks, and folders that are searched for notebooks.
         preset: the name of the preset whose painted images and run the exercises use.
-        seconds, total: time limits for a cell and for a notebook.
-        memory: in GB, for each process, beyond what the set-up takes.
+        seconds, total, memory: limits for a cell, for a notebook, and in GB for a process beyond what the set-up takes.
         lessons: the folder of the project's own notebooks (None: found).
         docker, trust: how to isolate; see `sandbox.choose`.
 
@@ -103,11 +103,8 @@ def load_lessons(folder=None):
 
 def prepared_environment(preset):
     """The HAZELNUT_* variables of a notebook: the preset's painted images and the run on them, made now if need be."""
-    from hazelnut_ae.course import lesson
-    from hazelnut_ae.io import cache
-
-    data = lesson.painted(PRESETS[preset])
-    run = lesson.Lesson(PRESETS[preset], data, None, None).run
+    data = course.painted(PRESETS[preset])
+    run = course.Lesson(PRESETS[preset], data, None, None).run
     folders = {"DATA": data, "RUN": run.folder, "CACHE": cache.cache_folder()}
     environment = {f"HAZELNUT_{name}": str(Path(folder).resolve()) for name, folder in folders.items()}
     return environment | {"HAZELNUT_PRESET": preset, "CUDA_VISIBLE_DEVICES": ""}
@@ -137,7 +134,7 @@ def read(path, lessons):
         raise DataError(f"this is no notebook ({type(error).__name__})") from error
     texts = {text for _, text in cells}
     lesson = max(lessons, key=lambda one: len(one.cells & texts))
-    if len(lesson.cells & texts) < SAME_CELLS or not lesson.checks:
+    if len(lesson.cells & texts) < 3 or not lesson.checks:
         raise DataError("this is none of the course's notebooks with exercises: too few of its cells are left")
     return cells, lesson
 

@@ -1,7 +1,6 @@
 """Run one handed-in notebook apart from everything else: in bubblewrap, in a container, or as a plain process.
 
-This file runs inside the sandbox, too: it gets the task as JSON and prints the verdicts as JSON, and nothing else
-comes back.
+This file also runs inside the sandbox: it gets the task as JSON, and all that comes back is the verdicts as JSON.
 """
 
 import contextlib
@@ -25,7 +24,6 @@ PACKAGE = Path(hazelnut_ae.__file__).resolve().parent
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/fonts")
 KEPT = ("PATH", "LANG", "LC_ALL", "OMP_NUM_THREADS", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "DOCKER_HOST")
 DISK = 512 << 20  # bytes that a notebook may write to one file
-GRACE = 60  # seconds beyond its own time limit after which a sandbox is ended from outside
 APART = "It has no network, sees no other process, reads only {}, this package and its cache; what it writes is lost."
 PROTECTION = {
     "bwrap": "Each notebook runs in bubblewrap. " + APART.format("the system's programs, Python"),
@@ -99,7 +97,7 @@ def run(task, mode, environment, image=None):
         variables |= {key: "/tmp" if mode == "bwrap" else folder for key in ("TMPDIR", "TEMP", "TMP")}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         process = subprocess.Popen(words, env=variables, cwd=folder, start_new_session=True, **pipes)
-        late = threading.Timer(task["total"] + GRACE, _end, (process,))
+        late = threading.Timer(task["total"] + 60, _end, (process,))  # it should have ended itself by then
         late.start()
         try:
             with contextlib.suppress(OSError):  # it has ended; what it said tells why
@@ -199,7 +197,6 @@ def _attempt(cells, task, folder, ends, left_out, verdicts):
                 verdicts[number] = verdict(number, printed, errors.get(number, ""), error, task["memory"])
             elif error:
                 errors[number] = error
-    return None
 
 
 def verdict(number, printed, of_answer, of_check, memory):

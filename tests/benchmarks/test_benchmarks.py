@@ -12,7 +12,7 @@ import torch
 
 from benchmarks import __main__ as benchmarks
 from benchmarks import augmentations, growth, label_free, ladder, peer, speed, time_to_quality
-from hazelnut_ae import backbones, baselines
+from hazelnut_ae import backbones, baselines, bootstrap
 from hazelnut_ae.engine.trainer import train_run
 from hazelnut_ae.metrics import image_auroc
 from hazelnut_ae.patchcore import MemoryBank
@@ -113,6 +113,7 @@ def test_every_augmentation_is_measured(study):
 def test_every_rung_is_measured_beside_the_one_before(study, small_bank, tiny_run, monkeypatch):
     monkeypatch.setattr(ladder, "MemoryBank", small_bank)
     monkeypatch.setattr(ladder, "PAINTED", 1)
+    monkeypatch.setattr(bootstrap, "draw_weights", functools.partial(bootstrap.draw_weights, draws=20))
     monkeypatch.setattr(ladder, "KINDS", ("crack", "print"))
     two_steps = functools.partial(baselines.UNetSegmenter, steps=2, batch_size=2)
     monkeypatch.setattr(baselines, "UNetSegmenter", two_steps)
