@@ -1,25 +1,29 @@
 """`hazelnut-ae grade`: run handed-in notebooks with the project's own checks; one row per notebook and exercise."""
 
 import csv
+import functools
 import json
 import re
 import sys
-from collections import namedtuple
+from collections import Counter, namedtuple
+from itertools import groupby
 from pathlib import Path
 
+from hazelnut_ae.course import lesson as course
 from hazelnut_ae.course import sandbox
+from hazelnut_ae.course.execute import notebooks_folder
 from hazelnut_ae.errors import DataError, printable
+from hazelnut_ae.inference.table import as_text
+from hazelnut_ae.io import cache
 from hazelnut_ae.io.files import atomic_path
 from hazelnut_ae.presets import PRESETS
 
 EXERCISE = re.compile(r"\*\*(\d+)\s*\(")  # how the text of an exercise begins: **2 (medium).**
 CHECK = re.compile(r"^\s*with\s+check\((\d+)\)", re.MULTILINE)
 RESULTS = ("passed", "failed", "error", "timeout", "missing")
-LARGEST = 64 << 20  # bytes of a notebook; pictures are in it
-SAME_CELLS = 3  # a notebook belongs to a lesson if it has at least so many of its cells
 
 Row = namedtuple("Row", "file lesson exercise result message")  # exercise None: the whole notebook
-# A notebook of the project: the texts of all cells, the set-up's code; by exercise the code handed out and the check.
+# A notebook of the project: the texts of all cells, the set-up's code; by exercise the code handed out and the check
 Lesson = namedtuple("Lesson", "name cells setup stubs checks")
 
 
@@ -29,49 +33,43 @@ def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, 
     Args:
         places: notebooks, and folders that are searched for notebooks.
         preset: the name of the preset whose painted images and run the exercises use.
-        seconds, total: time limits for a cell and for a notebook.
-        memory: in GB, for each process, beyond what the set-up takes.
+        seconds, total, memory: limits for a cell, for a notebook, and in GB for a process beyond what the set-up takes.
         lessons: the folder of the project's own notebooks (None: found).
         docker, trust: how to isolate; see `sandbox.choose`.
-    Returns:
-        A list of `Row`, in the order of the notebooks; progress goes to the error stream.
-    Raises:
-        DataError: there is nothing to grade, or no isolation.
+
+    Returns: a list of `Row`, in the order of the notebooks; progress goes to the error stream.
+    Raises: DataError if there is nothing to grade, or no isolation.
     """
     mode, found = sandbox.choose(docker, trust), find_notebooks(places)
     ours, rows, ready = load_lessons(lessons), [], {}
-    _say(f"{sandbox.PROTECTION[mode]}\nPreparing the images and the run of the {preset} preset …")
+    say = functools.partial(print, file=sys.stderr, flush=True)
+    say(f"{sandbox.PROTECTION[mode]}\nPreparing the images and the run of the {preset} preset …")
     environment, limits = prepared_environment(preset), {"seconds": seconds, "total": total, "memory": memory}
     for count, (name, path) in enumerate(found, 1):
-        _say(f"{count} of {len(found)}: {printable(name)}")
+        say(f"{count} of {len(found)}: {printable(name)}")
+        lesson = None
         try:
             cells, lesson = read(path, ours)
+            task = {"setup": lesson.setup, "cells": [], "files": {}} | limits
+            if lesson.name not in ready:  # the project's own code, which may fill the cache
+                ready[lesson.name] = sandbox.run(task | {"total": 1800}, "trust", environment).get("problem")
+            if problem := ready[lesson.name]:
+                raise DataError(f"the set-up of this lesson does not run here: {problem}")
         except DataError as problem:
-            rows.append(Row(name, "", None, "error", str(problem)))
-            continue
-        task = {"setup": lesson.setup, "cells": [], "files": {}, "private_cache": False} | limits
-        if lesson.name not in ready:  # the project's own code, which may fill the cache
-            ready[lesson.name] = sandbox.run(task | {"total": 1800}, "trust", environment).get("problem")
-        if problem := ready[lesson.name]:
-            rows.append(
-                Row(name, lesson.name, None, "error", f"the set-up of this lesson does not run here: {problem}")
-            )
+            rows.append(Row(name, lesson.name if lesson else "", None, "error", str(problem)))
             continue
         task["cells"], verdicts = plan(cells, lesson)
         if len(verdicts) < len(lesson.checks):
-            task |= {"files": helpers(path), "private_cache": mode != "trust"}
+            beside = [one for one in path.parent.glob("*.py") if not one.is_symlink() and one.stat().st_size < 1 << 20]
+            task["files"] = {one.name: one.read_text("utf-8", "replace") for one in beside if one.is_file()}
             said = sandbox.run(task, mode, environment, docker)
             verdicts = {number: told(said, number, total) for number in lesson.checks} | verdicts
         rows += [Row(name, lesson.name, number, *verdicts[number]) for number in lesson.checks]
     return rows
 
 
-def _say(line):
-    print(line, file=sys.stderr, flush=True)
-
-
 def told(said, number, total):
-    """(result, message) of an exercise by what a sandbox said, where the student's code can have written anything."""
+    """(result, message) of an exercise by what a sandbox said; the student's code can have written anything there."""
     if not isinstance(said.get("verdicts"), dict):
         return "error", printable(str(said.get("problem")))
     late = ["timeout", f"the {total:g} seconds of the notebook were over before it"]
@@ -83,11 +81,7 @@ def told(said, number, total):
 
 def load_lessons(folder=None):
     """Every `Lesson` of a folder of notebooks (None: found). Raises: DataError where there is none."""
-    if folder is None:
-        from hazelnut_ae.course.execute import notebooks_folder
-
-        folder = notebooks_folder()
-    lessons = []
+    folder, lessons = folder or notebooks_folder(), []
     for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb")):
         lesson, number = Lesson(path.stem, set(), [], {}, {}), 0
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
@@ -109,13 +103,10 @@ def load_lessons(folder=None):
 
 def prepared_environment(preset):
     """The HAZELNUT_* variables of a notebook: the preset's painted images and the run on them, made now if need be."""
-    from hazelnut_ae.course import lesson
-    from hazelnut_ae.io import cache
-
-    data = lesson.painted(PRESETS[preset])
-    run = lesson.Lesson(PRESETS[preset], data, None, None).run
-    folders = {"HAZELNUT_DATA": data, "HAZELNUT_RUN": run.folder, "HAZELNUT_CACHE": cache.cache_folder()}
-    environment = {name: str(Path(folder).resolve()) for name, folder in folders.items()}
+    data = course.painted(PRESETS[preset])
+    run = course.Lesson(PRESETS[preset], data, None, None).run
+    folders = {"DATA": data, "RUN": run.folder, "CACHE": cache.cache_folder()}
+    environment = {f"HAZELNUT_{name}": str(Path(folder).resolve()) for name, folder in folders.items()}
     return environment | {"HAZELNUT_PRESET": preset, "CUDA_VISIBLE_DEVICES": ""}
 
 
@@ -135,33 +126,24 @@ def find_notebooks(places):
 def read(path, lessons):
     """([(whether it is code, its text)], the `Lesson`) of a notebook. Raises: DataError if it is none of the course."""
     try:
-        if not path.is_file() or path.stat().st_size > LARGEST:
+        if not path.is_file() or path.stat().st_size > 64 << 20:  # bytes
             raise ValueError("no file, or too large")
         cells = json.loads(path.read_text(encoding="utf-8-sig"))["cells"]
         cells = [(cell["cell_type"] == "code", "".join(cell["source"]).strip()) for cell in cells]
     except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError, MemoryError) as error:
         raise DataError(f"this is no notebook ({type(error).__name__})") from error
-    shared, lesson = max(
-        ((len(one.cells & {text for _, text in cells}), one) for one in lessons), key=lambda pair: pair[0]
-    )
-    if shared < SAME_CELLS or not lesson.checks:
+    texts = {text for _, text in cells}
+    lesson = max(lessons, key=lambda one: len(one.cells & texts))
+    if len(lesson.cells & texts) < 3 or not lesson.checks:
         raise DataError("this is none of the course's notebooks with exercises: too few of its cells are left")
     return cells, lesson
-
-
-def helpers(path):
-    """{name: text} of the Python files beside a notebook, which its cells can import as in Jupyter."""
-    found = [one for one in path.parent.glob("*.py") if one.is_file() and not one.is_symlink()]
-    return {
-        one.name: one.read_text(encoding="utf-8", errors="replace") for one in found if one.stat().st_size < 1 << 20
-    }
 
 
 def plan(cells, lesson):
     """The cells to run after the set-up, with the project's checks, and {exercise: verdict} of those not to check.
 
-    The student's own set-up and checks are left out. What is below the text of an exercise answers it; where the text
-    was deleted, what is above its check does.
+    The student's own set-up and checks are left out. The cells below the text of an exercise answer it; if the text
+    was deleted, those above its check do.
     """
     steps, missing, here, since = [], {}, None, 0
     stubs = {text for texts in lesson.stubs.values() for text in texts}
@@ -179,43 +161,36 @@ def plan(cells, lesson):
             steps.append({"kind": kind, "exercise": number, "code": text})
     for number, check in lesson.checks.items():
         mine = [i for i, step in enumerate(steps) if step["exercise"] == number]
-        if not mine:
-            missing[number] = ("missing", "its cells are not there")
-        elif [steps[i]["code"] for i in mine] == lesson.stubs.get(number):
-            missing[number] = ("missing", "it is as it was handed out")
+        if [steps[i]["code"] for i in mine] in ([], lesson.stubs.get(number)):
+            missing[number] = ("missing", "it is as it was handed out" if mine else "its cells are not there")
         else:
             code = "from hazelnut_ae.course.checks import check\n" + check
             steps.insert(mine[-1] + 1, {"kind": "check", "exercise": number, "code": code})
     return steps, missing
 
 
+def totals(rows):
+    """One more row for each notebook: "total" as exercise, and how many exercises have which result."""
+    for (file, lesson), those in groupby(rows, key=lambda row: row[:2]):
+        results = Counter(row.result for row in those if row.exercise)
+        counts = ", ".join(f"{results[result]} {result}" for result in RESULTS if results[result])
+        passed = f"{results['passed']} of {results.total()} passed" if results else "not graded"
+        yield Row(file, lesson, "total", passed, counts)
+
+
 def table(rows):
-    """The rows as text for a terminal, then what each notebook reached, then the sum."""
-    texts = [Row._fields] + [row._replace(lesson=row.lesson[:2], exercise=row.exercise or "–") for row in rows]
-    texts = [[printable(str(text)) for text in line] for line in texts]
+    """The rows as text for a terminal, with the total of each notebook below them."""
+    every = [row._replace(lesson=row.lesson[:2], exercise=row.exercise or "–") for row in [*rows, *totals(rows)]]
+    texts = [[printable(str(text)) for text in line] for line in [Row._fields, *every]]
     widths = [max(len(line[column]) for line in texts) for column in range(4)]
-    lines = ["  ".join([*map(str.ljust, line[:4], widths), line[4]]).rstrip() for line in texts]
-    reached = {}
-    for row in rows:
-        reached.setdefault((printable(row.file).ljust(widths[0]), (row.lesson[:2] or "–").ljust(2)), []).append(row)
-    lines += [""] if len(reached) > 1 else []
-    for (file, lesson), those in reached.items() if len(reached) > 1 else ():
-        passed = sum(row.result == "passed" for row in those)
-        lines.append(
-            f"{file}  {lesson}  " + (f"{passed} of {len(those)} passed" if those[0].exercise else "not graded")
-        )
-    counts = [(sum(row.result == result for row in rows), result) for result in RESULTS]
-    counted = ", ".join(f"{count} {result}" for count, result in counts if count)
-    return "\n".join([*lines, f"{len(reached)} notebook{'s' * (len(reached) != 1)}: {counted}."])
+    return "\n".join("  ".join([*map(str.ljust, line[:4], widths), line[4]]).rstrip() for line in texts)
 
 
 def write_csv(path, rows):
     """The same for a spreadsheet; text that it could take for a formula gets an apostrophe before it."""
-    from hazelnut_ae.inference.table import as_text
-
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(Row._fields)
-        for row in rows:
+        for row in [*rows, *totals(rows)]:
             message = as_text(row.message).replace(";", ",")
             writer.writerow([as_text(row.file), row.lesson, row.exercise or "", row.result, message])

@@ -1,12 +1,10 @@
 """Run one handed-in notebook apart from everything else: in bubblewrap, in a container, or as a plain process.
 
-The parent starts this file inside the sandbox, writes the task as JSON to its standard input and reads the verdicts as
-JSON from its standard output. Nothing else comes back, and nothing is unpickled.
+This file also runs inside the sandbox: it gets the task as JSON, and all that comes back is the verdicts as JSON.
 """
 
 import contextlib
 import json
-import math
 import os
 import re
 import shutil
@@ -16,7 +14,6 @@ import sys
 import tempfile
 import threading
 import time
-import uuid
 from pathlib import Path
 
 import hazelnut_ae
@@ -27,12 +24,10 @@ PACKAGE = Path(hazelnut_ae.__file__).resolve().parent
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/fonts")
 KEPT = ("PATH", "LANG", "LC_ALL", "OMP_NUM_THREADS", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "DOCKER_HOST")
 DISK = 512 << 20  # bytes that a notebook may write to one file
-GRACE = 60  # seconds beyond its own time limit after which a sandbox is ended from outside
-LARGEST = 1 << 20  # bytes of an answer that are read
-APART = "has no network, sees no other process and reads only {}, this package and its cache; what it writes is lost."
+APART = "It has no network, sees no other process, reads only {}, this package and its cache; what it writes is lost."
 PROTECTION = {
-    "bwrap": "Each notebook runs in bubblewrap: it " + APART.format("the system's programs, Python"),
-    "docker": "Each notebook runs in a container: it " + APART.format("the image"),
+    "bwrap": "Each notebook runs in bubblewrap. " + APART.format("the system's programs, Python"),
+    "docker": "Each notebook runs in a container. " + APART.format("the image"),
     "trust": "WARNING: each notebook runs as a program of yours. It can use the network and read, change and delete "
     "your files; only its time and its memory are limited.",
 }
@@ -65,28 +60,22 @@ def _bwrap(readable):
     return ["bwrap", *options, "--remount-ro", "/", "--chdir", "/tmp"]
 
 
-def _docker(image, name, readable, environment, memory):
-    options = "--rm -i --init --network none --read-only --cap-drop ALL --security-opt no-new-privileges".split()
-    options += f"--name {name} --pids-limit 512 --memory {memory + 4:g}g --workdir /tmp".split()
-    options += ["--tmpfs", f"/tmp:size={DISK},mode=1777"]
-    options += ["--user", f"{os.getuid()}:{os.getgid()}"] if hasattr(os, "getuid") else []
-    options += [word for path in readable for word in ("--volume", f"{path}:{path}:ro")]
-    options += [word for pair in environment.items() for word in ("--env", "=".join(pair))]
-    return ["docker", "run", *options, image]
-
-
 def command(mode, environment, image=None, name="", memory=2):
     """(command, environment) of the process that runs a notebook; the arguments are those of `run`."""
     readable = {str(PACKAGE), *filter(os.path.isabs, environment.values())}
     ours = {key: os.environ[key] for key in KEPT if key in os.environ}
     environment = environment | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8"}
     if mode == "docker":
-        before = [*_docker(image, name, sorted(readable), environment, memory), "python"]
-        return [*before, "-m", SELF], ours | {"HOME": str(Path.home())}
+        options = "--rm -i --init --network none --read-only --cap-drop ALL --security-opt no-new-privileges".split()
+        options += f"--name {name} --pids-limit 512 --memory {memory + 4:g}g --workdir /tmp".split()
+        options += ["--tmpfs", f"/tmp:size={DISK},mode=1777"]
+        options += ["--user", f"{os.getuid()}:{os.getgid()}"] if hasattr(os, "getuid") else []
+        options += [word for path in sorted(readable) for word in ("--volume", f"{path}:{path}:ro")]
+        options += [word for pair in environment.items() for word in ("--env", "=".join(pair))]
+        return ["docker", "run", *options, image, "python", "-m", SELF], ours | {"HOME": str(Path.home())}
     libraries = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
     environment["PYTHONPATH"] = os.pathsep.join([str(PACKAGE.parent), *libraries])
-    readable |= {sys.prefix, sys.base_prefix, *libraries}
-    before = _bwrap(sorted(readable)) if mode == "bwrap" else []
+    before = _bwrap(sorted(readable | {sys.prefix, sys.base_prefix, *libraries})) if mode == "bwrap" else []
     return [*before, sys.executable, "-m", SELF], ours | environment | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -94,33 +83,33 @@ def run(task, mode, environment, image=None):
     """Run a task in a sandbox.
 
     Args:
-        task: a dict for JSON: that of `work`, and "files": {name: text} to put beside the notebook, and
-            "private_cache": whether what it adds to the cache is lost.
+        task: a dict. "setup": the project's code; "cells": dicts with "kind" (lesson, answer or check), "exercise" (a
+            number or None) and "code"; "files": {name: text}, put beside the notebook; time limits "seconds" for a cell
+            and "total"; "memory": in GB beyond what the set-up takes.
         mode: "bwrap", "docker" or "trust".
         environment: the HAZELNUT_* variables of the notebook; the folders that they name can be read.
-        image: the image of mode "docker": Python and the libraries; the package is added.
-    Returns:
-        {"verdicts": {exercise: [result, message]}} or {"problem": why there are none}, both as the sandbox claims.
+        image: for "docker": the image with Python and the libraries.
+
+    Returns: {"verdicts": {exercise: [result, message]}} or {"problem": why there are none}, both as the sandbox claims.
     """
-    name = f"hazelnut-grade-{uuid.uuid4().hex[:12]}"
-    words, variables = command(mode, environment, image, name, task["memory"])
     with tempfile.TemporaryDirectory(prefix="hazelnut-grade-", ignore_cleanup_errors=True) as folder:
+        words, variables = command(mode, environment, image, Path(folder).name, task["memory"])
         variables |= {key: "/tmp" if mode == "bwrap" else folder for key in ("TMPDIR", "TEMP", "TMP")}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         process = subprocess.Popen(words, env=variables, cwd=folder, start_new_session=True, **pipes)
-        late = threading.Timer(task["total"] + GRACE, _end, (process,))
+        late = threading.Timer(task["total"] + 60, _end, (process,))  # it should have ended itself by then
         late.start()
         try:
             with contextlib.suppress(OSError):  # it has ended; what it said tells why
                 process.stdin.write(json.dumps(task).encode())
                 process.stdin.close()
-            said = process.stdout.read(LARGEST).decode(errors="replace").strip().splitlines() or ["it said nothing"]
+            said = process.stdout.read(1 << 20).decode(errors="replace").strip().splitlines() or ["it said nothing"]
         finally:
             late.cancel()
             _end(process)
             process.stdout.close()
             if mode == "docker":
-                subprocess.run(["docker", "kill", name], capture_output=True, check=False)
+                subprocess.run(["docker", "kill", Path(folder).name], capture_output=True)
     try:
         return json.loads(next(line for line in reversed(said) if line.startswith('{"')))
     except (StopIteration, ValueError, RecursionError):
@@ -148,15 +137,10 @@ def limit_memory(more):
 
 
 def work(task, folder):
-    """Run the cells of a task in one kernel; returns {exercise: [result, message]}.
+    """Run the cells of a task in one kernel, in the folder; returns what `run` returns.
 
-    A cell that hangs or ends the kernel is left out, and the notebook starts anew. The lesson's own cells take most
-    of the time: they run only where a name is not defined without them.
-
-    Args:
-        task: "setup": the project's code; "cells": dicts with "kind" (lesson, answer or check), "exercise" (a number or
-            None) and "code"; "seconds" for a cell, "total" for all; "memory" in GB beyond what the set-up takes.
-        folder: the working folder of the kernel.
+    A cell that hangs or ends the kernel is left out, and the notebook starts again. The lesson's own cells take most
+    of the time: they run only if a name is not defined without them.
     """
     limit = f"__import__('{SELF}', fromlist=['_']).limit_memory({task['memory'] * 1e9:.0f})"
     cells = [{"kind": "setup", "exercise": None, "code": code} for code in (*task["setup"], limit)] + task["cells"]
@@ -164,17 +148,19 @@ def work(task, folder):
     verdicts, ends = {}, time.monotonic() + task["total"]
     while time.monotonic() < ends:
         stopped = _attempt(cells, task, folder, ends, left_out, verdicts)
+        if isinstance(stopped, str):
+            return {"problem": f"the set-up stopped: {stopped}"}
         if stopped is not None:
             left_out = left_out | {stopped}
         elif left_out & lessons and any(message.startswith("NameError") for _, message in verdicts.values()):
             left_out, lessons, verdicts = left_out - lessons, set(), {}
         else:
             break
-    return verdicts
+    return {"verdicts": verdicts}
 
 
 def _attempt(cells, task, folder, ends, left_out, verdicts):
-    """Fill in the verdicts; returns the index of a cell that hung or ended the kernel, or None."""
+    """Fill in the verdicts; returns the set-up's problem, or the index of a cell that hung or ended the kernel."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -190,39 +176,36 @@ def _attempt(cells, task, folder, ends, left_out, verdicts):
     with client.setup_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         for i, cell in enumerate(cells):
             kind, number, left = cell["kind"], cell["exercise"], ends - time.monotonic()
-            if left <= 0:
-                break
-            if i in left_out or (kind == "check" and number in verdicts):
+            if left <= 0 or i in left_out or (kind == "check" and number in verdicts):
                 continue
-            client.timeout = math.ceil(left if kind == "setup" else min(task["seconds"], left))
-            stop = error = None
+            client.timeout = max(1, round(left if kind == "setup" else min(task["seconds"], left)))
+            stop = None
             try:
                 outputs = client.execute_cell(book.cells[i], i).outputs
-                error = next((f"{one.ename}: {one.evalue}" for one in outputs if one.output_type == "error"), None)
+                error = next((f"{one.ename}: {one.evalue}" for one in outputs if one.output_type == "error"), "")
             except CellTimeoutError:
                 stop = ["timeout", f"not done after {client.timeout} seconds"]
             except DeadKernelError:
                 stop = ["error", "it ended the kernel: out of memory, or by its own doing"]
             if kind == "setup" and (stop or error):
-                raise DataError(f"the set-up stopped: {error or stop[1]}")
+                return stop[1] if stop else error
             if stop:
                 verdicts |= {number: stop} if number else {}
                 return i
             if kind == "check":
                 printed = "".join(output.text for output in outputs if output.get("name") == "stdout")
-                verdicts[number] = verdict(number, printed, errors.get(number), error, task["memory"])
+                verdicts[number] = verdict(number, printed, errors.get(number, ""), error, task["memory"])
             elif error:
                 errors[number] = error
-    return None
 
 
 def verdict(number, printed, of_answer, of_check, memory):
     """[result, message] by the last line that `check` printed, and by errors of the answer's cells and of the check."""
     said = re.findall(rf"Exercise {number}: (right\.|not yet\..*)$", printed, re.MULTILINE)
-    if said and said[-1] == "right.":
+    if said[-1:] == ["right."]:
         return ["passed", ""]
-    message = said[-1].removeprefix("not yet.").strip() if said else of_check or "the check came to no end"
-    message = (of_answer or message).strip().splitlines()[0] if of_answer or message else "it does not hold"
+    of_check = said[-1].removeprefix("not yet.") if said else of_check or "the check came to no end"
+    message = ((of_answer or of_check).strip() or "it does not hold").splitlines()[0]
     is_error = of_answer or not said or re.match(r"[A-Za-z_]\w*(Error|Exception|Iteration|Warning)\b", message)
     if is_error and re.search("MemoryError|can't allocate memory|Cannot allocate memory", message):
         message = f"it took more than {memory:g} GB of memory"
@@ -235,16 +218,13 @@ def main():
     (place / "work").mkdir()
     os.environ |= {name: str(place) for name in ("HOME", "USERPROFILE", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")}
     cache = Path(os.environ["HAZELNUT_CACHE"])
-    if task["private_cache"]:  # links to what is there, and room for more
+    if not os.access(cache, os.W_OK):  # as in bubblewrap and in a container: links to what is there, and room for more
         skip = shutil.ignore_patterns("*.lock", ".building-*", ".painting-*")
         shutil.copytree(cache, cache := place / "cache", copy_function=os.symlink, ignore=skip)
     os.environ |= {"HAZELNUT_CACHE": str(cache), "MPLCONFIGDIR": str(cache / "matplotlib")}
     for name, text in task["files"].items():
         (place / "work" / name).write_text(text, encoding="utf-8")
-    try:
-        print(json.dumps({"verdicts": work(task, place / "work")}))
-    except DataError as problem:
-        print(json.dumps({"problem": str(problem)}))
+    print(json.dumps(work(task, place / "work")))
 
 
 if __name__ == "__main__":

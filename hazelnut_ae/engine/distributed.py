@@ -1,12 +1,13 @@
 """One run in several processes (torchrun), and a clean stop on Ctrl-C.
 
-Each process computes its share of every batch, and DistributedDataParallel averages the gradients. So a step is the
-same as in one process, except for BatchNorm: each process normalises by the statistics of its own share.
+Each process computes its share of a batch, and DistributedDataParallel averages the gradients. A step is the same as
+in one process, except that BatchNorm normalises by the statistics of the process's own share.
 """
 
 import contextlib
 import os
 import signal
+from types import SimpleNamespace
 
 import torch
 import torch.distributed as dist
@@ -31,29 +32,17 @@ def first_process_first(rank, world):
         dist.barrier()
 
 
-def mean_over_processes(loss, world):
-    """Returns the loss of the whole batch, of which each process has seen its share, as a float."""
+def mean_over_processes(value, world):
+    """Returns the mean, as a float, of a tensor with one number in each process, such as the loss of its share."""
     if world > 1:
-        dist.all_reduce(loss, dist.ReduceOp.SUM)
-    return loss.item() / world
-
-
-class StopRequest:
-    """Whether Ctrl-C or SIGTERM has come to this process (`wanted`) or to any process of the run."""
-
-    wanted = False
-
-    def in_any_process(self, world):
-        flag = torch.tensor(float(self.wanted))
-        if world > 1:
-            dist.all_reduce(flag, dist.ReduceOp.MAX)  # so that all stop after the same step
-        return bool(flag)
+        dist.all_reduce(value, dist.ReduceOp.SUM)
+    return value.item() / world
 
 
 @contextlib.contextmanager
 def stop_signals():
-    """Yields a `StopRequest`, which Ctrl-C and SIGTERM set; a second Ctrl-C interrupts at once."""
-    stop = StopRequest()
+    """Yields an object whose `wanted` Ctrl-C and SIGTERM set to True; a second Ctrl-C interrupts at once."""
+    stop = SimpleNamespace(wanted=False)
 
     def handle(number, frame):
         if stop.wanted and number == signal.SIGINT:

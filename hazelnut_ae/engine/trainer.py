@@ -170,7 +170,7 @@ class Trainer:
                 bar.set_description(f"epoch {epoch}/{epochs}, loss {self.progress.losses[-1]:.4f}", refresh=False)
                 if step % self.steps_per_epoch == 0 and rank == 0:
                     self.evaluate(step, with_f1=epoch % evaluate_every == 0 or epoch == 1 or done)
-                stopping = stop.in_any_process(world)
+                stopping = mean_over_processes(torch.tensor(float(stop.wanted)), world) > 0  # all at the same step
                 if stopping or done or time.monotonic() - saved > checkpoint_seconds:
                     if rank == 0:
                         self.save()

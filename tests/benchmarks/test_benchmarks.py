@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import augmentations, common, growth, label_free, ladder, peer, speed, time_to_quality
-from hazelnut_ae import backbones, baselines
+from benchmarks import augmentations, growth, label_free, ladder, peer, speed, time_to_quality
+from hazelnut_ae import backbones, baselines, bootstrap
 from hazelnut_ae.engine.trainer import train_run
 from hazelnut_ae.metrics import image_auroc
 from hazelnut_ae.patchcore import MemoryBank
@@ -109,22 +109,11 @@ def test_every_augmentation_is_measured(study):
     assert np.isfinite(pd.DataFrame(found).to_numpy(float)).all()
 
 
-def test_only_one_training_set_has_black_corners():
-    images = np.full((2, 3, 64, 64), 200, np.uint8)
-    both = torch.arange(2)
-    for name, (training_set, copies, changes, _) in augmentations.VARIANTS.items():
-        some = training_set(images, copies, 0, changes, np.arange(2)).batch(both, 3)
-        assert some.shape == (2, 3, 64, 64)
-        assert bool((some == 0).any()) == ("black" in name)
-    black = augmentations.BlackCorners(images, 20)
-    assert torch.equal(black.batch(both, 3), black.batch(both, 3))
-    assert not torch.equal(black.batch(both, 3), black.batch(both, 4))
-
-
 @pytest.mark.slow
 def test_every_rung_is_measured_beside_the_one_before(study, small_bank, tiny_run, monkeypatch):
     monkeypatch.setattr(ladder, "MemoryBank", small_bank)
     monkeypatch.setattr(ladder, "PAINTED", 1)
+    monkeypatch.setattr(bootstrap, "draw_weights", functools.partial(bootstrap.draw_weights, draws=20))
     monkeypatch.setattr(ladder, "KINDS", ("crack", "print"))
     two_steps = functools.partial(baselines.UNetSegmenter, steps=2, batch_size=2)
     monkeypatch.setattr(baselines, "UNetSegmenter", two_steps)
@@ -164,17 +153,6 @@ def test_a_bank_is_measured_beside_a_peer_by_its_own_image_scores(small_bank, pa
     assert row["fit_s"] > 0
 
 
-def test_anomalibs_patchcore_takes_our_network(painted):
-    pytest.importorskip("anomalib", reason="anomalib is not installed")
-    other = peer.AnomalibPatchCore(backbones.empty_stages("efficientnet-lite0"))
-    other.fit(painted.train.images[:4])
-    found = other.predict(painted.test.images[:2])
-    assert (found.anomaly_maps.shape, found.image_scores.shape) == ((2, 256, 256), (2,))
-    again = peer.AnomalibPatchCore(backbones.empty_stages("efficientnet-lite0"))
-    again.restore(other.state())
-    assert again.state()["memory_bank"].shape == other.state()["memory_bank"].shape
-
-
 def test_rules_for_a_label_free_tau_are_compared(study, tiny_run):
     table = study("label-free", "--run", tiny_run.folder)
     assert table["data"].tolist() == ["hazelnuts"]
@@ -201,16 +179,6 @@ def test_a_painted_set_is_like_itself(study, painted_folder):
     assert {"nut's share of the frame", "background red", "crack: area", "print: contrast"} <= set(table.index)
     assert (table["mean ratio"] - 1).abs().max() < 1e-9
     assert 0.05 < table["real mean"]["nut's share of the frame"] < 0.8
-
-
-def test_ratios_are_of_things_run_in_turn():
-    calls = []
-    found = common.alternate({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, seconds=10, turns=3)
-    assert calls == ["a", "b"] * 4  # once before the clock starts
-    assert set(found) == {"a", "b"}
-    calls.clear()
-    common.alternate({"a": lambda: calls.append("a")}, seconds=0)  # too slow for its time: measured once all the same
-    assert calls == ["a", "a"]
 
 
 @pytest.mark.slow

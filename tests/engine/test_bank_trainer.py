@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
-from scipy.ndimage import gaussian_filter
 
 import hazelnut_ae
 from hazelnut_ae import backbones, cli
@@ -16,10 +15,10 @@ from hazelnut_ae.engine import bank_trainer, calibration, detectors, run_data, r
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.inference import evaluate as evaluation
 from hazelnut_ae.metrics import image_auroc, image_scores
-from hazelnut_ae.patchcore import GaussianSmoothing, MemoryBank
+from hazelnut_ae.patchcore import MemoryBank
 from hazelnut_ae.presets import PRESETS
 
-SMALL = dict(side=128, coarse_side=64, candidates=3000, size=300)
+SMALL = dict(side=128, coarse_side=64, candidates=1000, size=300)
 TINY = PRESETS["tiny"]
 
 
@@ -124,30 +123,17 @@ def test_the_run_of_one_detector_is_not_resumed_as_another(whole, tiny_run, pain
     assert (contents(whole.folder), contents(tiny_run.folder)) == before
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"detector": "article"}, "is damaged"),
-        ({"detector": "oracle"}, "is damaged"),
-        ({"detector": ["features"]}, "is damaged"),
-        ({"backbone": "resnet18"}, "is damaged"),
-        ({"backbone": "vgg"}, "is damaged"),
-        ({"side": 10**9}, "is damaged"),
-        ({"side": 128.0}, "is damaged"),
-        ({"coarse_side": 16}, "is damaged"),
-        ({"neighbourhood": 4}, "is damaged"),
-        ({"size": -1}, "is damaged"),
-        ({"blur": 1e9}, "is damaged"),
-        ({"blur": float("nan")}, "is damaged"),
-        ({"blur": None}, "is damaged"),
-        ({"coarse_side": "gone"}, "has no coarse_side; another version may have written it"),
-    ],
-)
-def test_settings_that_do_not_fit_are_one_sentence(run, change, message):
-    change_config(run.folder, **change)
-    with pytest.raises(DataError, match=message) as caught:
-        runs.load_run(run.folder)
-    assert "\n" not in str(caught.value)
+def test_settings_that_do_not_fit_are_one_sentence(run):
+    changes = {"detector": ["article", "oracle", ["features"]], "backbone": ["resnet18", "vgg"], "side": [10**9, 128.0]}
+    changes |= {"coarse_side": [16], "neighbourhood": [4], "size": [-1], "blur": [1e9, float("nan"), None]}
+    right = (run.folder / "config.json").read_text()
+    cases = [({key: value}, "is damaged") for key, values in changes.items() for value in values]
+    for change, message in [*cases, ({"coarse_side": "gone"}, "has no coarse_side; another version may have written")]:
+        (run.folder / "config.json").write_text(right)
+        change_config(run.folder, **change)
+        with pytest.raises(DataError, match=message) as caught:
+            runs.load_run(run.folder)
+        assert "\n" not in str(caught.value), change
 
 
 def test_weights_that_are_damaged_or_of_another_version_are_one_sentence(run):
@@ -164,19 +150,14 @@ def test_weights_that_are_damaged_or_of_another_version_are_one_sentence(run):
 
 
 def test_the_command_line_offers_every_detector_and_knows_its_options(painted_folder, tmp_path, capsys):
-    assert cli.DETECTORS == tuple(detectors.DETECTORS)
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    assert f"--detector {{{','.join(detectors.DETECTORS)}}}" in capsys.readouterr().out
     for option in (["--epochs", "3"], ["--latent", "8"], ["--augment", "upright"]):
         with pytest.raises(SystemExit) as caught:
             cli.main(["train", str(painted_folder), "--run", str(tmp_path), "--detector", "features", *option])
         assert caught.value.code == 2
         assert option[0] in capsys.readouterr().err
-
-
-def test_it_smooths_like_scipy():
-    maps = torch.rand(2, 1, 40, 50) * 9
-    for sigma in (0, 0.3, 1, 4.4, 30):
-        expected = [gaussian_filter(one.numpy(), sigma, mode="nearest") for one in maps[:, 0]]
-        np.testing.assert_allclose(GaussianSmoothing(sigma)(maps)[:, 0], expected, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -212,8 +193,6 @@ def test_commands_from_training_to_prediction(painted_folder, tmp_path, capsys, 
     train = ["train", data, "--run", folder, "--detector", "features", "--preset", "tiny"]
     assert cli.main(train) == 0
     assert "memory bank of 5,000 patches" in capsys.readouterr().out
-    assert cli.main(train) == 1
-    assert "already holds a run" in capsys.readouterr().err
     assert cli.main(["evaluate", data, "--run", folder, "--json", f"{out}/results.json"]) == 0
     assert "Pixel AUROC" in capsys.readouterr().out
     assert json.loads((tmp_path / "out" / "results.json").read_text())["pixels"]["auroc"] > 0.9

@@ -56,13 +56,6 @@ def test_the_loss_on_held_out_images_is_beside_the_training_loss(painted, tiny_r
     assert tiny_run.held_out[-1][1] == pytest.approx(training.loss_on(tiny_run.model, held_out), rel=1e-4)
 
 
-@pytest.mark.slow
-def test_training_lowers_the_loss(painted, tmp_path):
-    preset = dataclasses.replace(TINY, epochs=15, evaluate_every=100)
-    losses = [row[2] for row in train_run(painted, tmp_path / "run", preset, latent_dim=32).history]
-    assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
-
-
 def test_another_seed_gives_other_weights_and_options_override_the_preset(painted, tmp_path, tiny_run):
     run = train_run(painted, tmp_path / "run", TINY, seed=1, epochs=1, latent_dim=7)
     assert (run.model.latent_dim, run.history[-1][1]) == (7, 1)
@@ -205,13 +198,13 @@ def test_damaged_run_is_one_sentence(run_copy, tmp_path, name, left):
 
 def test_bfloat16_follows_float32(painted):
     """The losses of the first steps differ by a few percent at most; weights and reconstruction stay float32."""
-    batch, curves = torch.from_numpy(painted.train.images[:4]), []  # uint8 [4, 3, 256, 256]
+    batch, curves = torch.from_numpy(painted.train.images[:2]), []  # uint8 [2, 3, 256, 256]
     for precision in ("float32", "bfloat16"):
         torch.manual_seed(0)
         model = Autoencoder(16)
         network = device.prepare_network(model, "cpu", precision)
         optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-        curves.append([float(loss) for loss in training.train(network, optimizer, [batch] * 8)])
+        curves.append([float(loss) for loss in training.train(network, optimizer, [batch] * 4)])
         assert {p.dtype for p in model.parameters()} == {network(batch / 255).dtype} == {torch.float32}
     np.testing.assert_allclose(curves[1], curves[0], rtol=0.05)
 
