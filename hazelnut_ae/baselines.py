@@ -91,12 +91,8 @@ def gaussian_smooth(maps, sigma=1.0):
 def shift_tolerant(images, reconstructions, reach=1):
     """Computes the residual of Figure 8, but allows each pixel to be shifted in the reconstruction.
 
-    An edge that is reconstructed one pixel too far to the left is no defect.
-
-    Args:
-        images: uint8, shape (N, 3, H, W).
-        reconstructions: float32, shape (N, 3, H, W), in [0, 1].
-        reach: largest shift in pixels; the smallest of (2·reach + 1)² residuals counts.
+    An edge that is reconstructed one pixel too far to the left is no defect. Of the (2·reach + 1)² residuals of a pixel
+    the smallest counts. images and reconstructions as for `detection.residual`.
     """
     maps = []
     for image, reconstruction in zip(images, reconstructions, strict=True):
@@ -107,12 +103,9 @@ def shift_tolerant(images, reconstructions, reach=1):
 
 
 def combine_maps(distances, residuals, good_distances, good_residuals):
-    """Combines a memory bank's maps with the article's: d² · √(r + ½). The ½ keeps what only the features see.
+    """Combines a memory bank's maps [N, H, W] with the article's: d² · √(r + ½).
 
-    Args:
-        distances, residuals: the maps of the two, float32, shape (N, H, W).
-        good_distances, good_residuals: of held-out good images, float32, shape (M, H, W); d and r are relative to
-            their means.
+    d and r are relative to their means in held-out good images. The ½ keeps what only the features see.
     """
     d, r = distances / good_distances.mean(), residuals / good_residuals.mean()
     return (d**2 * np.sqrt(r + 0.5)).astype(np.float32)

@@ -21,15 +21,10 @@ BATCH = 32
 
 @dataclass
 class Prediction:
-    """The result of a detector for N images.
+    """The result of a detector for N images; a larger number means more anomalous."""
 
-    Attributes:
-        anomaly_maps: float32, shape (N, H, W); larger means more anomalous.
-        image_scores: float64, shape (N,); larger means more anomalous.
-    """
-
-    anomaly_maps: np.ndarray
-    image_scores: np.ndarray
+    anomaly_maps: np.ndarray  # float32 [N, H, W]
+    image_scores: np.ndarray  # float64 [N]
 
 
 class Detector(ABC):
@@ -78,16 +73,12 @@ class Detector(ABC):
         return tau_label_free(self.anomaly_maps(good) if good_maps is None else good_maps)
 
     def onnx_module(self) -> nn.Module:
-        """Returns `predict` as one torch module, for export.
+        """Returns `predict` as one torch module, for export. Raises DataError if this detector has none.
 
         It maps float32 (N, 3, H, W) in [0, 1] to maps (N, H, W), or to maps and image scores (N,).
-
-        Raises:
-            DataError: this detector cannot be exported.
         """
-        raise DataError(
-            f"A run of {self.name} cannot be exported; choose a run of the article's network or a memory bank."
-        )
+        other = "choose a run of the article's network or a memory bank"
+        raise DataError(f"A run of {self.name} cannot be exported; {other}.")
 
 
 def prediction_from_maps(anomaly_maps: np.ndarray) -> Prediction:
@@ -106,14 +97,11 @@ def reconstruct(model, images):
 
 
 def residual(images, reconstructions):
-    """Figure 8's error: |x - x̂|, the maximum over the three colours.
+    """Figure 8's error: |x - x̂|, the maximum over the three colours, float32 [N, H, W] in [0, 1].
 
     Args:
         images: uint8, shape (N, 3, H, W).
         reconstructions: float32, shape (N, 3, H, W), in [0, 1].
-
-    Returns:
-        float32, shape (N, H, W), in [0, 1].
     """
     error = np.abs(np.asarray(images, dtype=np.float32) / 255 - reconstructions)  # [N, 3, H, W]
     return error.max(axis=1)  # [N, H, W]
@@ -160,19 +148,15 @@ class AutoencoderDetector(Detector):
         return prediction_from_maps(np.concatenate(maps) if maps else np.zeros((0, *images.shape[2:])))
 
     def printed_tau(self, defect: str) -> float | None:
-        """Returns the article's τ, because these maps are residuals in [0, 1]."""
-        return printed_tau(defect)
+        return printed_tau(defect)  # these maps are residuals in [0, 1]
 
     def onnx_module(self) -> nn.Module:
-        """Returns the network and its residual as one torch module."""
         return Residual(self.model)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Returns the network's weights."""
         return self.model.state_dict()
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
-        """Loads the network's weights. Raises RuntimeError if they belong to another network."""
         self.model.load_state_dict(state)
 
 

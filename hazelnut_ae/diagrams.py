@@ -26,7 +26,7 @@ ENCODER, DECODER = outputs(TABLE_1, 256), outputs(TABLE_2, 1)  # 256 pixels to 1
 
 
 def _stage(width, height, caption):
-    """Axes that cover the figure above its caption, in pixels with the origin at the top left."""
+    """A figure, and axes that cover it above its caption, in pixels with the origin at the top left."""
     figure, room = blank(width, height, caption)
     ax = figure.add_axes((0, room / (height + room), 1, height / (height + room)))
     ax.set(xlim=(0, width), ylim=(height, 0))
@@ -34,14 +34,13 @@ def _stage(width, height, caption):
     return figure, ax
 
 
-def _picture(figure, ax, picture, x, y, side, values=None):
-    """A picture of side×side pixels whose top left corner is at x, y of the stage `ax`."""
+def _picture(figure, ax, picture, x, y, side):
+    """Draws a picture of side×side pixels whose top left corner is at x, y of the stage `ax`."""
     width, height = figure.get_size_inches() * DPI
     total, floor = ax.get_ylim()[0], height - ax.get_ylim()[0]
     inset = figure.add_axes((x / width, (floor + total - y - side) / height, side / width, side / height))
     inset.set(xticks=[], yticks=[])
-    draw(inset, picture, values)
-    return inset
+    draw(inset, picture)
 
 
 def _text(ax, x, y, text, fontsize=8, va="center", **options):
@@ -49,11 +48,8 @@ def _text(ax, x, y, text, fontsize=8, va="center", **options):
 
 
 def _arrow(ax, start, end):
-    ax.add_patch(
-        FancyArrowPatch(
-            start, end, arrowstyle="-|>", mutation_scale=11, color="0.3", linewidth=1.1, shrinkA=0, shrinkB=0
-        )
-    )
+    style = dict(arrowstyle="-|>", mutation_scale=11, color="0.3", linewidth=1.1, shrinkA=0, shrinkB=0)
+    ax.add_patch(FancyArrowPatch(start, end, **style))
 
 
 def autoencoder(image=None, reconstruction=None, caption="", encoder=ENCODER, decoder=DECODER):
@@ -76,28 +72,19 @@ def autoencoder(image=None, reconstruction=None, caption="", encoder=ENCODER, de
     gap = (right - left - sum(widths)) / (len(layers) - 1)
     x, edges = left, []
     for (channels, s, colour), w in zip(layers, widths, strict=True):
-        h = 10 + 8.2 * np.sqrt(s)
-        latent = s == 1
-        h = 60 if latent else h
-        face = "black" if latent else colour
-        ax.add_patch(
-            Rectangle((x, middle - h / 2), w, h, facecolor=face, edgecolor="white", alpha=1 if latent else 0.75)
-        )
+        h, face, alpha = (60, "black", 1) if s == 1 else (10 + 8.2 * np.sqrt(s), colour, 0.75)  # 1: the latent vector
+        ax.add_patch(Rectangle((x, middle - h / 2), w, h, facecolor=face, edgecolor="white", alpha=alpha))
         _text(ax, x + w / 2, middle + h / 2 + 3, f"{channels}", va="top", fontsize=6, color="0.25")
         edges.append((x, x + w))
         x += w + gap
     _arrow(ax, (16 + side + 4, middle), (left - 3, middle))
     _arrow(ax, (right + 3, middle), (right + 22, middle))
-    n = len(encoder)
-    (enc_from, _), (lat_from, lat_to), (_, dec_to) = edges[0], edges[n - 1], edges[-1]
+    (enc_from, _), (lat_from, lat_to), (_, dec_to) = edges[0], edges[len(encoder) - 1], edges[-1]
     for text, a, b in (("encoder", enc_from, lat_from), ("decoder", lat_to, dec_to)):
         _text(ax, (a + b) / 2, 40, text, va="top", fontsize=10)
-    latent_size = encoder[-1][0]
-    _text(ax, (lat_from + lat_to) / 2, middle + 52, f"latent vector $z$\n{latent_size} numbers", va="top")
-    legend = (
-        "one bar per layer: its height grows with the side of the feature maps, its width with their number (below)"
-    )
-    _text(ax, (left + right) / 2, height - 14, legend, color="0.35")
+    _text(ax, (lat_from + lat_to) / 2, middle + 52, f"latent vector $z$\n{encoder[-1][0]} numbers", va="top")
+    legend = "one bar per layer: its height grows with the side of the feature maps, its width with their number"
+    _text(ax, (left + right) / 2, height - 14, f"{legend} (below)", color="0.35")
     return figure
 
 
@@ -130,15 +117,9 @@ def outcomes(counts=None, caption=""):
 def algorithm(image, reconstruction, tau, truth=None, caption=""):
     """Figure 8: the steps of the detection algorithm, each with its real image.
 
-    Args:
-        image: uint8, shape (3, H, W).
-        reconstruction: float32, shape (3, H, W), in [0, 1].
-        tau: the threshold.
-        truth: bool, shape (H, W), drawn last; or None.
-        caption: small text below.
+    image: uint8 [3, H, W]; reconstruction: float32 [3, H, W] in [0, 1]; truth: bool [H, W], drawn last, or None.
     """
-    x = np.asarray(image) / 255  # [3, H, W]
-    difference = np.abs(x - reconstruction)  # [3, H, W]
+    difference = np.abs(np.asarray(image) / 255 - reconstruction)  # [3, H, W]
     residual = difference.max(axis=0)  # [H, W]
     bright = max(float(residual.max()), 1e-6)
     side, gap, top = 160, 46, 40

@@ -11,9 +11,8 @@ random projection; the nearest-neighbour distance; bilinear enlargement and Gaus
 Ours: a smaller network (EfficientNet-Lite0), each stage scaled to variance 1, and two banks. The fine one sees images
 of 640 pixels through four stages and finds scratches. The coarse one sees 256 pixels through two stages, as the paper
 does, and finds parts that are missing or misplaced. The map is the larger of both; the image score is the coarse one's.
-Network, stages, size and neighbourhood of the fine bank were chosen on painted hazelnuts and on hazelnut_toy, and so
-was COARSE_WEIGHT: the largest value tried that costs at most 0.005 of F1-max. The coarse bank was added after five sets
-had been measured without it (`shipped/README.md`).
+Network, stages, size, neighbourhood and COARSE_WEIGHT were chosen on painted hazelnuts and on hazelnut_toy. The coarse
+bank was added after five sets had been measured without it (`shipped/README.md`).
 """
 
 import math
@@ -35,7 +34,7 @@ PROJECTED = 32  # dimensions of the random projection in which the coreset is ch
 GRID = 2  # the stage whose grid the patches have, at stride 8: 80×80 patches of an image of 640 pixels
 CHUNK = 256  # patches compared at a time: 256 × 5,000 products take 5 MB
 FINE, COARSE = (0, 1, 2, 3), (2, 4)  # the stages that each bank uses
-COARSE_WEIGHT = 0.6  # of the coarse map's standard deviation beside that of the fine map
+COARSE_WEIGHT = 0.6  # σ of the coarse map beside the fine one; the largest tried that costs ≤ 0.005 of F1-max
 TOP_K = 10  # the image score is the mean of the 10 largest of 32×32 coarse distances
 SAVED_NAMES = {"fine.coreset": "fine.kept", "coarse.coreset": "coarse.kept", "typical": "usual"}  # in run folders
 
@@ -45,11 +44,8 @@ def aggregate_neighbourhood(stages, grid, neighbourhood):
 
     Args:
         stages: float32, shape (N, C, H, W) each, any sizes.
-        grid: (h, w), the common grid.
+        grid: (h, w), the common grid; the result is [N, h·w, C + C' + …].
         neighbourhood: odd; each place becomes the mean of neighbourhood × neighbourhood places.
-
-    Returns:
-        Patch features, float32, shape (N, h·w, C + C' + …).
     """
     half, resized = neighbourhood // 2, []
     for features in stages:  # [N, C, H, W]
@@ -59,19 +55,14 @@ def aggregate_neighbourhood(stages, grid, neighbourhood):
 
 
 def greedy_coreset(features, size, seed=0):
-    """Chooses features that cover all others: greedy k-center (Algorithm 1 of the paper).
+    """Chooses features [N, D] that cover all others: greedy k-center (Algorithm 1 of the paper).
 
     The next one is always the farthest from those chosen so far, so rare features are covered as well as frequent ones.
     The largest remaining distance is at most twice the smallest possible one (Gonzalez, 1985). Distances are measured
     in a random projection to 32 dimensions, which hardly changes them (Johnson & Lindenstrauss, 1984).
 
-    Args:
-        features: float32, shape (N, D).
-        size: how many to choose; fewer are chosen if there are fewer different features.
-        seed: of the projection and the first choice.
-
     Returns:
-        Row numbers, int64, shape (size,).
+        Row numbers, int64, shape (size,); fewer if there are fewer different features.
     """
     generator = torch.Generator().manual_seed(seed)
     if features.shape[1] > PROJECTED:
@@ -105,7 +96,7 @@ def nearest_distances(patches, bank):
 
 
 class GaussianSmoothing(nn.Module):
-    """scipy's gaussian_filter(mode="nearest") as a layer for maps [N, 1, H, W], so that it can be exported."""
+    """SciPy's gaussian_filter(mode="nearest") as a layer for maps [N, 1, H, W], so that it can be exported."""
 
     def __init__(self, sigma):
         super().__init__()
@@ -172,10 +163,7 @@ class TwoBanks(nn.Module):
         return fine, coarse, largest
 
     def calibrate_scales(self, fine, coarse, largest):
-        """Makes the two banks comparable, from the `distances` of M good images that are in neither bank.
-
-        Coarse distances get the mean of the fine ones and COARSE_WEIGHT of their standard deviation.
-        """
+        """Gives coarse distances the mean of fine ones and COARSE_WEIGHT of their σ, in good images of neither bank."""
         self.factor = COARSE_WEIGHT * fine.std() / coarse.std().clamp_min(1e-12)
         self.shift = fine.mean() - self.factor * coarse.mean()
         self.typical = largest.mean().clamp_min(1e-12)
@@ -192,31 +180,19 @@ class MemoryBank(Detector):
     score_description = f"the mean of its {TOP_K} largest coarse distances, relative to good images"
 
     def __init__(
-        self,
-        network=None,
-        side=640,
-        neighbourhood=7,
-        coarse_side=256,
-        candidates=50_000,
-        size=5_000,
-        blur=1.0,
-        seed=0,
-        device="cpu",
-    ):
+        self, network=None, side=640, neighbourhood=7, coarse_side=256, candidates=50_000, size=5_000, blur=1.0,
+        seed=0, device="cpu",
+    ):  # fmt: skip
         """
         Args:
-            network: a `backbones.Stages`; None: with ImageNet weights.
-            side: pixels to which images are resized for the fine bank.
+            network: a `backbones.Stages`; None: with ImageNet weights (DataError if none can be found).
+            side, coarse_side: pixels to which images are resized for the fine and for the coarse bank.
             neighbourhood: places averaged in the fine bank, in each direction; odd.
-            coarse_side: pixels to which images are resized for the coarse bank.
             candidates: patches of good images from which each coreset is chosen.
             size: patches in each coreset.
             blur: σ of the Gaussian over the map, in pixels.
             seed: of the candidates and the coresets.
             device: a torch device.
-
-        Raises:
-            DataError: no ImageNet weights can be found.
         """
         network = network or imagenet_stages()
         self.name = f"memory bank ({network.name})"
@@ -249,15 +225,10 @@ class MemoryBank(Detector):
 
     @torch.inference_mode()
     def predict(self, images: np.ndarray) -> Prediction:
-        """Scores images by their distance to the memory bank.
+        """Scores images uint8 [N, 3, H, W] by their distance to the memory bank.
 
-        Args:
-            images: uint8, shape (N, 3, H, W).
-
-        Returns:
-            anomaly_maps: float32, shape (N, H, W), nearest-neighbour distances ≥ 0, smoothed.
-            image_scores: float64, shape (N,): mean of the ten largest coarse distances, divided by its mean over good
-                images.
+        Maps are smoothed distances ≥ 0. An image score is the mean of the ten largest coarse distances, divided by its
+        mean over good images.
         """
         maps, scores = np.zeros((len(images), *images.shape[2:]), np.float32), np.zeros(len(images))
         for row, image in enumerate(tqdm(images, desc="memory bank: maps", disable=None)):
@@ -272,7 +243,6 @@ class MemoryBank(Detector):
         return tau_median(maps, self.anomaly_maps(images), masks)
 
     def onnx_module(self) -> nn.Module:
-        """Returns what `predict` computes as one torch module."""
         return self.banks
 
     def state(self) -> dict[str, torch.Tensor]:

@@ -64,9 +64,7 @@ def tau_exponential(maps, exceeded=EXCEEDED):
 def tau_label_free(maps):
     """Chooses τ by the default rule, `tau_exponential`; maps: float32 [N, H, W] of held-out good images, N ≥ 1.
 
-    Raises:
-        ValueError: there is no map.
-        DataError: a map holds NaN.
+    Raises ValueError if there is no map, DataError if a map holds NaN.
     """
     return tau_exponential(maps)
 
@@ -119,19 +117,15 @@ def rules_table(maps, test, held_out_maps):
         each defect's images.
     """
     defects = np.asarray(test.defects)
-    groups = {"all": np.ones(len(maps), bool)} | {
-        name: defects == name for name in sorted(set(test.defects) - {"good"})
-    }
-    best = {
-        name: metrics.PixelMetrics().update(maps[chosen], test.masks[chosen]).compute()["f1_max"]
-        for name, chosen in groups.items()
-    }
-    rows = {}
+    names = sorted(set(test.defects) - {"good"})
+    groups = {"all": np.ones(len(maps), bool)} | {name: defects == name for name in names}
+    pixels = {name: metrics.PixelMetrics().update(maps[c], test.masks[c]) for name, c in groups.items()}
+    best, rows = {name: one.compute()["f1_max"] for name, one in pixels.items()}, {}
     for rule, choose in RULES.items():
         tau = choose(held_out_maps)
         f1 = {name: metrics.f1(metrics.pixel_confusion(maps[c], test.masks[c], tau)) for name, c in groups.items()}
         rows[rule] = {"tau": tau, "f1": f1["all"], "of_f1_max": f1["all"] / best["all"]}
-        rows[rule] |= {f"of_f1_max {name}": f1[name] / best[name] for name in groups if name != "all"}
+        rows[rule] |= {f"of_f1_max {name}": f1[name] / best[name] for name in names}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("rule")
 
 
@@ -143,11 +137,8 @@ def tau_images_label_free(scores, false_alarm_rate=FALSE_ALARM_RATE):
     1 / rate − 1 images (9 for 10 %) cannot guarantee the rate; then τ is their largest score, which 1 in N + 1 exceeds.
 
     Args:
-        scores: float, shape (N,), of held-out good images.
+        scores: float, shape (N,), of held-out good images; DataError if one is NaN. Without any, τ is nan.
         false_alarm_rate: the share of good images that may be rejected.
-
-    Returns:
-        τ; nan without scores. Raises DataError if a score is NaN.
     """
     scores = np.sort(curves.finite(np.asarray(scores, float)))
     n = len(scores)
