@@ -1,7 +1,6 @@
 """Augmentation (notebook 3): each photograph becomes five training images, by rotation, both flips and noise.
 
-391 × 5 = 1955 images, "approximately 2000". Smaller sets take more copies: the first five are the article's, the
-others combine all three.
+391 × 5 = 1955 images, "approximately 2000". Smaller sets take more copies.
 """
 
 import math
@@ -47,8 +46,7 @@ def add_noise(image, generator):
 
 def _shift_randomly(image, generator):
     farthest = round(SHIFT * image.shape[-1])
-    right, down = torch.randint(-farthest, farthest + 1, (2,), generator=generator).tolist()
-    return shift(image, right, down)
+    return shift(image, *torch.randint(-farthest, farthest + 1, (2,), generator=generator).tolist())
 
 
 OPERATIONS = (  # in this order: the augmentation that it belongs to, the function
@@ -61,16 +59,10 @@ OPERATIONS = (  # in this order: the augmentation that it belongs to, the functi
 
 
 def augment(image, copy, seed, augmentations=AUGMENTATIONS):
-    """Makes one augmented copy of an image, of its shape and dtype.
+    """Makes augmented copy number `copy` of an image uint8 [3, H, W]; the same (copy, seed) gives the same bytes.
 
     Copy 0 is the image itself, copy 1 is rotated, 2 and 3 are flipped, 4 is noisy. From 5 on, a copy combines all
     augmentations, each flip with probability 1/2.
-
-    Args:
-        image: uint8, shape (3, H, W).
-        copy: number of the copy, from 0.
-        seed: the same (copy, seed) gives the same bytes.
-        augmentations: some of `ALL_AUGMENTATIONS`.
     """
     if copy == 0:
         return image
@@ -138,7 +130,6 @@ class AugmentedImages:
 
     Args:
         images: uint8, shape (M, 3, H, W); may be a memory map.
-        copies: copies per image.
         seed: decides the random amounts.
         augmentations: some of `ALL_AUGMENTATIONS`.
         rows: numbers of the images to use; None for all.

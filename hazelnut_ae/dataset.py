@@ -1,7 +1,7 @@
 """The dataset (notebook 2): a folder in MVTec layout, train/good, test/<defect or good>, ground_truth/<defect>.
 
-Any category, any defect names, PNG, JPEG, BMP or TIFF of any size. Images become 256×256 by area averaging. An image
-that is not square is squeezed, not cropped, so that no defect at its edge is lost.
+Any category, any defect names, PNG, JPEG, BMP or TIFF of any size. Images become 256×256 by area averaging. One that is
+not square is squeezed, not cropped, so that no defect at its edge is lost.
 """
 
 import hashlib
@@ -136,22 +136,13 @@ def resized(image, size):
 def read_mask(path, image_size, size=SIZE):
     """Reads one mask file as bool [size, size]: a pixel is True if at least half of its area is defective.
 
-    A defect that is too small for that keeps all pixels that it touches.
-
-    Args:
-        path: the mask file, 0 for good and another value for defective pixels.
-        image_size: (width, height) of the image file, which the mask must have, too.
-        size: side of the result in pixels.
-
-    Raises:
-        DataError: the file cannot be read, or has another size than its image.
+    A defect that is too small for that keeps all pixels that it touches. The file has 0 for good and another value for
+    defective pixels. Raises DataError if it cannot be read, or has another (width, height) than its image.
     """
     with opened(path) as mask:
         if mask.size != image_size:
-            raise DataError(
-                f"{path} has {mask.width}×{mask.height} pixels but its image has {image_size[0]}×{image_size[1]}; "
-                "save the mask at the size of its image."
-            )
+            sizes = f"{mask.width}×{mask.height} pixels but its image has {image_size[0]}×{image_size[1]}"
+            raise DataError(f"{path} has {sizes}; save the mask at the size of its image.")
         grey = np.asarray(mask.convert("L") if mask.mode in ("P", "RGB", "RGBA", "CMYK", "LA", "PA") else mask)
         # 0/255 is usual; 0/1 and class numbers occur
         binary = grey > 127 if grey.max(initial=0) > 127 else grey > 0

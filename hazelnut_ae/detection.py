@@ -53,7 +53,7 @@ class Detector(ABC):
         """Loads what `state` of the same detector class returned. Raises RuntimeError if it does not fit."""
 
     def anomaly_maps(self, images: np.ndarray) -> np.ndarray:
-        """Returns only the anomaly maps of `predict`, float32, shape (N, H, W)."""
+        """Returns only the anomaly maps of `predict`."""
         return self.predict(images).anomaly_maps
 
     def printed_tau(self, defect: str) -> float | None:
@@ -61,14 +61,9 @@ class Detector(ABC):
         return None
 
     def label_free_tau(self, good: np.ndarray, good_maps: np.ndarray | None = None) -> float:
-        """Chooses the pixel threshold from good images that `fit` has not seen.
+        """Chooses the pixel threshold from good images uint8 [N, 3, H, W] that `fit` has not seen, N ≥ 1.
 
-        Args:
-            good: uint8, shape (N, 3, H, W), N ≥ 1.
-            good_maps: float32, shape (N, H, W), their anomaly maps if already computed.
-
-        Raises:
-            DataError: a map holds NaN.
+        good_maps: their anomaly maps, if already computed. Raises DataError if one holds NaN.
         """
         return tau_label_free(self.anomaly_maps(good) if good_maps is None else good_maps)
 
@@ -132,10 +127,7 @@ class AutoencoderDetector(Detector):
         self.model = model or Autoencoder()
 
     def fit(self, good: np.ndarray, steps: int = 500, seed: int = 0) -> None:
-        """Trains on uint8 [N, 3, 256, 256] in the article's way, in its plainest form: L2, Adam, batches of 32.
-
-        `hazelnut-ae train` runs the same loop with augmentation and checkpoints.
-        """
+        """Trains in the article's way, in its plainest form: L2, Adam, batches of 32 without augmentation."""
         generator = torch.Generator().manual_seed(seed)
         rows = (torch.randint(len(good), (BATCH,), generator=generator).numpy() for _ in range(steps))
         optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
@@ -161,5 +153,5 @@ class AutoencoderDetector(Detector):
 
 
 def batches(images):
-    """Slices of at most 32 images, so that memory does not grow with the number of images."""
+    """Yields slices of at most 32 images, so that memory does not grow with their number."""
     return (images[i : i + BATCH] for i in range(0, len(images), BATCH))

@@ -1,9 +1,8 @@
 """A memory bank of pretrained features: does this patch look like any patch of the good images? (notebook 10)
 
-PatchCore: K. Roth, L. Pemula, J. Zepeda, B. Schölkopf, T. Brox, P. Gehler: Towards Total Recall in Industrial Anomaly
-Detection, CVPR 2022. Nothing is trained. A network that was trained on ImageNet turns each patch of an image into a
-feature vector. The memory bank holds feature vectors of good images, reduced to a coreset. The anomaly score of a new
-patch is its distance to the nearest vector in the bank.
+PatchCore (Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022) trains nothing. A network that
+was trained on ImageNet turns each patch of an image into a feature vector. The memory bank holds those of good images,
+reduced to a coreset. The anomaly score of a new patch is its distance to the nearest vector in the bank.
 
 From the paper: features of intermediate stages, averaged over their neighbourhood; the greedy coreset, chosen in a
 random projection; the nearest-neighbour distance; bilinear enlargement and Gaussian smoothing of the map.
@@ -40,12 +39,9 @@ SAVED_NAMES = {"fine.coreset": "fine.kept", "coarse.coreset": "coarse.kept", "ty
 
 
 def aggregate_neighbourhood(stages, grid, neighbourhood):
-    """Averages features over their neighbourhood and brings all stages to one grid (section 3.1 of the paper).
+    """Averages features over their neighbourhood and brings all stages to one grid (h, w) (section 3.1 of the paper).
 
-    Args:
-        stages: float32, shape (N, C, H, W) each, any sizes.
-        grid: (h, w), the common grid; the result is [N, h·w, C + C' + …].
-        neighbourhood: odd; each place becomes the mean of neighbourhood × neighbourhood places.
+    Each place becomes the mean of neighbourhood × neighbourhood places; `neighbourhood` is odd.
     """
     half, resized = neighbourhood // 2, []
     for features in stages:  # [N, C, H, W]
@@ -55,14 +51,12 @@ def aggregate_neighbourhood(stages, grid, neighbourhood):
 
 
 def greedy_coreset(features, size, seed=0):
-    """Chooses features [N, D] that cover all others: greedy k-center (Algorithm 1 of the paper).
+    """Chooses rows of features [N, D] that cover all others: greedy k-center (Algorithm 1 of the paper).
 
     The next one is always the farthest from those chosen so far, so rare features are covered as well as frequent ones.
     The largest remaining distance is at most twice the smallest possible one (Gonzalez, 1985). Distances are measured
-    in a random projection to 32 dimensions, which hardly changes them (Johnson & Lindenstrauss, 1984).
-
-    Returns:
-        Row numbers, int64, shape (size,); fewer if there are fewer different features.
+    in a random projection to 32 dimensions, which hardly changes them (Johnson & Lindenstrauss, 1984). Returns row
+    numbers, int64 [size], fewer if there are fewer different features.
     """
     generator = torch.Generator().manual_seed(seed)
     if features.shape[1] > PROJECTED:
@@ -225,11 +219,7 @@ class MemoryBank(Detector):
 
     @torch.inference_mode()
     def predict(self, images: np.ndarray) -> Prediction:
-        """Scores images uint8 [N, 3, H, W] by their distance to the memory bank.
-
-        Maps are smoothed distances ≥ 0. An image score is the mean of the ten largest coarse distances, divided by its
-        mean over good images.
-        """
+        """Scores images uint8 [N, 3, H, W] by their distances ≥ 0 to the memory bank (`TwoBanks`)."""
         maps, scores = np.zeros((len(images), *images.shape[2:]), np.float32), np.zeros(len(images))
         for row, image in enumerate(tqdm(images, desc="memory bank: maps", disable=None)):
             anomaly_map, score = self.banks(self.batch(image))

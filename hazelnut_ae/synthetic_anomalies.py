@@ -3,8 +3,7 @@
 Good images tell how large an anomaly map is where nothing is wrong, but not where something is. So patches of good
 images, moved, recoloured and cut out as blobs, are pasted into held-out good images. (CutPaste, Li, Sohn, Yoon &
 Pfister, CVPR 2021, trains on such images; here nothing is trained.) Their masks are known, so each image has a best τ.
-
-No rule suits every map. `tau_median` takes the median of three rules that fail for different reasons.
+`tau_median` takes the median of three rules that fail for different reasons.
 """
 
 import numpy as np

@@ -29,8 +29,7 @@ def tau_quantile(maps, exceeded=EXCEEDED):
 def tau_region(maps, area=REGION_AREA):
     """Rule (b), of MVTec: the smallest τ at which the largest connected region above it has fewer than `area` pixels.
 
-    maps: float32 [N, H, W] of held-out good images. The user chooses the area (Bergmann et al., CVPR 2019, section 4.3,
-    print none).
+    The user chooses the area; Bergmann et al. (CVPR 2019, section 4.3) print none. maps as for rule (a).
     """
     maps = _held_out(maps)
     values = np.unique(maps)
@@ -49,10 +48,9 @@ def _largest_region(above):
 def tau_exponential(maps, exceeded=EXCEEDED):
     """Rule (c): the τ that residuals with an exponential distribution exceed with probability `exceeded`.
 
-    maps: float32 [N, H, W] of held-out good images. Residuals fall off about exponentially, so τ is a multiple of their
-    mean: ln(1 / exceeded) = 6.9 times for one pixel in a thousand. The median over the images ignores an image that the
-    network did not learn, and a single bright spot hardly changes it. But the mean includes the empty background, so τ
-    depends on how much of the picture the part fills. Meant for absolute differences, not for squared ones.
+    Residuals fall off about exponentially, so τ is a multiple of their mean: ln(1 / exceeded) = 6.9 times for one pixel
+    in a thousand. The median over the images ignores an image that the network did not learn. But the mean includes the
+    empty background, so τ depends on how much of the picture the part fills. Meant for absolute, not squared, errors.
     """
     maps = _held_out(maps)
     floor = maps.min()  # 0 for residuals; distances to a nearest neighbour start higher
@@ -79,17 +77,10 @@ RULES = {
 
 
 def rules_on_good_images(held_out_maps, border=64, draws=100, seed=0):
-    """Shows what good images alone say about each rule.
+    """Shows what held-out good images alone, N ≥ 2, say about each rule: a DataFrame with a row per rule.
 
-    Args:
-        held_out_maps: float32, shape (N, H, W), of held-out good images, N ≥ 2.
-        border: pixels of empty background added on each side for the column "wider".
-        draws: draws of the bootstrap.
-        seed: seed of the bootstrap.
-
-    Returns:
-        A DataFrame with a row per rule. tau; low, high: its range in 90 % of the draws; marked: the percentage of
-        pixels above τ in a good image that was left out when τ was chosen; wider: tau of the images with the border.
+    tau; low, high: its range in 90 % of the bootstrap's draws; marked: the percentage of pixels above τ in a good image
+    that was left out when τ was chosen; wider: tau with `border` pixels of empty background on each side.
     """
     maps, rng = _held_out(held_out_maps), np.random.default_rng(seed)
     chosen = rng.integers(len(maps), size=(draws, len(maps)))  # [draws, N], the same for every rule
@@ -105,16 +96,14 @@ def rules_on_good_images(held_out_maps, border=64, draws=100, seed=0):
 
 
 def rules_table(maps, test, held_out_maps):
-    """Compares the F1 of each label-free rule with F1-max.
+    """Compares the F1 of each label-free rule with F1-max: a DataFrame with a row per rule.
+
+    tau, f1 and of_f1_max (F1 / F1-max) of all test pixels, and "of_f1_max NAME" of each defect's images.
 
     Args:
         maps: float32, shape (N, H, W), of the test images.
         test: their ImageSet.
         held_out_maps: float32, shape (M, H, W), of held-out good images.
-
-    Returns:
-        A DataFrame with a row per rule: tau, f1 and of_f1_max (F1 / F1-max) of all test pixels, and "of_f1_max NAME" of
-        each defect's images.
     """
     defects = np.asarray(test.defects)
     names = sorted(set(test.defects) - {"good"})
@@ -136,9 +125,7 @@ def tau_images_label_free(scores, false_alarm_rate=FALSE_ALARM_RATE):
     score, so it exceeds the k-th smallest score with probability 1 − k / (N + 1), for any distribution. Fewer than
     1 / rate − 1 images (9 for 10 %) cannot guarantee the rate; then τ is their largest score, which 1 in N + 1 exceeds.
 
-    Args:
-        scores: float, shape (N,), of held-out good images; DataError if one is NaN. Without any, τ is nan.
-        false_alarm_rate: the share of good images that may be rejected.
+    scores: float [N] of held-out good images; without any, τ is nan. Raises DataError if one is NaN.
     """
     scores = np.sort(curves.finite(np.asarray(scores, float)))
     n = len(scores)
