@@ -83,10 +83,8 @@ def augment_batch(images, augmentations, generator):
     A rotation is by any angle, a flip happens with probability 1/2, a shift is at most 4 % of the side. Edges and
     corners are filled with the reflection of the image.
 
-    Args:
-        images: uint8, or float32 in [0, 1], shape (N, C, H, W).
-        augmentations: some of `ALL_AUGMENTATIONS`.
-        generator: the torch.Generator that draws the amounts.
+    images: uint8, or float32 in [0, 1], [N, C, H, W]; augmentations: some of `ALL_AUGMENTATIONS`; generator: draws the
+    amounts.
     """
     if not augmentations:
         return images
@@ -114,11 +112,8 @@ def augment_batch(images, augmentations, generator):
 def random_batch(images, batch_size, augmentations, seed, step):
     """Draws one batch of random images, augmented with `augment_batch`: float32 [batch_size, C, H, W] in [0, 1].
 
-    Args:
-        images: uint8 or float32 in [0, 1], a tensor of shape (M, C, H, W).
-        batch_size: number of images to draw.
-        augmentations: some of `ALL_AUGMENTATIONS`.
-        seed, step: decide alone what is drawn, so that a training that resumes at a step sees the same batch.
+    images: a tensor [M, C, H, W] as for `augment_batch`. The seed and the step alone decide what is drawn, so that a
+    training that resumes at a step sees the same batch.
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
     batch = images[torch.randint(0, len(images), (batch_size,), generator=generator)]
@@ -128,11 +123,7 @@ def random_batch(images, batch_size, augmentations, seed, step):
 class AugmentedImages:
     """A training set with `copies` of every image.
 
-    Args:
-        images: uint8, shape (M, 3, H, W); may be a memory map.
-        seed: decides the random amounts.
-        augmentations: some of `ALL_AUGMENTATIONS`.
-        rows: numbers of the images to use; None for all.
+    images: uint8 [M, 3, H, W], may be a memory map; rows: numbers of those to use, None for all.
     """
 
     def __init__(self, images, copies, seed=0, augmentations=AUGMENTATIONS, rows=None):
@@ -142,11 +133,15 @@ class AugmentedImages:
     def __len__(self):
         return self.copies * len(self.rows)
 
+    def to(self, device):
+        """Changes nothing: images are augmented on the CPU, so that the device is free for the training."""
+        return self
+
 
 class AugmentedCopies(AugmentedImages):
     """A fixed training set, made once and stored in memory.
 
-    A set larger than `MEMORY_BUDGET` is not stored; its images are then made each time they are needed.
+    A set larger than `MEMORY_BUDGET` is not stored; its images are made each time they are needed.
     """
 
     def __init__(self, images, copies, seed=0, augmentations=AUGMENTATIONS, rows=None):
@@ -159,8 +154,7 @@ class AugmentedCopies(AugmentedImages):
 
     def to(self, device):
         """Moves the stored images to a device, as uint8: a quarter of what float32 takes."""
-        if self.stored is not None:
-            self.stored = self.stored.to(device)
+        self.stored = None if self.stored is None else self.stored.to(device)
         return self
 
     def make(self, index):
@@ -178,10 +172,6 @@ class AugmentedCopies(AugmentedImages):
 
 class OnlineAugmentation(AugmentedImages):
     """A training set in which no image comes twice: `augment_batch` makes each batch when it is needed."""
-
-    def to(self, device):
-        """Changes nothing: images are augmented on the CPU, so that the device is free for the training."""
-        return self
 
     def batch(self, indices, step):
         """Makes new images from those numbers, uint8 [len(indices), 3, H, W]; (seed, step) decides their bytes."""

@@ -98,9 +98,8 @@ def resnet18_weights():
 
 
 def resnet18_stages(network):
-    stem = nn.Sequential(network.conv1, network.bn1, network.relu)
-    first = nn.Sequential(network.maxpool, network.layer1)
-    return [stem, first, network.layer2, network.layer3[0], network.layer3[1]]
+    first = nn.Sequential(network.conv1, network.bn1, network.relu), nn.Sequential(network.maxpool, network.layer1)
+    return [*first, network.layer2, *network.layer3]
 
 
 class Architecture(NamedTuple):
@@ -116,7 +115,7 @@ class Architecture(NamedTuple):
     std: tuple
 
     def trained(self):
-        """Returns the network with its ImageNet weights, for evaluation."""
+        """Returns the network with its ImageNet weights."""
         network = self.build()
         network.load_state_dict(dict(zip(network.state_dict(), self.weights().values(), strict=True)))
         return network.eval()

@@ -1,7 +1,7 @@
 """Simple detectors between the article and a memory bank (notebook 10): what each step changes, in a few lines.
 
 The mean image and PCA learn next to nothing. `gaussian_smooth` and `shift_tolerant` read the article's reconstructions
-more tolerantly. A U-Net learns from labelled defects. `combine_maps` joins two maps. All give maps float32 [N, H, W].
+more tolerantly. `combine_maps` joins two maps. A U-Net learns from labelled defects.
 """
 
 from itertools import pairwise
@@ -26,7 +26,6 @@ class MeanImageDetector(Detector):
     name = "mean image"
 
     def fit(self, good):
-        """Computes the mean of good images, uint8 [N, 3, H, W]."""
         self.mean = torch.from_numpy(good.mean(axis=0, dtype=np.float64) / 255).float()  # [3, H, W]
 
     def predict(self, images):
@@ -42,10 +41,7 @@ class MeanImageDetector(Detector):
 
 
 class PCADetector(Detector):
-    """Principal components of the good images: an autoencoder with one linear layer each way.
-
-    No linear autoencoder has a smaller squared error (Baldi & Hornik, 1989).
-    """
+    """Principal components: the best autoencoder with one linear layer each way (Baldi & Hornik, 1989)."""
 
     name = "PCA"
 
@@ -59,9 +55,8 @@ class PCADetector(Detector):
         return torch.cat([F.adaptive_avg_pool2d(to_float(part), REDUCED) for part in parts]).numpy()
 
     def fit(self, good):
-        """Computes the first components of good images, uint8 [N, 3, H, W]; at most N − 1."""
         rows = self.reduce(good).reshape(len(good), -1)  # [N, 12288]
-        pca = PCA(min(self.latent_dim, len(rows) - 1), svd_solver="full").fit(rows)
+        pca = PCA(min(self.latent_dim, len(rows) - 1), svd_solver="full").fit(rows)  # N images have N − 1 components
         self.mean, self.components = (torch.from_numpy(one).float() for one in (pca.mean_, pca.components_))
 
     def reconstruct(self, images):
@@ -71,7 +66,7 @@ class PCADetector(Detector):
         return (z @ self.components + self.mean).reshape(-1, 3, REDUCED, REDUCED).numpy()
 
     def predict(self, images):
-        """Scores pixels by the residual at 64×64 pixels, the maximum over the colours, enlarged; ≥ 0."""
+        """Scores pixels by the residual at 64×64 pixels, enlarged; ≥ 0."""
         small = np.abs(self.reduce(images) - self.reconstruct(images)).max(axis=1)  # [N, 64, 64]
         maps = F.interpolate(torch.from_numpy(small)[:, None], images.shape[2:], mode="bilinear")  # [N, 1, H, W]
         return prediction_from_maps(maps[:, 0].numpy())
@@ -183,6 +178,6 @@ class UNetSegmenter:
 
     @torch.inference_mode()
     def predict(self, images):
-        """Returns the probability that each pixel is defective, for images uint8 [N, 3, H, W], as a `Prediction`."""
+        """Returns the probability that each pixel is defective, for images uint8 [N, 3, H, W]."""
         maps = [self.model(to_float(image[None])).sigmoid()[0].numpy() for image in images]
         return prediction_from_maps(np.asarray(maps, np.float32).reshape(len(images), *images.shape[2:]))

@@ -69,8 +69,7 @@ class CoarseHistograms:
 
 def f1_interval(predicted, truth, weights):
     """Returns the interval of F1: predicted and truth bool [N, …], weights [draws, N]. None below two images."""
-    n = len(predicted)
-    if n < 2:
+    if len(predicted) < 2:
         return None
     counts = [metrics.confusion(p, t) for p, t in zip(np.asarray(predicted), np.asarray(truth), strict=True)]
     tp, fp, fn, _ = (weights.astype(float) @ np.array(counts, float)).T  # each [draws]
@@ -79,10 +78,8 @@ def f1_interval(predicted, truth, weights):
 
 def image_auroc_interval(scores, is_defective, weights):
     """Returns the interval of the image AUROC: scores [N], is_defective bool [N], weights [draws, N]."""
-    is_defective = np.asarray(is_defective, bool)
-    if min(is_defective.sum(), (~is_defective).sum()) < 2:
-        return None
-    return interval(image_auroc_drawn(scores, is_defective, weights))
+    fewest = min(np.count_nonzero(is_defective), np.count_nonzero(np.logical_not(is_defective)))
+    return interval(image_auroc_drawn(scores, is_defective, weights)) if fewest > 1 else None
 
 
 def image_auroc_drawn(scores, is_defective, weights):

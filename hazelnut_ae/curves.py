@@ -71,9 +71,8 @@ def sorted_pro(maps, masks, limit=PRO_LIMIT):
     return integrate.trapezoid(np.append(overlap[inside], end), np.append(rate[inside], limit)) / limit
 
 
-# The same from histograms.
-# A bin holds the float32 scores that agree in their first 19 bits: sign, exponent and 10 bits of mantissa. That makes
-# 1024 bins from 0.1 to 0.2 and as many from 100 to 200, so maps of any range fit and a threshold is right to 0.1 %.
+# The same from histograms. A bin holds the float32 scores that agree in their first 19 bits: sign, exponent and 10 bits
+# of mantissa. So maps of any range fit, and a threshold is right to 0.1 %.
 DROPPED_BITS = 13
 BINS = 2 ** (32 - DROPPED_BITS)
 
@@ -81,23 +80,20 @@ BINS = 2 ** (32 - DROPPED_BITS)
 def score_bins(maps):
     """Returns the bin of each float32 score, int32 in [0, BINS); a larger score is never in a lower bin.
 
-    The bits of a positive float, read as an integer, have the order of the floats. Those of negative floats have the
-    reverse order, so all their bits but the sign are inverted.
+    The bits of positive floats, read as integers, have their order; those of negative ones are inverted for it.
     """
     bits = (np.asarray(maps, np.float32) + np.float32(0)).view(np.int32)  # + 0 makes -0.0 and 0.0 one score
     return (_in_order(bits) >> DROPPED_BITS) + BINS // 2
 
 
-def _in_order(bits):
-    """Inverts all bits but the sign where the sign is set, int32; done twice, it gives the bits back."""
+def _in_order(bits):  # done twice, it gives the bits back
     return np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits)
 
 
 def tau_below(index):
     """Returns the largest τ for which `score > τ` includes the whole bin `index` and nothing of the bin below."""
     lowest = np.array([(int(index) - BINS // 2) << DROPPED_BITS], np.int32)  # the lowest score of the bin
-    (edge,) = _in_order(lowest).view(np.float32)
-    return float(np.nextafter(edge, np.float32(-np.inf)))
+    return float(np.nextafter(_in_order(lowest).view(np.float32)[0], np.float32(-np.inf)))
 
 
 def checked(maps, masks):
@@ -183,9 +179,9 @@ def pro(negatives, regions, count, limit=PRO_LIMIT):
 class ImageHistogram(NamedTuple):
     """The histogram of one image: its K used bins by ascending score, and its number of defective regions."""
 
-    bins: np.ndarray  # int32 [K]
-    negatives: np.ndarray  # int32 [K]
-    positives: np.ndarray  # int32 [K]
+    bins: np.ndarray  # int32 [K], as negatives and positives
+    negatives: np.ndarray
+    positives: np.ndarray
     regions: np.ndarray  # float64 [K]
     region_count: int
 
@@ -233,9 +229,8 @@ class PixelMetrics:
 
     def add(self, image):
         """Adds one image, given as its `ImageHistogram`."""
-        self.negatives[image.bins] += image.negatives
-        self.positives[image.bins] += image.positives
-        self.regions[image.bins] += image.regions
+        for name in ("negatives", "positives", "regions"):
+            getattr(self, name)[image.bins] += getattr(image, name)
         self.region_count += image.region_count
 
     def __add__(self, other):

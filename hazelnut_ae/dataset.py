@@ -53,8 +53,8 @@ class ImageSet:
 class Dataset:
     """What a data folder holds."""
 
-    train: ImageSet  # good images
-    test: ImageSet  # good and defective ones
+    train: ImageSet
+    test: ImageSet
     name: str  # of the folder
     fingerprint: str  # SHA-256 of all images and masks, by which a run knows its data in any folder
     license: str  # one line; "" if the folder does not say
@@ -152,7 +152,7 @@ def read_mask(path, image_size, size=SIZE):
 
 
 def read_entry(entry, size=SIZE):
-    """Reads an entry: its image uint8 [3, size, size] and its mask bool [size, size] (all False for good images)."""
+    """Reads the image uint8 [3, size, size] and the mask bool [size, size] (all False for good images) of an entry."""
     image = read_image(entry.path, size)
     if entry.mask is None:
         return image, np.zeros((size, size), dtype=bool)
@@ -164,12 +164,7 @@ def read_entry(entry, size=SIZE):
 def load(folder: str | Path, size: int = SIZE) -> Dataset:
     """Reads a data folder in MVTec layout. A second load comes from a cache, unless a file has changed.
 
-    Args:
-        folder: the data folder.
-        size: side of the images and masks in pixels.
-
-    Raises:
-        DataError: one sentence for the first problem found (`check` lists all of them).
+    size: side of the images and masks in pixels. Raises DataError with the first problem (`check` lists all of them).
     """
     folder = Path(folder)
     entries, problems, _ = scan(folder)
@@ -212,9 +207,7 @@ def read_license(folder):
         return "synthetic hazelnuts, MIT licence"
     if re.search(r"CC.?BY.?NC.?SA|NonCommercial-ShareAlike", text, re.IGNORECASE):
         return "MVTec AD, Bergmann et al., CVPR 2019, CC BY-NC-SA 4.0" if "mvtec" in text.lower() else "CC BY-NC-SA 4.0"
-    if re.search(r"CC.?BY|Attribution 4", text, re.IGNORECASE):
-        return "CC BY 4.0"
-    return ""
+    return "CC BY 4.0" if re.search(r"CC.?BY|Attribution 4", text, re.IGNORECASE) else ""
 
 
 def check(folder, size=SIZE):

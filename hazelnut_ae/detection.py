@@ -94,9 +94,7 @@ def reconstruct(model, images):
 def residual(images, reconstructions):
     """Figure 8's error: |x - x̂|, the maximum over the three colours, float32 [N, H, W] in [0, 1].
 
-    Args:
-        images: uint8, shape (N, 3, H, W).
-        reconstructions: float32, shape (N, 3, H, W), in [0, 1].
+    images: uint8 [N, 3, H, W]; reconstructions: float32 [N, 3, H, W] in [0, 1].
     """
     error = np.abs(np.asarray(images, dtype=np.float32) / 255 - reconstructions)  # [N, 3, H, W]
     return error.max(axis=1)  # [N, H, W]
@@ -127,7 +125,7 @@ class AutoencoderDetector(Detector):
         self.model = model or Autoencoder()
 
     def fit(self, good: np.ndarray, steps: int = 500, seed: int = 0) -> None:
-        """Trains in the article's way, in its plainest form: L2, Adam, batches of 32 without augmentation."""
+        """Trains on good images uint8 [N, 3, 256, 256] in the plainest way: L2, Adam, batches of 32, not augmented."""
         generator = torch.Generator().manual_seed(seed)
         rows = (torch.randint(len(good), (BATCH,), generator=generator).numpy() for _ in range(steps))
         optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)

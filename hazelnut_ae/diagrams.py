@@ -55,8 +55,7 @@ def _arrow(ax, start, end):
 def autoencoder(image=None, reconstruction=None, caption="", encoder=ENCODER, decoder=DECODER):
     """Figure 1: the image, the encoder, the latent vector, the decoder, the reconstruction.
 
-    Every bar is the output of one layer: its height grows with the side of the feature maps, its width with the number
-    of channels. encoder, decoder: lists of (channels, side); image, reconstruction: [3, H, W] or None.
+    image, reconstruction: [3, H, W] or None; encoder, decoder: lists of (channels, side), a bar for each.
     """
     width, height, middle, side = 920, 250, 112, 150
     figure, ax = _stage(width, height, caption)
@@ -106,11 +105,10 @@ def outcomes(counts=None, caption=""):
         _text(ax, x + w / 2, y + 68, name, fontsize=9)
         _text(ax, x + w / 2, y + 88, meaning, color="0.3")
     _text(ax, x0 + w + 3, 18, "what the mask says (true condition)", fontsize=10)
-    for column, text in enumerate(("defective", "good")):
-        _text(ax, x0 + column * (w + 6) + w / 2, 52, text, fontsize=9)
+    for i, text in enumerate(("defective", "good")):
+        _text(ax, x0 + i * (w + 6) + w / 2, 52, text, fontsize=9)
+        _text(ax, x0 - 14, y0 + i * (h + 6) + h / 2, text, rotation=90, fontsize=9)
     _text(ax, 24, y0 + h + 3, "what the detector says\n(predicted condition)", rotation=90, fontsize=10)
-    for row, text in enumerate(("defective", "good")):
-        _text(ax, x0 - 14, y0 + row * (h + 6) + h / 2, text, rotation=90, fontsize=9)
     return figure
 
 

@@ -1,7 +1,7 @@
 """The article's figures 3–7 and 9–14, for all notebooks: from arrays to a matplotlib figure.
 
 The drawings (Figures 1, 2 and 8) are in `diagrams`. In all functions an image is uint8 or float32 in [0, 1], [3, H, W];
-a mask is bool [H, W]; an anomaly map is float32 [H, W]. Image panels have 256×256 pixels.
+a mask is bool [H, W]; an anomaly map is float32 [H, W].
 """
 
 import itertools
@@ -32,13 +32,10 @@ DEFECT_STYLE = {
     "print": dict(color=PURPLE, linestyle="--", marker="D"),
 }
 OTHER_STYLES = [
-    dict(color=ORANGE, linestyle="-", marker="v"),
-    dict(color=SKY, linestyle="--", marker="P"),
-    dict(color=BLACK, linestyle=":", marker="X"),
-    dict(color=BLUE, linestyle="-.", marker="o"),
-    dict(color=VERMILION, linestyle=":", marker="s"),
-    dict(color=GREEN, linestyle="-.", marker="^"),
-]
+    dict(color=ORANGE, linestyle="-", marker="v"), dict(color=SKY, linestyle="--", marker="P"),
+    dict(color=BLACK, linestyle=":", marker="X"), dict(color=BLUE, linestyle="-.", marker="o"),
+    dict(color=VERMILION, linestyle=":", marker="s"), dict(color=GREEN, linestyle="-.", marker="^"),
+]  # fmt: skip
 FOUND, TRUTH = (1.0, 0.58, 0.0), (1.0, 1.0, 1.0)  # predicted pixels and the outline of the truth
 ARTICLE_FIGURE = {"print": 9, "crack": 10, "cut": 11, "hole": 12}
 
@@ -157,10 +154,9 @@ def defects_and_masks(images, masks, names, caption=""):
 
 
 def loss(history, held_out=(), caption=""):
-    """Figure 5: training loss by step, every step in light grey, the running median, and the loss of held-out images.
+    """Figure 5: the loss by step and its running median, and the loss of held-out images.
 
-    history: rows (step, epoch, loss); held_out: rows (step, loss). The loss axis is logarithmic where the loss spans
-    more than a factor of ten.
+    history: rows (step, epoch, loss); held_out: rows (step, loss). The axis is logarithmic beyond a factor of ten.
     """
     figure, ax = _chart(caption, "step", "loss (mean squared error)")
     if len(history):

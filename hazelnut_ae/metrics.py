@@ -12,8 +12,8 @@ import numpy as np
 from hazelnut_ae import curves
 from hazelnut_ae.curves import PixelMetrics as PixelMetrics
 
-# An image's score is the mean of its 100 largest pixels (a 10×10 spot of 256×256). The maximum would depend on a single
-# noisy pixel; in the mean of the whole map, a defect of 100 pixels would disappear among 65,000 good ones.
+# A 10×10 spot of 256×256. The maximum would depend on a single noisy pixel; in the mean of the whole map, a
+# small defect would disappear among 65,000 good pixels.
 IMAGE_SCORE_PIXELS = 100
 
 

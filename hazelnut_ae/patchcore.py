@@ -10,8 +10,7 @@ random projection; the nearest-neighbour distance; bilinear enlargement and Gaus
 Ours: a smaller network (EfficientNet-Lite0), each stage scaled to variance 1, and two banks. The fine one sees images
 of 640 pixels through four stages and finds scratches. The coarse one sees 256 pixels through two stages, as the paper
 does, and finds parts that are missing or misplaced. The map is the larger of both; the image score is the coarse one's.
-Network, stages, size, neighbourhood and COARSE_WEIGHT were chosen on painted hazelnuts and on hazelnut_toy. The coarse
-bank was added after five sets had been measured without it (`shipped/README.md`).
+How all this was chosen: `shipped/README.md`.
 """
 
 import math
@@ -77,8 +76,8 @@ def greedy_coreset(features, size, seed=0):
 def nearest_distances(patches, bank):
     """Computes the Euclidean distance of each patch [N, P, D] to its nearest neighbour in the bank [K, D]: [N, P].
 
-    The largest a·b − |b|²/2 tells which one is nearest: one matrix product. The distance itself is computed from the
-    difference, because |a|² − 2 a·b + |b|² loses its digits where both are nearly equal.
+    The largest a·b − |b|²/2 tells which one is nearest. The distance itself is that of the difference, because
+    |a|² − 2 a·b + |b|² loses its digits where both are nearly equal.
     """
     half_squares = bank.square().sum(dim=1) / 2  # [K]
     distances = []
@@ -182,11 +181,9 @@ class MemoryBank(Detector):
             network: a `backbones.Stages`; None: with ImageNet weights (DataError if none can be found).
             side, coarse_side: pixels to which images are resized for the fine and for the coarse bank.
             neighbourhood: places averaged in the fine bank, in each direction; odd.
-            candidates: patches of good images from which each coreset is chosen.
-            size: patches in each coreset.
+            candidates, size: patches of good images from which each coreset is chosen, and in each coreset.
             blur: σ of the Gaussian over the map, in pixels.
-            seed: of the candidates and the coresets.
-            device: a torch device.
+            seed, device: of the candidates and the coresets; a torch device.
         """
         network = network or imagenet_stages()
         self.name = f"memory bank ({network.name})"

@@ -30,8 +30,7 @@ def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, ta
         A dict that JSON can store (`evaluate --json`); None for what the data cannot give.
 
     Raises:
-        ValueError: shapes differ.
-        DataError: a map holds NaN.
+        ValueError, DataError: shapes differ; a map holds NaN.
     """
     maps = np.asarray(predicted.anomaly_maps, np.float32)
     masks, defects = np.asarray(test.masks, bool), np.asarray(test.defects)
@@ -114,19 +113,14 @@ def _plain(value):
 
 
 COLUMNS = {  # column of the table -> key in a defect's block, in "pixels", in "images"
-    "τ": ("tau", "tau", "tau"),
-    "recall": ("recall", "recall", "tpr"),
-    "precision": ("precision", "precision", "precision"),
-    "F1": ("f1", "f1", "f1"),
+    "τ": ("tau", "tau", "tau"), "recall": ("recall", "recall", "tpr"),
+    "precision": ("precision", "precision", "precision"), "F1": ("f1", "f1", "f1"),
     "τ label-free": ("tau_label_free", "tau_label_free", None),
     "F1 label-free": ("f1_label_free", "f1_label_free", None),
-    "F1-max": ("f1_max", "f1_max", None),
-    "AUROC": ("pixel_auroc", "auroc", "auroc"),
-    "average precision": ("average_precision", "average_precision", None),
-    "PRO": ("pro", "pro", None),
-    "TNR": (None, None, "tnr"),
-    "TPR": (None, None, "tpr"),
-}
+    "F1-max": ("f1_max", "f1_max", None), "AUROC": ("pixel_auroc", "auroc", "auroc"),
+    "average precision": ("average_precision", "average_precision", None), "PRO": ("pro", "pro", None),
+    "TNR": (None, None, "tnr"), "TPR": (None, None, "tpr"),
+}  # fmt: skip
 
 
 def results_table(measured, category="hazelnut"):
@@ -188,26 +182,21 @@ def _published_rows(category):
         for one in published.ARTICLE_TABLE:
             if one.level == "pixel":
                 note = "" if published.printed_f1_is_possible(one, one.f1) else f", F1 corrected from {one.f1:.2f}"
-                rows.append(
-                    {"system": "article as printed", "defect": one.defect, "counts": "pixel"}
-                    | {"τ": thresholds.printed_tau(one.defect), "recall": one.recall, "precision": one.precision}
-                    | {"F1": published.corrected_f1(one), "source": published.ARTICLE + note}
-                )
+                row = {"system": "article as printed", "defect": one.defect, "counts": "pixel"}
+                row |= {"τ": thresholds.printed_tau(one.defect), "recall": one.recall, "precision": one.precision}
+                rows.append(row | {"F1": published.corrected_f1(one), "source": published.ARTICLE + note})
         for one in published.borrowed_rates():
             doubt = "" if one["confirmed"] else ", read as TNR and TPR without a second source"
             images = published.GOOD_IMAGES + published.DEFECTIVE_IMAGES
-            rows.append(
-                {"system": one["system"], "defect": "all", "counts": "image", "images": images}
-                | {"recall": one["recall"], "precision": one["precision"], "F1": one["f1"]}
-                | {"TNR": one["tnr"], "TPR": one["tpr"], "source": f"{published.BERGMANN_2019}, Table 2{doubt}"}
-            )
+            rates = {"F1": one["f1"], "TNR": one["tnr"], "TPR": one["tpr"]}
+            rows.append({"defect": "all", "counts": "image", "images": images} | rates
+                        | {key: one[key] for key in ("system", "recall", "precision")}
+                        | {"source": f"{published.BERGMANN_2019}, Table 2{doubt}"})  # fmt: skip
     for one in published.AUROC_RESULTS:
         if one.category == category:
             doubt = "" if one.checked else ", from memory, to be checked"
-            rows.append(
-                {"system": one.system, "defect": "all", "counts": one.counts, "AUROC": one.auroc}
-                | {"overlap": one.overlap, "source": one.source + doubt}
-            )
+            rows.append({"system": one.system, "defect": "all", "counts": one.counts, "AUROC": one.auroc}
+                        | {"overlap": one.overlap, "source": one.source + doubt})  # fmt: skip
     return rows
 
 

@@ -22,7 +22,10 @@ def printed_tau(defect):
 
 
 def tau_quantile(maps, exceeded=EXCEEDED):
-    """Rule (a): the τ that a share of `exceeded` of the good pixels exceeds; maps: float32 [N, H, W], held-out good."""
+    """Rule (a): the τ that a share of `exceeded` of the good pixels exceeds.
+
+    maps: float32 [N, H, W] of held-out good images. Raises ValueError if there is none, DataError if one holds NaN.
+    """
     return float(np.quantile(_held_out(maps), 1 - exceeded))
 
 
@@ -59,13 +62,7 @@ def tau_exponential(maps, exceeded=EXCEEDED):
     return float(min(tau, maps.max()))  # bounded scores, as 1 − SSIM, can end before their tail does
 
 
-def tau_label_free(maps):
-    """Chooses τ by the default rule, `tau_exponential`; maps: float32 [N, H, W] of held-out good images, N ≥ 1.
-
-    Raises ValueError if there is no map, DataError if a map holds NaN.
-    """
-    return tau_exponential(maps)
-
+tau_label_free = tau_exponential  # the default rule
 
 RULES = {
     "99 % quantile": lambda maps: tau_quantile(maps, 0.01),
@@ -98,12 +95,8 @@ def rules_on_good_images(held_out_maps, border=64, draws=100, seed=0):
 def rules_table(maps, test, held_out_maps):
     """Compares the F1 of each label-free rule with F1-max: a DataFrame with a row per rule.
 
-    tau, f1 and of_f1_max (F1 / F1-max) of all test pixels, and "of_f1_max NAME" of each defect's images.
-
-    Args:
-        maps: float32, shape (N, H, W), of the test images.
-        test: their ImageSet.
-        held_out_maps: float32, shape (M, H, W), of held-out good images.
+    tau, f1 and of_f1_max (F1 / F1-max) of all test pixels, and "of_f1_max NAME" of each defect's images. maps: float32
+    [N, H, W] of the test images; test: their ImageSet; held_out_maps: float32 [M, H, W] of held-out good images.
     """
     defects = np.asarray(test.defects)
     names = sorted(set(test.defects) - {"good"})

@@ -41,15 +41,10 @@ def test_mended_table_differs_in_one_row_and_one_number():
     del mended[14:16]
     assert mended == TABLE_2_WITHOUT_MISSING_ROW
     different = [i for i, (a, b) in enumerate(zip(mended, TABLE_2_PRINTED, strict=True)) if a != b]
-    assert [(TABLE_2_PRINTED[i], mended[i]) for i in different] == [
-        (("BATCHNORM2D, LEAKYRELU", 64), ("BATCHNORM2D, LEAKYRELU", 3))
-    ]
-
-
-def test_mended_decoder_mirrors_the_encoder():
+    assert [(TABLE_2_PRINTED[i][1], mended[i][1]) for i in different] == [(64, 3)]
     encoder = [row[1:] for row in TABLE_1 if row[0] == "CONV2D"]
     decoder = [row[1:] for row in TABLE_2 if row[0] == "CONVTRANSPOSE2D"]
-    assert decoder == [(o, i, k, s) for i, o, k, s in reversed(encoder)]
+    assert decoder == [(o, i, k, s) for i, o, k, s in reversed(encoder)]  # it mirrors the encoder
 
 
 def test_sizes_and_parameters():
@@ -66,15 +61,12 @@ def test_decoder_as_printed_gives_128():
     assert Autoencoder(as_printed=True)(torch.rand(2, 3, 256, 256)).shape == (2, 3, 128, 128)
 
 
-@pytest.mark.parametrize("latent_dim", [1, 2000])
-def test_any_latent_dim(latent_dim):
-    model = Autoencoder(latent_dim)
+def test_any_latent_dim_but_zero():
     x = torch.rand(2, 3, 256, 256)
-    assert model.encoder(x).shape == (2, latent_dim, 1, 1)
-    assert model(x).shape == x.shape
-
-
-def test_latent_dim_zero_is_refused():
+    for latent_dim in (1, 2000):
+        model = Autoencoder(latent_dim)
+        assert model.encoder(x).shape == (2, latent_dim, 1, 1)
+        assert model(x).shape == x.shape
     with pytest.raises(ValueError, match="at least 1"):
         Autoencoder(0)
 

@@ -76,11 +76,6 @@ def test_the_loop_gives_the_weights_of_steps_written_by_hand():
     assert all(torch.equal(a, b) for a, b in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True))
 
 
-def test_the_l2_loss_is_the_mean_squared_error():
-    batch = torch.full((1, 3, 4, 4), 51, dtype=torch.uint8)  # 0.2
-    assert l2_loss(lambda x: x + 0.1, batch).item() == pytest.approx(0.01)
-
-
 def test_the_loop_goes_on_in_training_mode_after_an_evaluation():
     model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
     steps = train(model, torch.optim.SGD(model.parameters(), 0.1), torch.zeros(2, 1, 3, 4, 4, dtype=torch.uint8))
