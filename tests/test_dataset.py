@@ -42,14 +42,11 @@ def folder(tmp_path):
 
 def test_loads_the_layout(folder):
     data = dataset.load(folder)
-    assert data.name == "nuts"
-    assert data.train.images.shape == (4, 3, 256, 256)
-    assert data.train.images.dtype == np.uint8
-    assert data.train.defects == ["good"] * 4
+    assert (data.name, data.train.defects) == ("nuts", ["good"] * 4)
+    assert (data.train.images.shape, data.train.images.dtype) == ((4, 3, 256, 256), np.uint8)
     assert [int(image[0, 0, 0]) for image in data.train.images] == [50, 51, 52, 53]
     assert data.test.defects == ["good", "scratch", "scratch"]
     assert data.test.defect_names == ["scratch"]
-    assert data.test.masks.dtype == bool
     assert data.test.masks.sum((1, 2)).tolist() == [0, 64 * 64, 64 * 64]
     assert data.test.paths[1] == "test/scratch/0.png"
     assert len(data.test.of("scratch")) == 2
@@ -59,8 +56,7 @@ def test_loads_the_layout(folder):
 def test_formats_and_masks_without_suffix(folder, name):
     save(folder / "test/hole" / name, grey(90, 80, 60))
     save(folder / "ground_truth/hole/a.png", mask(80, 60))
-    data = dataset.load(folder)
-    hole = data.test.of("hole")
+    hole = dataset.load(folder).test.of("hole")
     assert hole.images.shape == (1, 3, 256, 256)
     assert abs(int(hole.images.mean()) - 90) <= 1
     assert hole.masks.sum() == 64 * 64
@@ -138,13 +134,6 @@ def test_a_damaged_cached_set_is_made_anew(folder, tmp_path, monkeypatch):
     assert [path.name for path in header.parent.parent.iterdir()] == [header.parent.name]
 
 
-def test_cache_that_cannot_be_written_costs_nothing_but_time(folder, monkeypatch, capsys, tmp_path):
-    (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path / "file" / "cache"))
-    assert len(dataset.load(folder).train) == 4
-    assert "going on without" in capsys.readouterr().err
-
-
 def test_large_sets_stay_on_the_disk(folder, monkeypatch):
     monkeypatch.setattr(cache, "HOLD_IN_MEMORY", 0)
     data = dataset.load(folder)
@@ -181,21 +170,13 @@ def test_files_that_do_not_fit_together(folder):
     assert "32×32" in problem(folder)
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "empty"])
-def test_unreadable_image(folder, damage):
-    path = folder / "train/good/1.png"
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    content = save(path, noise).read_bytes()
-    path.write_bytes({"cut": content[: len(content) // 2], "text": b"no image", "empty": b""}[damage])
-    assert "1.png cannot be read" in problem(folder)
-
-
-def test_huge_and_floating_point_images_are_refused(folder):
-    Image.new("1", (20_000, 20_000)).save(folder / "train/good/huge.png")
-    assert "20000×20000" in problem(folder)
-    (folder / "train/good/huge.png").unlink()
-    save(folder / "train/good/float.tif", np.ones((8, 8), np.float32))
+def test_images_that_are_cut_off_or_hold_floating_point_numbers_are_refused(folder):
+    path = save(folder / "train/good/float.tif", np.ones((8, 8), np.float32))
     assert "floating-point" in problem(folder)
+    path.unlink()
+    path = folder / "train/good/1.png"
+    path.write_bytes(path.read_bytes()[:-60])
+    assert "1.png cannot be read" in problem(folder)
 
 
 def test_other_files_are_passed_over_and_named(folder):

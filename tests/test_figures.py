@@ -21,19 +21,14 @@ def test_panels_show_every_pixel_once(tmp_path):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (3, 256, 256), dtype=np.uint8)
     mask = rng.random((256, 256)) < 0.5
-    path = figures.save(figures.panels([[image, mask]], titles=["a", "b"], caption="c"), tmp_path, "two")
+    figure = figures.panels([[image, mask]], titles=["a", "b"], caption="word " * 60)
+    assert figure.texts[0].get_text().count("\n") >= 3  # a long caption wraps
+    path = figures.save(figure, tmp_path, "two")
     pixels = np.asarray(Image.open(path).convert("RGB"))  # [H, W, 3]
     left, top = figures.MARGIN, 26
     np.testing.assert_array_equal(pixels[top : top + 256, left : left + 256], image.transpose(1, 2, 0))
     left += 256 + figures.MARGIN
     np.testing.assert_array_equal(pixels[top : top + 256, left : left + 256, 0], mask * np.uint8(255))
-
-
-def test_caption_is_drawn_and_long_ones_wrap():
-    short, long = figures.panels([[np.eye(256)]], caption="a"), figures.panels([[np.eye(256)]], caption="word " * 60)
-    assert short.texts[0].get_text() == "a"
-    assert long.texts[0].get_text().count("\n") >= 3
-    assert long.get_figheight() > short.get_figheight()
 
 
 def test_a_defect_keeps_its_style_everywhere():
@@ -56,7 +51,7 @@ def test_examples_are_the_median_by_f1_and_by_area():
     assert figures.typical(maps > 0) == 2  # by area
 
 
-def test_marked_shows_prediction_and_outline():
+def test_marked_and_overlay_show_prediction_outline_and_map():
     image = np.full((3, 64, 64), 100, np.uint8)
     truth, predicted = np.zeros((2, 64, 64), bool)
     truth[20:40, 20:40] = True
@@ -65,11 +60,8 @@ def test_marked_shows_prediction_and_outline():
     assert tuple(picture[:, 27, 27]) == figures.FOUND
     assert tuple(picture[:, 30, 18]) == figures.TRUTH
     np.testing.assert_allclose(picture[:, 5, 5], 0.75 * 100 / 255)
-
-
-def test_overlay_grows_brighter_with_the_map():
     ramp = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (64, 1))
-    brightness = figures.overlay(np.full((3, 64, 64), 60, np.uint8), ramp).mean(axis=(0, 1))  # [W]
+    brightness = figures.overlay(image, ramp).mean(axis=(0, 1))  # [W], grows with the map
     assert brightness[-1] > brightness[40] > brightness[24]
 
 

@@ -184,25 +184,13 @@ def test_pro_against_peers():
     assert all_metrics(on_edges(maps), masks)["pro"] == pytest.approx(0.336034175, abs=1e-5)  # torchmetrics
 
 
-def test_regions_touch_at_corners_and_never_across_images():
-    masks = np.zeros((2, 8, 8), bool)
-    masks[0, 3, 3] = masks[0, 4, 4] = masks[1, 3, 3] = True
-    assert curves.label_regions(masks)[1] == 2
-    weights, count = curves.region_weights(masks)
-    assert count == 2
-    assert weights.sum() == 2
-    assert weights[0, 3, 3] == 0.5
-
-
-@pytest.mark.parametrize("value", [0.0, 0.3, -2.0])
-def test_a_constant_map_ranks_nothing(value):
+def test_a_constant_map_ranks_nothing():
     _, masks = seeded_example()
-    ours, share = all_metrics(np.full(masks.shape, value, np.float32), masks), masks.mean()
-    assert ours["auroc"] == 0.5
-    assert ours["average_precision"] == pytest.approx(share)
-    assert ours["f1_max"] == pytest.approx(2 * share / (1 + share))  # that of calling everything defective
-    assert ours["pro"] == pytest.approx(0.15)  # the diagonal up to 30 %
-    assert ours["tau"] < value
+    ours, share = all_metrics(np.full(masks.shape, -2, np.float32), masks), masks.mean()
+    assert ours.pop("tau") < -2
+    expected = {"auroc": 0.5, "average_precision": share, "pro": 0.15}  # PRO: the diagonal up to 30 %
+    expected["f1_max"] = 2 * share / (1 + share)  # that of calling everything defective
+    assert ours == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("bad", [np.nan, -np.inf])
@@ -268,11 +256,3 @@ def test_rate_interval_is_wilsons():
         expected = binomtest(count, total).proportion_ci(method="wilson")
         assert metrics.rate_interval(count, total) == pytest.approx(list(expected), abs=1e-4)
     assert np.isnan(metrics.rate_interval(0, 0)).all()
-
-
-def test_bench_measures_against_a_reference_that_gives_the_same_numbers():
-    found = bench_metrics.measure(images=6)
-    assert set(found) >= {"metrics_s", "metrics_vs_reference"}
-    assert found["metrics_vs_reference"] > 1
-    for name, (ours, reference) in found["agreement"].items():
-        assert ours == pytest.approx(reference, abs=2e-3), name

@@ -77,8 +77,7 @@ def test_every_f1_and_auroc_has_its_interval(measured):
 
 def test_without_a_printed_tau_the_label_free_one_is_used():
     block = evaluate(*made_up(), printed=None)["defects"]["crack"]
-    assert block["tau"] == block["tau_label_free"]
-    assert block["f1"] == block["f1_label_free"]
+    assert (block["tau"], block["f1"]) == (block["tau_label_free"], block["f1_label_free"])
 
 
 def test_what_the_data_cannot_give_is_null():
@@ -121,7 +120,6 @@ def test_no_images_at_all_is_no_crash_and_nan_is_an_error():
 
 def test_every_row_says_what_it_counts_and_where_it_is_from(measured):
     frame = results.results_table(measured)
-    assert set(frame["counts"]) == {"pixel", "image"}
     assert frame["source"].str.len().min() > 0
     assert not frame[frame["counts"] == "pixel"][["TNR", "TPR"]].notna().any(axis=None)
     image = frame[frame["counts"] == "image"]
