@@ -83,8 +83,7 @@ def augment_batch(images, augmentations, generator):
     A rotation is by any angle, a flip happens with probability 1/2, a shift is at most 4 % of the side. Edges and
     corners are filled with the reflection of the image.
 
-    images: uint8, or float32 in [0, 1], [N, C, H, W]; augmentations: some of `ALL_AUGMENTATIONS`; generator: draws the
-    amounts.
+    images: uint8, or float32 in [0, 1], [N, C, H, W]; augmentations: some of `ALL_AUGMENTATIONS`.
     """
     if not augmentations:
         return images
@@ -97,11 +96,9 @@ def augment_batch(images, augmentations, generator):
         angle = torch.rand(number, generator=generator) * 2 * math.pi
     if "flip" in augmentations:
         mirror = torch.randint(0, 2, (number,), generator=generator) * 2.0 - 1
-    rows = [
-        torch.stack([mirror * angle.cos(), -angle.sin(), offset[:, 0]], dim=1),  # [N, 3]
-        torch.stack([mirror * angle.sin(), angle.cos(), offset[:, 1]], dim=1),  # [N, 3]
-    ]
-    grid = nn.functional.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)  # [N, H, W, 2]
+    cos, sin = angle.cos(), angle.sin()  # [N]
+    matrix = torch.stack([mirror * cos, -sin, offset[:, 0], mirror * sin, cos, offset[:, 1]], dim=1).view(-1, 2, 3)
+    grid = nn.functional.affine_grid(matrix, list(images.shape), align_corners=False)  # [N, H, W, 2]
     x = images.float() / 255 if images.dtype == torch.uint8 else images  # [N, C, H, W]
     x = nn.functional.grid_sample(x, grid, padding_mode="reflection", align_corners=False)  # [N, C, H, W]
     if "noise" in augmentations:

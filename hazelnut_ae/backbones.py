@@ -170,10 +170,7 @@ def imagenet_stages():
 
 
 def imagenet_trunk(name=None):
-    """Returns all convolutions of a network as one stage, by default of ResNet-18, or without network of Lite0.
-
-    Raises DataError as `imagenet_stages` does.
-    """
+    """Returns all convolutions as one stage; by default of ResNet-18, or offline of Lite0. Raises DataError."""
     names = (name,) if name else ("resnet18", "efficientnet-lite0")
     name, network = first_available("the feature dictionary", *names)
     return Stages(name, [ARCHITECTURES[name].trunk(network)])

@@ -64,9 +64,8 @@ def sorted_pro(maps, masks, limit=PRO_LIMIT):
     weights, regions = region_weights(masks)  # a defective pixel counts 1 / size of its region
     _, overlap, false = counts_above(maps.ravel(), masks.ravel(), weights.ravel())
     rate, overlap = np.append(0, false / false[-1]), np.append(0, overlap / regions)
-    # where the curve is vertical at the limit, `interp` must not take the upper end: that step lies beyond the area
-    inside = rate < limit
-    last = np.searchsorted(rate, limit)
+    # where the curve is vertical at the limit, `interp` must not take the upper end: that step is beyond the area
+    inside, last = rate < limit, np.searchsorted(rate, limit)
     end = np.interp(limit, rate[last - 1 : last + 1], overlap[last - 1 : last + 1])
     return integrate.trapezoid(np.append(overlap[inside], end), np.append(rate[inside], limit)) / limit
 

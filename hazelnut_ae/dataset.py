@@ -105,18 +105,15 @@ def scan(folder):
 
 
 def read_image(path, size=SIZE):
-    """Reads one image file as uint8 [3, size, size]. 16-bit grey is scaled to 8 bits, transparency is dropped.
-
-    Raises DataError if the file is not an image, is truncated or has more than 100 million pixels.
-    """
+    """Reads one image file as uint8 [3, size, size]. Raises DataError if it is damaged or beyond 100 million pixels."""
     with opened(path) as image:
         return rgb_at(image, (size, size), path)
 
 
 def rgb_at(image, size, path=""):
-    """Converts a Pillow image of any mode to uint8 [3, height, width]; size: (width, height); path: for the message.
+    """Converts a Pillow image to uint8 [3, height, width]: 16-bit grey is scaled, transparency is dropped.
 
-    Raises DataError if its values are floating-point numbers, whose range is unknown.
+    size: (width, height); path: for the message. Raises DataError if its values are floating-point numbers.
     """
     if image.mode.startswith("I"):  # 16-bit grey, 0 … 65535
         grey = resized(image.convert("I").convert("F"), size)

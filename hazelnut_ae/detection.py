@@ -28,10 +28,7 @@ class Prediction:
 
 
 class Detector(ABC):
-    """Learns from good images, then scores every pixel of other images.
-
-    A subclass has a `name` and defines `fit`, `predict`, `state` and `restore`. All other members have defaults.
-    """
+    """Learns from good images, then scores every pixel of other images. What is not abstract has a default."""
 
     name: str
     score_description: str = "the mean of the 100 largest values of its anomaly map"

@@ -12,13 +12,11 @@ RIGHT, WRONG = "#DCE9F2", "#F6E3D3"  # pale blue and pale orange; labels tell th
 def outputs(table, side):
     """Returns (channels, side) of the output of each convolution of a table, for an input of `side` pixels."""
     sizes = []
-    for name, *numbers in table:
-        if name.startswith("CONV"):
-            _, channels, kernel, stride = numbers
-            padding = 0 if kernel == 8 else 1
-            grown, shrunk = (side - 1) * stride - 2 * padding + kernel, (side + 2 * padding - kernel) // stride + 1
-            side = grown if name == "CONVTRANSPOSE2D" else shrunk
-            sizes.append((channels, side))
+    for name, _, channels, kernel, stride in (row for row in table if row[0].startswith("CONV")):
+        padding = 0 if kernel == 8 else 1
+        grown, shrunk = (side - 1) * stride - 2 * padding + kernel, (side + 2 * padding - kernel) // stride + 1
+        side = grown if name == "CONVTRANSPOSE2D" else shrunk
+        sizes.append((channels, side))
     return sizes
 
 

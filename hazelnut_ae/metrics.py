@@ -77,10 +77,9 @@ def f1_by_defect(maps: np.ndarray, test, tau: float | dict[str, float]) -> dict[
     """
     maps, defects = np.asarray(maps), np.asarray(test.defects)
     result = {}
-    for name in sorted(set(defects) - {"good"}):
-        chosen = defects == name
-        tau_here = tau[str(name)] if isinstance(tau, dict) else tau
-        result[str(name)] = f1(pixel_confusion(maps[chosen], test.masks[chosen], tau_here))
+    for name in sorted(set(test.defects) - {"good"}):
+        of, tau_here = defects == name, tau[name] if isinstance(tau, dict) else tau
+        result[name] = f1(pixel_confusion(maps[of], test.masks[of], tau_here))
     return result
 
 
@@ -117,8 +116,7 @@ def rate_interval(count: int, total: int) -> list[float]:
 def image_rates(scores: np.ndarray, is_defective: np.ndarray, tau: float) -> dict[str, float]:
     """Returns {"tnr", "tpr", "precision", "f1"} when images with a score [N] above τ are rejected; nan where undefined.
 
-    tnr is the share of good images that are accepted, tpr that of defective images that are rejected (Bergmann et al.,
-    CVPR 2019, Table 2).
+    tnr: the share of good images accepted, tpr: of defective ones rejected (Bergmann et al., CVPR 2019, Table 2).
     """
     c = confusion(curves.finite(np.asarray(scores)) > tau, is_defective)
     return {"tnr": _ratio(c.tn, c.tn + c.fp), "tpr": recall(c), "precision": precision(c), "f1": f1(c)}

@@ -193,7 +193,7 @@ class MemoryBank(Detector):
         self.banks = TwoBanks(network, side, neighbourhood, coarse_side, blur).to(device).eval()
 
     def batch(self, image):
-        """Returns an image uint8 [3, H, W] as the network takes it: float32 [1, 3, H, W] in [0, 1]."""
+        """Returns an image uint8 [3, H, W] as float32 [1, 3, H, W] in [0, 1]."""
         return to_float(np.asarray(image)[None]).to(self.device)
 
     @torch.no_grad()

@@ -15,7 +15,8 @@ def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, ta
     """Measures one detector on one test set.
 
     A defect's numbers count that defect's images alone, as in the article; "pixels" and "images" count all images.
-    "intervals" hold 95 % bootstrap intervals over images, [low, high].
+    "intervals" hold 95 % bootstrap intervals over images, [low, high]. Raises ValueError if shapes differ, DataError if
+    a map holds NaN.
 
     Args:
         detector_name, data: the names of the system and of the data in the result.
@@ -28,9 +29,6 @@ def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, ta
 
     Returns:
         A dict that JSON can store (`evaluate --json`); None for what the data cannot give.
-
-    Raises:
-        ValueError, DataError: shapes differ; a map holds NaN.
     """
     maps = np.asarray(predicted.anomaly_maps, np.float32)
     masks, defects = np.asarray(test.masks, bool), np.asarray(test.defects)

@@ -1,7 +1,7 @@
 """The threshold τ (notebook 7): as printed in the article, and chosen without labels from held-out good images.
 
-The article chose its τ with the test images and their masks. A user has no masks, but has good images: the anomaly maps
-of a few that training never saw show how large a residual is where nothing is wrong.
+The article chose its τ with the test images and their masks. A user has no masks, but has good images: those that
+training never saw show how large a residual is where nothing is wrong.
 """
 
 import numpy as np

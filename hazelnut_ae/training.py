@@ -82,10 +82,7 @@ def one_cycle(step, steps, highest):
 
 
 def split_good(count, seed):
-    """Splits the numbers of `count` good images into (training, held out), both sorted; the seed decides which.
-
-    10 % are held out, at least 2. Raises DataError if there are fewer than 4 images.
-    """
+    """Splits the numbers of good images into (training, held out: 10 %, at least 2). Raises DataError below 4."""
     if count < 4:
         raise DataError(f"train/good holds {count} images, but training needs at least 4; add some.")
     order = np.random.default_rng([seed, 391]).permutation(count)
