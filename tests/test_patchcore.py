@@ -77,7 +77,6 @@ def test_distances_are_those_of_scikit_learn():
 
 
 def test_small_distances_are_exact_far_from_the_origin():
-    """|a|² − 2 a·b + |b|² would lose all digits here."""
     generator = torch.Generator().manual_seed(0)
     bank = 3 + torch.randn(500, 160, generator=generator)
     step = nn.functional.normalize(torch.randn(500, 160, generator=generator), dim=1) * 1e-3

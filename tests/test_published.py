@@ -36,7 +36,6 @@ def test_borrowed_rows_are_image_level_rates():
     assert {name: one["confirmed"] for name, one in rows.items()} == {
         "AE(SSIM)": True, "AE(L2)": True, "AnoGAN": True, "CNN feature dictionary": None,
     }  # fmt: skip
-    # what the rates mean on 40 good and 70 defective images
     expected = {"AE(SSIM)": (1.00, 0.15), "AE(L2)": (0.95, 0.89), "AnoGAN": (0.62, 0.25)}
     expected["CNN feature dictionary"] = (0.55, 0.12)
     for name, pair in expected.items():

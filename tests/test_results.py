@@ -67,8 +67,7 @@ def test_the_numbers_are_those_of_the_right_pixels(measured):
 
 
 def test_every_f1_and_auroc_has_its_interval(measured):
-    blocks = [*measured["defects"].values(), measured["pixels"]]
-    for block in [*blocks, measured["images"]]:
+    for block in [*measured["defects"].values(), measured["pixels"], measured["images"]]:
         for name, value in block.items():
             if value is not None and ("auroc" in name or (name.startswith("f1") and name != "f1_all_defective")):
                 low, high = block["intervals"][name]
