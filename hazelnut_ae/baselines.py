@@ -1,7 +1,7 @@
 """Simple detectors between the article and a memory bank (notebook 10): what each step changes, in a few lines.
 
 The mean image and PCA learn next to nothing. `gaussian_smooth` and `shift_tolerant` read the article's reconstructions
-more tolerantly. A U-Net learns from labelled defects. `combine_maps` joins two maps. All give maps float32 [N, H, W].
+more tolerantly. `combine_maps` joins two maps. A U-Net learns from labelled defects.
 """
 
 from itertools import pairwise
@@ -26,7 +26,6 @@ class MeanImageDetector(Detector):
     name = "mean image"
 
     def fit(self, good):
-        """Computes the mean of good images, uint8 [N, 3, H, W]."""
         self.mean = torch.from_numpy(good.mean(axis=0, dtype=np.float64) / 255).float()  # [3, H, W]
 
     def predict(self, images):
@@ -42,10 +41,7 @@ class MeanImageDetector(Detector):
 
 
 class PCADetector(Detector):
-    """Principal components of the good images: an autoencoder with one linear layer each way.
-
-    No linear autoencoder has a smaller squared error (Baldi & Hornik, 1989).
-    """
+    """Principal components: the best autoencoder with one linear layer each way (Baldi & Hornik, 1989)."""
 
     name = "PCA"
 
@@ -59,9 +55,8 @@ class PCADetector(Detector):
         return torch.cat([F.adaptive_avg_pool2d(to_float(part), REDUCED) for part in parts]).numpy()
 
     def fit(self, good):
-        """Computes the first components of good images, uint8 [N, 3, H, W]; at most N − 1."""
         rows = self.reduce(good).reshape(len(good), -1)  # [N, 12288]
-        pca = PCA(min(self.latent_dim, len(rows) - 1), svd_solver="full").fit(rows)
+        pca = PCA(min(self.latent_dim, len(rows) - 1), svd_solver="full").fit(rows)  # N images have N − 1 components
         self.mean, self.components = (torch.from_numpy(one).float() for one in (pca.mean_, pca.components_))
 
     def reconstruct(self, images):
@@ -71,7 +66,7 @@ class PCADetector(Detector):
         return (z @ self.components + self.mean).reshape(-1, 3, REDUCED, REDUCED).numpy()
 
     def predict(self, images):
-        """Scores pixels by the residual at 64×64 pixels, the maximum over the colours, enlarged; ≥ 0."""
+        """Scores pixels by the residual at 64×64 pixels, enlarged; ≥ 0."""
         small = np.abs(self.reduce(images) - self.reconstruct(images)).max(axis=1)  # [N, 64, 64]
         maps = F.interpolate(torch.from_numpy(small)[:, None], images.shape[2:], mode="bilinear")  # [N, 1, H, W]
         return prediction_from_maps(maps[:, 0].numpy())
@@ -91,12 +86,8 @@ def gaussian_smooth(maps, sigma=1.0):
 def shift_tolerant(images, reconstructions, reach=1):
     """Computes the residual of Figure 8, but allows each pixel to be shifted in the reconstruction.
 
-    An edge that is reconstructed one pixel too far to the left is no defect.
-
-    Args:
-        images: uint8, shape (N, 3, H, W).
-        reconstructions: float32, shape (N, 3, H, W), in [0, 1].
-        reach: largest shift in pixels; the smallest of (2·reach + 1)² residuals counts.
+    An edge that is reconstructed one pixel too far to the left is no defect. Of the (2·reach + 1)² residuals of a pixel
+    the smallest counts. images and reconstructions as for `detection.residual`.
     """
     maps = []
     for image, reconstruction in zip(images, reconstructions, strict=True):
@@ -107,12 +98,9 @@ def shift_tolerant(images, reconstructions, reach=1):
 
 
 def combine_maps(distances, residuals, good_distances, good_residuals):
-    """Combines a memory bank's maps with the article's: d² · √(r + ½). The ½ keeps what only the features see.
+    """Combines a memory bank's maps [N, H, W] with the article's: d² · √(r + ½).
 
-    Args:
-        distances, residuals: the maps of the two, float32, shape (N, H, W).
-        good_distances, good_residuals: of held-out good images, float32, shape (M, H, W); d and r are relative to
-            their means.
+    d and r are relative to their means in held-out good images. The ½ keeps what only the features see.
     """
     d, r = distances / good_distances.mean(), residuals / good_residuals.mean()
     return (d**2 * np.sqrt(r + 0.5)).astype(np.float32)
@@ -190,6 +178,6 @@ class UNetSegmenter:
 
     @torch.inference_mode()
     def predict(self, images):
-        """Returns the probability that each pixel is defective, for images uint8 [N, 3, H, W], as a `Prediction`."""
+        """Returns the probability that each pixel is defective, for images uint8 [N, 3, H, W]."""
         maps = [self.model(to_float(image[None])).sigmoid()[0].numpy() for image in images]
         return prediction_from_maps(np.asarray(maps, np.float32).reshape(len(images), *images.shape[2:]))

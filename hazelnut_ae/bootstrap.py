@@ -30,19 +30,18 @@ def interval(values):
 
 
 class CoarseHistograms:
-    """The histograms of N images in 500 coarse bins, few enough to add them up a thousand times."""
+    """N `ImageHistogram`s in 500 coarse bins, few enough to add them up a thousand times.
+
+    Each bin holds about the same share of all good and defective pixels (`pooled`, a PixelMetrics), so that no part of
+    a curve is coarse.
+    """
 
     def __init__(self, images, pooled):
-        """images: N `ImageHistogram`s; pooled: the PixelMetrics of all of them.
-
-        Each bin holds about the same share of all good and defective pixels, so that no part of a curve is coarse.
-        """
         share = pooled.negatives / max(pooled.negatives.sum(), 1) + pooled.positives / max(pooled.positives.sum(), 1)
         cumulated = np.cumsum(share)
         coarse = ((cumulated - share / 2) / max(cumulated[-1], 1) * COARSE_BINS).astype(np.int32)  # [BINS]
 
         def counted(values):
-            """One row per image: its `values` [K] added up in the coarse bins."""
             rows = [np.bincount(coarse[one.bins], getattr(one, values), minlength=COARSE_BINS) for one in images]
             return np.array(rows, np.float32).reshape(-1, COARSE_BINS)  # [N, 500]
 
@@ -70,8 +69,7 @@ class CoarseHistograms:
 
 def f1_interval(predicted, truth, weights):
     """Returns the interval of F1: predicted and truth bool [N, …], weights [draws, N]. None below two images."""
-    n = len(predicted)
-    if n < 2:
+    if len(predicted) < 2:
         return None
     counts = [metrics.confusion(p, t) for p, t in zip(np.asarray(predicted), np.asarray(truth), strict=True)]
     tp, fp, fn, _ = (weights.astype(float) @ np.array(counts, float)).T  # each [draws]
@@ -80,10 +78,8 @@ def f1_interval(predicted, truth, weights):
 
 def image_auroc_interval(scores, is_defective, weights):
     """Returns the interval of the image AUROC: scores [N], is_defective bool [N], weights [draws, N]."""
-    is_defective = np.asarray(is_defective, bool)
-    if min(is_defective.sum(), (~is_defective).sum()) < 2:
-        return None
-    return interval(image_auroc_drawn(scores, is_defective, weights))
+    fewest = min(np.count_nonzero(is_defective), np.count_nonzero(np.logical_not(is_defective)))
+    return interval(image_auroc_drawn(scores, is_defective, weights)) if fewest > 1 else None
 
 
 def image_auroc_drawn(scores, is_defective, weights):
@@ -91,6 +87,4 @@ def image_auroc_drawn(scores, is_defective, weights):
     is_defective = np.asarray(is_defective, bool)
     values, bins = np.unique(np.asarray(scores, float), return_inverse=True)
     one_hot = np.eye(len(values), dtype=np.float32)[bins]  # [N, different scores]
-    return curves.auroc(
-        weights[:, ~is_defective] @ one_hot[~is_defective], weights[:, is_defective] @ one_hot[is_defective]
-    )
+    return curves.auroc(*(weights[:, of] @ one_hot[of] for of in (~is_defective, is_defective)))

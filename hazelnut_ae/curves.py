@@ -1,8 +1,7 @@
 """Curves over all thresholds τ (notebook 7): ROC, precision–recall, F1 and PRO, and the numbers that they give.
 
-First the curves as they are defined, on sorted scores; read these. Behind them the same numbers from histograms, for
-whole test sets and for the bootstrap: they need neither sorting nor all pixels in memory, and tests hold them against
-the sorted ones and against scikit-learn. A larger score means more anomalous.
+First the curves as they are defined, on sorted scores; read these. Then the same numbers from histograms, for whole
+test sets and for the bootstrap: they need neither sorting nor all pixels in memory. A larger score is more anomalous.
 """
 
 from typing import NamedTuple
@@ -16,15 +15,9 @@ PRO_LIMIT = 0.3  # false-positive rate; Bergmann et al., Uninformed Students, CV
 
 
 def counts_above(scores, truth, weights=None):
-    """Counts what scores at least τ, for every τ that occurs, from the largest τ down.
+    """Counts what scores at least τ: (thresholds, true_positives, false_positives), from the largest τ down.
 
-    Args:
-        scores: float, shape (n,).
-        truth: bool, shape (n,), True for defective pixels (or images).
-        weights: what a defective one counts, shape (n,); None for 1.
-
-    Returns:
-        (thresholds, true_positives, false_positives), each of shape (different scores,).
+    scores: float [n]; truth: bool [n], True for defective; weights: what a defective one counts, [n], or None for 1.
     """
     order = np.argsort(scores)[::-1]  # largest score first
     scores, truth = np.asarray(scores)[order], np.asarray(truth, bool)[order]
@@ -64,24 +57,21 @@ def sorted_f1_max(scores, truth):
 
 
 def sorted_pro(maps, masks, limit=PRO_LIMIT):
-    """Returns PRO: the area under (false-positive rate, mean share found of each region), up to `limit`, over `limit`.
+    """Returns PRO of maps and masks [N, H, W]: the area under (false-positive rate, mean share found of each region).
 
-    maps: float, shape (N, H, W); masks: bool of the same shape.
+    The area up to the rate `limit` counts, divided by `limit`.
     """
     weights, regions = region_weights(masks)  # a defective pixel counts 1 / size of its region
     _, overlap, false = counts_above(maps.ravel(), masks.ravel(), weights.ravel())
     rate, overlap = np.append(0, false / false[-1]), np.append(0, overlap / regions)
-    # where the curve is vertical at the limit, `interp` must not take the upper end: that step lies beyond the area
-    inside = rate < limit
-    last = np.searchsorted(rate, limit)
+    # where the curve is vertical at the limit, `interp` must not take the upper end: that step is beyond the area
+    inside, last = rate < limit, np.searchsorted(rate, limit)
     end = np.interp(limit, rate[last - 1 : last + 1], overlap[last - 1 : last + 1])
     return integrate.trapezoid(np.append(overlap[inside], end), np.append(rate[inside], limit)) / limit
 
 
-# The same from histograms.
-
-# A bin holds the float32 scores that agree in their first 19 bits: sign, exponent and 10 bits of mantissa. That makes
-# 1024 bins from 0.1 to 0.2 and as many from 100 to 200, so maps of any range fit and a threshold is right to 0.1 %.
+# The same from histograms. A bin holds the float32 scores that agree in their first 19 bits: sign, exponent and 10 bits
+# of mantissa. So maps of any range fit, and a threshold is right to 0.1 %.
 DROPPED_BITS = 13
 BINS = 2 ** (32 - DROPPED_BITS)
 
@@ -89,30 +79,24 @@ BINS = 2 ** (32 - DROPPED_BITS)
 def score_bins(maps):
     """Returns the bin of each float32 score, int32 in [0, BINS); a larger score is never in a lower bin.
 
-    The bits of a positive float, read as an integer, have the order of the floats. Those of negative floats have the
-    reverse order, so all their bits but the sign are inverted.
+    The bits of positive floats, read as integers, have their order; those of negative ones are inverted for it.
     """
     bits = (np.asarray(maps, np.float32) + np.float32(0)).view(np.int32)  # + 0 makes -0.0 and 0.0 one score
     return (_in_order(bits) >> DROPPED_BITS) + BINS // 2
 
 
-def _in_order(bits):
-    """Inverts all bits but the sign where the sign is set, int32; done twice, it gives the bits back."""
+def _in_order(bits):  # done twice, it gives the bits back
     return np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits)
 
 
 def tau_below(index):
     """Returns the largest τ for which `score > τ` includes the whole bin `index` and nothing of the bin below."""
     lowest = np.array([(int(index) - BINS // 2) << DROPPED_BITS], np.int32)  # the lowest score of the bin
-    (edge,) = _in_order(lowest).view(np.float32)
-    return float(np.nextafter(edge, np.float32(-np.inf)))
+    return float(np.nextafter(_in_order(lowest).view(np.float32)[0], np.float32(-np.inf)))
 
 
 def checked(maps, masks):
-    """Returns maps as float32 and masks as bool, both [N, H, W].
-
-    Raises: ValueError if the shapes differ; DataError if a score is NaN or infinite.
-    """
+    """Returns maps as float32 and masks as bool. Raises ValueError if the shapes differ, DataError as `finite`."""
     maps, masks = np.asarray(maps, np.float32), np.asarray(masks).astype(bool, copy=False)
     if maps.ndim != 3 or maps.shape != masks.shape:
         raise ValueError(f"maps and masks must both be [N, H, W], not {list(maps.shape)} and {list(masks.shape)}")
@@ -120,13 +104,12 @@ def checked(maps, masks):
 
 
 def finite(maps):
-    """Returns the scores [N, …] as they are. Raises: DataError if one is NaN or infinite."""
+    """Returns the scores [N, …] as they are. Raises DataError if one is NaN or infinite."""
     for number, one in enumerate(maps):
         if not np.isfinite(one).all():
-            raise DataError(
-                f"The anomaly map of image {number} holds NaN or infinity, so it has neither metrics nor a threshold; "
-                "the detector has diverged: train it again, with a smaller learning rate."
-            )
+            remedy = "the detector has diverged: train it again, with a smaller learning rate"
+            why = "so it has neither metrics nor a threshold"
+            raise DataError(f"The anomaly map of image {number} holds NaN or infinity, {why}; {remedy}.")
     return maps
 
 
@@ -138,10 +121,7 @@ def label_regions(masks):
 
 
 def region_weights(masks):
-    """Gives each defective pixel 1 / (size of its region): (float64 [N, H, W], number of regions).
-
-    Their sum over the pixels above τ is the sum of the shares found of each region.
-    """
+    """Gives each defective pixel 1 / (size of its region), so that regions count alike: (float64 [N, H, W], count)."""
     labels, count = label_regions(masks)
     sizes = np.bincount(labels.ravel(), minlength=count + 1).astype(float)
     sizes[0] = np.inf  # label 0 is the background
@@ -151,8 +131,6 @@ def region_weights(masks):
 # `negatives`, `positives` and `regions` are histograms [..., K] over bins of ascending score: good pixels, defective
 # pixels, and defective pixels that each count 1 / size of their region. Leading axes are independent data sets (the
 # bootstrap has 1000 of them). What is undefined is nan.
-
-
 def above(histogram):
     """Returns how much scores at or above each bin: the cumulative sum from the right."""
     return np.cumsum(histogram[..., ::-1], axis=-1)[..., ::-1]
@@ -200,10 +178,10 @@ def pro(negatives, regions, count, limit=PRO_LIMIT):
 class ImageHistogram(NamedTuple):
     """The histogram of one image: its K used bins by ascending score, and its number of defective regions."""
 
-    bins: np.ndarray  # int32 [K], bin numbers
-    negatives: np.ndarray  # int32 [K], good pixels in each
-    positives: np.ndarray  # int32 [K], defective pixels
-    regions: np.ndarray  # float64 [K], defective pixels, each weighing 1 / size of its region
+    bins: np.ndarray  # int32 [K], as negatives and positives
+    negatives: np.ndarray
+    positives: np.ndarray
+    regions: np.ndarray  # float64 [K]
     region_count: int
 
 
@@ -226,43 +204,32 @@ def image_histogram(one, mask):
 
 
 def image_histograms(maps, masks):
-    """Returns the `ImageHistogram` of each map of float32 [N, H, W] with its mask of bool [N, H, W].
-
-    Raises: ValueError if the shapes differ; DataError if a score is NaN or infinite.
-    """
-    maps, masks = checked(maps, masks)
-    return [image_histogram(one, mask) for one, mask in zip(maps, masks, strict=True)]
+    """Returns the `ImageHistogram` of each map float32 [N, H, W] with its mask bool [N, H, W]. Raises as `checked`."""
+    return [image_histogram(one, mask) for one, mask in zip(*checked(maps, masks), strict=True)]
 
 
 class PixelMetrics:
     """Pixel metrics of any number of maps: call `update(maps, masks)` for each part, then `compute()`.
 
-    It takes 12 MB for any number of images. `a + b` holds the counts of both.
+    It takes 12 MB for any number of images. `a + b` holds the counts of both. images: `ImageHistogram`s to start with.
     """
 
     def __init__(self, images=()):
-        """images: `ImageHistogram`s to start with."""
-        self.negatives = np.zeros(BINS, np.int64)  # good pixels per bin of score
-        self.positives = np.zeros(BINS, np.int64)  # defective pixels
-        self.regions = np.zeros(BINS)  # defective pixels, each weighing 1 / size of its region
-        self.region_count = 0
+        self.negatives, self.positives = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
+        self.regions, self.region_count = np.zeros(BINS), 0
         for image in images:
             self.add(image)
 
     def update(self, maps, masks):
-        """Adds maps float32 [N, H, W] with their masks bool [N, H, W]; returns itself.
-
-        Raises: ValueError if the shapes differ; DataError if a score is NaN or infinite.
-        """
+        """Adds maps float32 [N, H, W] with their masks bool [N, H, W]; returns itself. Raises as `checked`."""
         for one, mask in zip(*checked(maps, masks), strict=True):
             self.add(image_histogram(one, mask))
         return self
 
     def add(self, image):
         """Adds one image, given as its `ImageHistogram`."""
-        self.negatives[image.bins] += image.negatives
-        self.positives[image.bins] += image.positives
-        self.regions[image.bins] += image.regions
+        for name in ("negatives", "positives", "regions"):
+            getattr(self, name)[image.bins] += getattr(image, name)
         self.region_count += image.region_count
 
     def __add__(self, other):
@@ -271,17 +238,13 @@ class PixelMetrics:
             setattr(total, name, getattr(self, name) + getattr(other, name))
         return total
 
-    def histograms(self):
-        """Returns the bins that hold a pixel: (bin numbers, negatives, positives, regions), by ascending score."""
-        used = np.flatnonzero(self.negatives + self.positives)
-        return used, self.negatives[used], self.positives[used], self.regions[used]
-
     def compute(self):
         """Returns {"auroc", "average_precision", "f1_max", "tau" (of F1-max, for `score > tau`), "pro"}.
 
         nan for what the data cannot give: everything without a defective pixel; auroc and pro without a good one.
         """
-        used, negatives, positives, regions = self.histograms()
+        used = np.flatnonzero(self.negatives + self.positives)  # the bins that hold a pixel
+        negatives, positives, regions = self.negatives[used], self.positives[used], self.regions[used]
         if not positives.any():
             return dict.fromkeys(("auroc", "average_precision", "f1_max", "tau", "pro"), float("nan"))
         best, index = f1_max(negatives, positives)

@@ -1,7 +1,7 @@
 """The dataset (notebook 2): a folder in MVTec layout, train/good, test/<defect or good>, ground_truth/<defect>.
 
-Any category, any defect names, PNG, JPEG, BMP or TIFF of any size. Images become 256×256 by area averaging. An image
-that is not square is squeezed, not cropped, so that no defect at its edge is lost.
+Any category, any defect names, PNG, JPEG, BMP or TIFF of any size. Images become 256×256 by area averaging. One that is
+not square is squeezed, not cropped, so that no defect at its edge is lost.
 """
 
 import hashlib
@@ -23,19 +23,12 @@ SIZE = 256
 
 @dataclass
 class ImageSet:
-    """N images with their masks.
+    """N images with their masks."""
 
-    Attributes:
-        images: uint8, shape (N, 3, 256, 256).
-        masks: bool, shape (N, 256, 256), True on the defect.
-        defects: N names of defects; "good" for defect-free images.
-        paths: N file names, relative to the data folder.
-    """
-
-    images: np.ndarray
-    masks: np.ndarray
-    defects: list[str]
-    paths: list[str]
+    images: np.ndarray  # uint8 [N, 3, 256, 256]
+    masks: np.ndarray  # bool [N, 256, 256], True on the defect
+    defects: list[str]  # N names; "good" for defect-free images
+    paths: list[str]  # N file names, relative to the data folder
 
     def __len__(self):
         return len(self.images)
@@ -43,12 +36,8 @@ class ImageSet:
     def subset(self, indices):
         """Returns the images with these numbers as a new ImageSet."""
         indices = np.asarray(indices, dtype=int)
-        return ImageSet(
-            self.images[indices],
-            self.masks[indices],
-            [self.defects[i] for i in indices],
-            [self.paths[i] for i in indices],
-        )
+        names = ([names[i] for i in indices] for names in (self.defects, self.paths))
+        return ImageSet(self.images[indices], self.masks[indices], *names)
 
     def of(self, defect):
         """Returns the images of one defect as a new ImageSet."""
@@ -62,39 +51,27 @@ class ImageSet:
 
 @dataclass
 class Dataset:
-    """What a data folder holds.
-
-    Attributes:
-        train: the good images to train on.
-        test: the images to test on, good and defective.
-        name: the name of the folder.
-        fingerprint: SHA-256 of all images and masks, by which a run knows its data in any folder.
-        license: one line on the licence; "" if the folder does not say.
-    """
+    """What a data folder holds."""
 
     train: ImageSet
     test: ImageSet
-    name: str
-    fingerprint: str
-    license: str
+    name: str  # of the folder
+    fingerprint: str  # SHA-256 of all images and masks, by which a run knows its data in any folder
+    license: str  # one line; "" if the folder does not say
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One image of a data folder: its file, the file of its mask (None for good images), its defect and its split."""
+    """One image of a data folder."""
 
     path: Path
-    mask: Path | None
+    mask: Path | None  # None for good images
     defect: str
     split: str  # "train" or "test"
 
 
 def scan(folder):
-    """Lists a data folder without opening an image.
-
-    Returns:
-        (entries sorted by split, defect and name; problems, one sentence each; files that are ignored).
-    """
+    """Lists a data folder without opening an image: (sorted entries, problems as sentences, ignored files)."""
     folder = Path(folder)
     entries, problems, skipped = [], [], []
     if not os.path.isdir(folder):  # unlike Path.is_dir it takes any nonsense for an answer
@@ -104,8 +81,7 @@ def scan(folder):
         problems.append(f"{folder / 'train' / 'good'} holds no images; put the defect-free training images there.")
     entries += [Entry(path, None, "good", "train") for path in good.values()]
     ground_truth = folder / "ground_truth"
-    test_folders = subfolders(folder / "test")
-    for test_folder in test_folders:
+    for test_folder in subfolders(folder / "test"):
         defect = test_folder.name
         images = images_by_stem(test_folder, problems, skipped)
         if defect == "good":
@@ -122,33 +98,22 @@ def scan(folder):
             if stem not in images:
                 problems.append(f"{mask} has no image; add {test_folder / stem}.png or remove the mask.")
     for mask_folder in subfolders(ground_truth):
-        if not (folder / "test" / mask_folder.name).is_dir() and images_by_stem(mask_folder, [], []):
-            problems.append(
-                f"{mask_folder} has masks but there is no {folder / 'test' / mask_folder.name}; add the images."
-            )
+        images = folder / "test" / mask_folder.name
+        if not images.is_dir() and images_by_stem(mask_folder, [], []):
+            problems.append(f"{mask_folder} has masks but there is no {images}; add the images.")
     return entries, [printable(problem) for problem in problems], [printable(file) for file in skipped]
 
 
 def read_image(path, size=SIZE):
-    """Reads one image file as uint8 [3, size, size]. 16-bit grey is scaled to 8 bits, transparency is dropped.
-
-    Raises:
-        DataError: the file is not an image, is truncated or has more than 100 million pixels.
-    """
+    """Reads one image file as uint8 [3, size, size]. Raises DataError if it is damaged or beyond 100 million pixels."""
     with opened(path) as image:
         return rgb_at(image, (size, size), path)
 
 
 def rgb_at(image, size, path=""):
-    """Converts an open Pillow image of any mode to uint8 [3, height, width].
+    """Converts a Pillow image to uint8 [3, height, width]: 16-bit grey is scaled, transparency is dropped.
 
-    Args:
-        image: a Pillow image.
-        size: (width, height) of the result.
-        path: its file, for the message.
-
-    Raises:
-        DataError: its values are floating-point numbers, whose range is unknown.
+    size: (width, height); path: for the message. Raises DataError if its values are floating-point numbers.
     """
     if image.mode.startswith("I"):  # 16-bit grey, 0 … 65535
         grey = resized(image.convert("I").convert("F"), size)
@@ -166,27 +131,15 @@ def resized(image, size):
 
 
 def read_mask(path, image_size, size=SIZE):
-    """Reads one mask file: a pixel is True if at least half of its area is defective.
+    """Reads one mask file as bool [size, size]: a pixel is True if at least half of its area is defective.
 
-    A defect that is too small for that keeps all pixels that it touches.
-
-    Args:
-        path: the mask file, 0 for good and another value for defective pixels.
-        image_size: (width, height) of the image file, which the mask must have, too.
-        size: side of the result in pixels.
-
-    Returns:
-        bool, shape (size, size).
-
-    Raises:
-        DataError: the file cannot be read, or has another size than its image.
+    A defect that is too small for that keeps all pixels that it touches. The file has 0 for good and another value for
+    defective pixels. Raises DataError if it cannot be read, or has another (width, height) than its image.
     """
     with opened(path) as mask:
         if mask.size != image_size:
-            raise DataError(
-                f"{path} has {mask.width}×{mask.height} pixels but its image has {image_size[0]}×{image_size[1]}; "
-                "save the mask at the size of its image."
-            )
+            sizes = f"{mask.width}×{mask.height} pixels but its image has {image_size[0]}×{image_size[1]}"
+            raise DataError(f"{path} has {sizes}; save the mask at the size of its image.")
         grey = np.asarray(mask.convert("L") if mask.mode in ("P", "RGB", "RGBA", "CMYK", "LA", "PA") else mask)
         # 0/255 is usual; 0/1 and class numbers occur
         binary = grey > 127 if grey.max(initial=0) > 127 else grey > 0
@@ -196,7 +149,7 @@ def read_mask(path, image_size, size=SIZE):
 
 
 def read_entry(entry, size=SIZE):
-    """Reads an entry: its image uint8 [3, size, size] and its mask bool [size, size] (all False for good images)."""
+    """Reads the image uint8 [3, size, size] and the mask bool [size, size] (all False for good images) of an entry."""
     image = read_image(entry.path, size)
     if entry.mask is None:
         return image, np.zeros((size, size), dtype=bool)
@@ -208,12 +161,7 @@ def read_entry(entry, size=SIZE):
 def load(folder: str | Path, size: int = SIZE) -> Dataset:
     """Reads a data folder in MVTec layout. A second load comes from a cache, unless a file has changed.
 
-    Args:
-        folder: the data folder.
-        size: side of the images and masks in pixels.
-
-    Raises:
-        DataError: one sentence for the first problem found (`check` lists all of them).
+    size: side of the images and masks in pixels. Raises DataError with the first problem (`check` lists all of them).
     """
     folder = Path(folder)
     entries, problems, _ = scan(folder)
@@ -222,9 +170,8 @@ def load(folder: str | Path, size: int = SIZE) -> Dataset:
         raise DataError(problems[0] + more)
     pairs = decoded(lambda entry: read_entry(entry, size), entries, folder.name)  # lazy: nothing is read yet
     signature = source_signature(folder, entries, size)
-    images, bits, fingerprint = cache.stored(folder, signature) or cache.store(
-        folder, signature, len(entries), size, pairs
-    )
+    stored = cache.stored(folder, signature) or cache.store(folder, signature, len(entries), size, pairs)
+    images, bits, fingerprint = stored
 
     def image_set(split):
         rows = [i for i, entry in enumerate(entries) if entry.split == split]
@@ -257,9 +204,7 @@ def read_license(folder):
         return "synthetic hazelnuts, MIT licence"
     if re.search(r"CC.?BY.?NC.?SA|NonCommercial-ShareAlike", text, re.IGNORECASE):
         return "MVTec AD, Bergmann et al., CVPR 2019, CC BY-NC-SA 4.0" if "mvtec" in text.lower() else "CC BY-NC-SA 4.0"
-    if re.search(r"CC.?BY|Attribution 4", text, re.IGNORECASE):
-        return "CC BY 4.0"
-    return ""
+    return "CC BY 4.0" if re.search(r"CC.?BY|Attribution 4", text, re.IGNORECASE) else ""
 
 
 def check(folder, size=SIZE):

@@ -21,22 +21,14 @@ BATCH = 32
 
 @dataclass
 class Prediction:
-    """The result of a detector for N images.
+    """The result of a detector for N images; a larger number means more anomalous."""
 
-    Attributes:
-        anomaly_maps: float32, shape (N, H, W); larger means more anomalous.
-        image_scores: float64, shape (N,); larger means more anomalous.
-    """
-
-    anomaly_maps: np.ndarray
-    image_scores: np.ndarray
+    anomaly_maps: np.ndarray  # float32 [N, H, W]
+    image_scores: np.ndarray  # float64 [N]
 
 
 class Detector(ABC):
-    """Learns from good images, then scores every pixel of other images.
-
-    A subclass has a `name` and defines `fit`, `predict`, `state` and `restore`. All other members have defaults.
-    """
+    """Learns from good images, then scores every pixel of other images. What is not abstract has a default."""
 
     name: str
     score_description: str = "the mean of the 100 largest values of its anomaly map"
@@ -58,7 +50,7 @@ class Detector(ABC):
         """Loads what `state` of the same detector class returned. Raises RuntimeError if it does not fit."""
 
     def anomaly_maps(self, images: np.ndarray) -> np.ndarray:
-        """Returns only the anomaly maps of `predict`, float32, shape (N, H, W)."""
+        """Returns only the anomaly maps of `predict`."""
         return self.predict(images).anomaly_maps
 
     def printed_tau(self, defect: str) -> float | None:
@@ -66,28 +58,19 @@ class Detector(ABC):
         return None
 
     def label_free_tau(self, good: np.ndarray, good_maps: np.ndarray | None = None) -> float:
-        """Chooses the pixel threshold from good images that `fit` has not seen.
+        """Chooses the pixel threshold from good images uint8 [N, 3, H, W] that `fit` has not seen, N ≥ 1.
 
-        Args:
-            good: uint8, shape (N, 3, H, W), N ≥ 1.
-            good_maps: float32, shape (N, H, W), their anomaly maps if already computed.
-
-        Raises:
-            DataError: a map holds NaN.
+        good_maps: their anomaly maps, if already computed. Raises DataError if one holds NaN.
         """
         return tau_label_free(self.anomaly_maps(good) if good_maps is None else good_maps)
 
     def onnx_module(self) -> nn.Module:
-        """Returns `predict` as one torch module, for export.
+        """Returns `predict` as one torch module, for export. Raises DataError if this detector has none.
 
         It maps float32 (N, 3, H, W) in [0, 1] to maps (N, H, W), or to maps and image scores (N,).
-
-        Raises:
-            DataError: this detector cannot be exported.
         """
-        raise DataError(
-            f"A run of {self.name} cannot be exported; choose a run of the article's network or a memory bank."
-        )
+        other = "choose a run of the article's network or a memory bank"
+        raise DataError(f"A run of {self.name} cannot be exported; {other}.")
 
 
 def prediction_from_maps(anomaly_maps: np.ndarray) -> Prediction:
@@ -106,14 +89,9 @@ def reconstruct(model, images):
 
 
 def residual(images, reconstructions):
-    """Figure 8's error: |x - x̂|, the maximum over the three colours.
+    """Figure 8's error: |x - x̂|, the maximum over the three colours, float32 [N, H, W] in [0, 1].
 
-    Args:
-        images: uint8, shape (N, 3, H, W).
-        reconstructions: float32, shape (N, 3, H, W), in [0, 1].
-
-    Returns:
-        float32, shape (N, H, W), in [0, 1].
+    images: uint8 [N, 3, H, W]; reconstructions: float32 [N, 3, H, W] in [0, 1].
     """
     error = np.abs(np.asarray(images, dtype=np.float32) / 255 - reconstructions)  # [N, 3, H, W]
     return error.max(axis=1)  # [N, H, W]
@@ -144,10 +122,7 @@ class AutoencoderDetector(Detector):
         self.model = model or Autoencoder()
 
     def fit(self, good: np.ndarray, steps: int = 500, seed: int = 0) -> None:
-        """Trains on uint8 [N, 3, 256, 256] in the article's way, in its plainest form: L2, Adam, batches of 32.
-
-        `hazelnut-ae train` runs the same loop with augmentation and checkpoints.
-        """
+        """Trains on good images uint8 [N, 3, 256, 256] in the plainest way: L2, Adam, batches of 32, not augmented."""
         generator = torch.Generator().manual_seed(seed)
         rows = (torch.randint(len(good), (BATCH,), generator=generator).numpy() for _ in range(steps))
         optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
@@ -160,22 +135,18 @@ class AutoencoderDetector(Detector):
         return prediction_from_maps(np.concatenate(maps) if maps else np.zeros((0, *images.shape[2:])))
 
     def printed_tau(self, defect: str) -> float | None:
-        """Returns the article's τ, because these maps are residuals in [0, 1]."""
-        return printed_tau(defect)
+        return printed_tau(defect)  # these maps are residuals in [0, 1]
 
     def onnx_module(self) -> nn.Module:
-        """Returns the network and its residual as one torch module."""
         return Residual(self.model)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Returns the network's weights."""
         return self.model.state_dict()
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
-        """Loads the network's weights. Raises RuntimeError if they belong to another network."""
         self.model.load_state_dict(state)
 
 
 def batches(images):
-    """Slices of at most 32 images, so that memory does not grow with the number of images."""
+    """Yields slices of at most 32 images, so that memory does not grow with their number."""
     return (images[i : i + BATCH] for i in range(0, len(images), BATCH))

@@ -12,13 +12,11 @@ RIGHT, WRONG = "#DCE9F2", "#F6E3D3"  # pale blue and pale orange; labels tell th
 def outputs(table, side):
     """Returns (channels, side) of the output of each convolution of a table, for an input of `side` pixels."""
     sizes = []
-    for name, *numbers in table:
-        if name.startswith("CONV"):
-            _, channels, kernel, stride = numbers
-            padding = 0 if kernel == 8 else 1
-            grown, shrunk = (side - 1) * stride - 2 * padding + kernel, (side + 2 * padding - kernel) // stride + 1
-            side = grown if name == "CONVTRANSPOSE2D" else shrunk
-            sizes.append((channels, side))
+    for name, _, channels, kernel, stride in (row for row in table if row[0].startswith("CONV")):
+        padding = 0 if kernel == 8 else 1
+        grown, shrunk = (side - 1) * stride - 2 * padding + kernel, (side + 2 * padding - kernel) // stride + 1
+        side = grown if name == "CONVTRANSPOSE2D" else shrunk
+        sizes.append((channels, side))
     return sizes
 
 
@@ -26,7 +24,7 @@ ENCODER, DECODER = outputs(TABLE_1, 256), outputs(TABLE_2, 1)  # 256 pixels to 1
 
 
 def _stage(width, height, caption):
-    """Axes that cover the figure above its caption, in pixels with the origin at the top left."""
+    """A figure, and axes that cover it above its caption, in pixels with the origin at the top left."""
     figure, room = blank(width, height, caption)
     ax = figure.add_axes((0, room / (height + room), 1, height / (height + room)))
     ax.set(xlim=(0, width), ylim=(height, 0))
@@ -34,14 +32,13 @@ def _stage(width, height, caption):
     return figure, ax
 
 
-def _picture(figure, ax, picture, x, y, side, values=None):
-    """A picture of side×side pixels whose top left corner is at x, y of the stage `ax`."""
+def _picture(figure, ax, picture, x, y, side):
+    """Draws a picture of side×side pixels whose top left corner is at x, y of the stage `ax`."""
     width, height = figure.get_size_inches() * DPI
     total, floor = ax.get_ylim()[0], height - ax.get_ylim()[0]
     inset = figure.add_axes((x / width, (floor + total - y - side) / height, side / width, side / height))
     inset.set(xticks=[], yticks=[])
-    draw(inset, picture, values)
-    return inset
+    draw(inset, picture)
 
 
 def _text(ax, x, y, text, fontsize=8, va="center", **options):
@@ -49,18 +46,14 @@ def _text(ax, x, y, text, fontsize=8, va="center", **options):
 
 
 def _arrow(ax, start, end):
-    ax.add_patch(
-        FancyArrowPatch(
-            start, end, arrowstyle="-|>", mutation_scale=11, color="0.3", linewidth=1.1, shrinkA=0, shrinkB=0
-        )
-    )
+    style = dict(arrowstyle="-|>", mutation_scale=11, color="0.3", linewidth=1.1, shrinkA=0, shrinkB=0)
+    ax.add_patch(FancyArrowPatch(start, end, **style))
 
 
 def autoencoder(image=None, reconstruction=None, caption="", encoder=ENCODER, decoder=DECODER):
     """Figure 1: the image, the encoder, the latent vector, the decoder, the reconstruction.
 
-    Every bar is the output of one layer: its height grows with the side of the feature maps, its width with the number
-    of channels. encoder, decoder: lists of (channels, side); image, reconstruction: [3, H, W] or None.
+    image, reconstruction: [3, H, W] or None; encoder, decoder: lists of (channels, side), a bar for each.
     """
     width, height, middle, side = 920, 250, 112, 150
     figure, ax = _stage(width, height, caption)
@@ -76,28 +69,19 @@ def autoencoder(image=None, reconstruction=None, caption="", encoder=ENCODER, de
     gap = (right - left - sum(widths)) / (len(layers) - 1)
     x, edges = left, []
     for (channels, s, colour), w in zip(layers, widths, strict=True):
-        h = 10 + 8.2 * np.sqrt(s)
-        latent = s == 1
-        h = 60 if latent else h
-        face = "black" if latent else colour
-        ax.add_patch(
-            Rectangle((x, middle - h / 2), w, h, facecolor=face, edgecolor="white", alpha=1 if latent else 0.75)
-        )
+        h, face, alpha = (60, "black", 1) if s == 1 else (10 + 8.2 * np.sqrt(s), colour, 0.75)  # 1: the latent vector
+        ax.add_patch(Rectangle((x, middle - h / 2), w, h, facecolor=face, edgecolor="white", alpha=alpha))
         _text(ax, x + w / 2, middle + h / 2 + 3, f"{channels}", va="top", fontsize=6, color="0.25")
         edges.append((x, x + w))
         x += w + gap
     _arrow(ax, (16 + side + 4, middle), (left - 3, middle))
     _arrow(ax, (right + 3, middle), (right + 22, middle))
-    n = len(encoder)
-    (enc_from, _), (lat_from, lat_to), (_, dec_to) = edges[0], edges[n - 1], edges[-1]
+    (enc_from, _), (lat_from, lat_to), (_, dec_to) = edges[0], edges[len(encoder) - 1], edges[-1]
     for text, a, b in (("encoder", enc_from, lat_from), ("decoder", lat_to, dec_to)):
         _text(ax, (a + b) / 2, 40, text, va="top", fontsize=10)
-    latent_size = encoder[-1][0]
-    _text(ax, (lat_from + lat_to) / 2, middle + 52, f"latent vector $z$\n{latent_size} numbers", va="top")
-    legend = (
-        "one bar per layer: its height grows with the side of the feature maps, its width with their number (below)"
-    )
-    _text(ax, (left + right) / 2, height - 14, legend, color="0.35")
+    _text(ax, (lat_from + lat_to) / 2, middle + 52, f"latent vector $z$\n{encoder[-1][0]} numbers", va="top")
+    legend = "one bar per layer: its height grows with the side of the feature maps, its width with their number"
+    _text(ax, (left + right) / 2, height - 14, f"{legend} (below)", color="0.35")
     return figure
 
 
@@ -119,26 +103,19 @@ def outcomes(counts=None, caption=""):
         _text(ax, x + w / 2, y + 68, name, fontsize=9)
         _text(ax, x + w / 2, y + 88, meaning, color="0.3")
     _text(ax, x0 + w + 3, 18, "what the mask says (true condition)", fontsize=10)
-    for column, text in enumerate(("defective", "good")):
-        _text(ax, x0 + column * (w + 6) + w / 2, 52, text, fontsize=9)
+    for i, text in enumerate(("defective", "good")):
+        _text(ax, x0 + i * (w + 6) + w / 2, 52, text, fontsize=9)
+        _text(ax, x0 - 14, y0 + i * (h + 6) + h / 2, text, rotation=90, fontsize=9)
     _text(ax, 24, y0 + h + 3, "what the detector says\n(predicted condition)", rotation=90, fontsize=10)
-    for row, text in enumerate(("defective", "good")):
-        _text(ax, x0 - 14, y0 + row * (h + 6) + h / 2, text, rotation=90, fontsize=9)
     return figure
 
 
 def algorithm(image, reconstruction, tau, truth=None, caption=""):
     """Figure 8: the steps of the detection algorithm, each with its real image.
 
-    Args:
-        image: uint8, shape (3, H, W).
-        reconstruction: float32, shape (3, H, W), in [0, 1].
-        tau: the threshold.
-        truth: bool, shape (H, W), drawn last; or None.
-        caption: small text below.
+    image: uint8 [3, H, W]; reconstruction: float32 [3, H, W] in [0, 1]; truth: bool [H, W], drawn last, or None.
     """
-    x = np.asarray(image) / 255  # [3, H, W]
-    difference = np.abs(x - reconstruction)  # [3, H, W]
+    difference = np.abs(np.asarray(image) / 255 - reconstruction)  # [3, H, W]
     residual = difference.max(axis=0)  # [H, W]
     bright = max(float(residual.max()), 1e-6)
     side, gap, top = 160, 46, 40

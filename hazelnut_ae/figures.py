@@ -1,9 +1,10 @@
 """The article's figures 3–7 and 9–14, for all notebooks: from arrays to a matplotlib figure.
 
 The drawings (Figures 1, 2 and 8) are in `diagrams`. In all functions an image is uint8 or float32 in [0, 1], [3, H, W];
-a mask is bool [H, W]; an anomaly map is float32 [H, W]. Image panels have 256×256 pixels.
+a mask is bool [H, W]; an anomaly map is float32 [H, W].
 """
 
+import itertools
 import textwrap
 from pathlib import Path
 
@@ -21,7 +22,6 @@ PANEL = 256
 MARGIN = 10
 
 # Okabe and Ito's palette keeps its colours apart for colour-blind eyes; line style and marker do so in grey print.
-# Notebooks and other modules take their colours from here.
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
 DEFECTIVE = VERMILION  # defective pixels, whatever the defect
@@ -32,22 +32,19 @@ DEFECT_STYLE = {
     "print": dict(color=PURPLE, linestyle="--", marker="D"),
 }
 OTHER_STYLES = [
-    dict(color=ORANGE, linestyle="-", marker="v"),
-    dict(color=SKY, linestyle="--", marker="P"),
-    dict(color=BLACK, linestyle=":", marker="X"),
-    dict(color=BLUE, linestyle="-.", marker="o"),
-    dict(color=VERMILION, linestyle=":", marker="s"),
-    dict(color=GREEN, linestyle="-.", marker="^"),
-]
+    dict(color=ORANGE, linestyle="-", marker="v"), dict(color=SKY, linestyle="--", marker="P"),
+    dict(color=BLACK, linestyle=":", marker="X"), dict(color=BLUE, linestyle="-.", marker="o"),
+    dict(color=VERMILION, linestyle=":", marker="s"), dict(color=GREEN, linestyle="-.", marker="^"),
+]  # fmt: skip
 FOUND, TRUTH = (1.0, 0.58, 0.0), (1.0, 1.0, 1.0)  # predicted pixels and the outline of the truth
 ARTICLE_FIGURE = {"print": 9, "crack": 10, "cut": 11, "hole": 12}
 
 
 def styles(defects):
     """Returns {defect: line style}: fixed for the article's four, in sorted order for others."""
-    others = sorted(set(defects) - set(DEFECT_STYLE))
-    cycle = {name: OTHER_STYLES[i % len(OTHER_STYLES)] for i, name in enumerate(others)}
-    return {name: DEFECT_STYLE.get(name) or cycle[name] for name in defects}
+    others = zip(sorted(set(defects) - set(DEFECT_STYLE)), itertools.cycle(OTHER_STYLES))
+    known = DEFECT_STYLE | dict(others)
+    return {name: known[name] for name in defects}
 
 
 def save(figure, folder, name):
@@ -94,10 +91,9 @@ def draw(ax, picture, values=None):
     if picture.ndim == 3:
         picture = picture.transpose(1, 2, 0)  # [H, W, 3]
         ax.imshow(picture if picture.dtype == np.uint8 else picture.clip(0, 1), interpolation="nearest")
-    elif picture.dtype == bool:
-        ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     else:
-        ax.imshow(picture, cmap="gray", vmin=0, vmax=values or max(float(picture.max()), 1e-6), interpolation="nearest")
+        top = 1 if picture.dtype == bool else values or max(float(picture.max()), 1e-6)
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=top, interpolation="nearest")
 
 
 def blank(width, height, caption="", below=0):
@@ -110,19 +106,23 @@ def blank(width, height, caption="", below=0):
     return figure, room
 
 
-def _chart(caption, width=640, height=360):
+def _chart(caption, xlabel, ylabel, width=640, height=360):
     figure, room = blank(width, height, caption)
     total = height + room
     ax = figure.add_axes((62 / width, (room + 42) / total, (width - 84) / width, (height - 84) / total))
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(labelsize=8)
+    _label(ax, xlabel, ylabel)
     return figure, ax
 
 
+def _label(ax, xlabel, ylabel):
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize=8)
+    ax.set_xlabel(xlabel, fontsize=9)
+    ax.set_ylabel(ylabel, fontsize=9)
+
+
 def _grey(image):
-    image = np.asarray(image)
-    scale = 255 if image.dtype == np.uint8 else 1
-    return (image / scale).mean(axis=0)  # [H, W] in [0, 1]
+    return (image / (255 if image.dtype == np.uint8 else 1)).mean(axis=0)  # [H, W] in [0, 1]
 
 
 def overlay(image, anomaly_map, top=None):
@@ -154,20 +154,18 @@ def defects_and_masks(images, masks, names, caption=""):
 
 
 def loss(history, held_out=(), caption=""):
-    """Figure 5: training loss by step, every step in light grey, the running median, and the loss of held-out images.
+    """Figure 5: the loss by step and its running median, and the loss of held-out images.
 
-    history: rows (step, epoch, loss); held_out: rows (step, loss). The loss axis is logarithmic where the loss spans
-    more than a factor of ten.
+    history: rows (step, epoch, loss); held_out: rows (step, loss). The axis is logarithmic beyond a factor of ten.
     """
-    figure, ax = _chart(caption)
+    figure, ax = _chart(caption, "step", "loss (mean squared error)")
     if len(history):
         step, epoch, value = np.asarray(history, float).T[:3]
         window = max(1, len(value) // 50)
         median = pd.Series(value).rolling(window, center=True, min_periods=1).median()
+        name = f"median of {window} steps" if window > 1 else "median"
         ax.plot(step, value, color="0.75", linewidth=0.8, label="each step")
-        ax.plot(
-            step, median, color="black", linewidth=1.6, label=f"median of {window} steps" if window > 1 else "median"
-        )
+        ax.plot(step, median, color="black", linewidth=1.6, label=name)
         if len(held_out):
             ax.plot(*np.asarray(held_out, float).T, "--", color=VERMILION, linewidth=1.6, label="held-out good images")
         if np.nanmax(value) > 10 * max(np.nanmin(value), 1e-12):
@@ -177,14 +175,12 @@ def loss(history, held_out=(), caption=""):
         top = ax.secondary_xaxis("top", functions=(lambda s: s / per_epoch, lambda e: e * per_epoch))
         top.set_xlabel("epoch", fontsize=8)
         top.tick_params(labelsize=7)
-    ax.set_xlabel("step", fontsize=9)
-    ax.set_ylabel("loss (mean squared error)", fontsize=9)
     return figure
 
 
 def f1_by_epoch(f1_of, defects=None, caption=""):
     """Figures 6 and 7: F1 by epoch, one line per defect. f1_of: {defect: [(epoch, f1), ...]}; None or nan is a gap."""
-    figure, ax = _chart(caption)
+    figure, ax = _chart(caption, "epoch", "F1 of all pixels of the folder")
     chosen = list(defects or f1_of)
     for name, style in styles(chosen).items():
         points = np.array([(e, np.nan if v is None else v) for e, v in f1_of.get(name, [])], float).reshape(-1, 2)
@@ -193,35 +189,26 @@ def f1_by_epoch(f1_of, defects=None, caption=""):
     if chosen:
         ax.legend(frameon=False, fontsize=8, loc="upper left")
     ax.set_ylim(0, 1)
-    ax.set_xlabel("epoch", fontsize=9)
-    ax.set_ylabel("F1 of all pixels of the folder", fontsize=9)
     return figure
 
 
 def latent_sizes(study, caption=""):
-    """Mean residual of good and of defective pixels, and F1 of each defect, by latent size.
-
-    study: a DataFrame as `benchmarks.latent` makes it.
-    """
+    """Mean residual of good and of defective pixels, and F1 of each defect, by latent size (`benchmarks.latent`)."""
     figure, room = blank(900, 320, caption)
     left, right = (figure.add_axes((x, (room + 46) / (320 + room), 0.4, 236 / (320 + room))) for x in (0.07, 0.57))
     sizes = study["latent"]
     left.plot(sizes, study["residual_good"], color="0.4", marker="o", label="good pixels")
     left.plot(sizes, study["residual_defective"], "s--", color=DEFECTIVE, label="defective pixels")
-    left.set_ylabel("mean residual", fontsize=9)
     left.set_ylim(0, None)
     names = [column.removeprefix("f1_") for column in study if column.startswith("f1_") and column != "f1_max"]
     for name, style in styles(names).items():
         right.plot(sizes, study[f"f1_{name}"], label=name, **style)
-    right.set_ylabel("F1 at the printed τ", fontsize=9)
     right.set_ylim(0, 1)
-    for ax in (left, right):
+    for ax, ylabel in ((left, "mean residual"), (right, "F1 at the printed τ")):
+        _label(ax, "latent numbers", ylabel)
         ax.set_xscale("log", base=2)
         ax.set_xticks(sizes, [f"{size:g}" for size in sizes], fontsize=8)
         ax.minorticks_off()
-        ax.tick_params(labelsize=8)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.set_xlabel("latent numbers", fontsize=9)
         ax.legend(frameon=False, fontsize=8)
     return figure
 
@@ -232,11 +219,8 @@ def defect_panels(image, evidence, predicted, truth, caption=""):
     evidence: the reconstruction [3, H, W], or the anomaly map [H, W] of a detector without reconstructions.
     """
     name = "reconstruction" if np.ndim(evidence) == 3 else "anomaly map"
-    return panels(
-        [[image, evidence, np.asarray(predicted, bool), np.asarray(truth, bool)]],
-        titles=["original", name, "predicted pixels", "ground truth"],
-        caption=caption,
-    )
+    row = [image, evidence, np.asarray(predicted, bool), np.asarray(truth, bool)]
+    return panels([row], titles=["original", name, "predicted pixels", "ground truth"], caption=caption)
 
 
 def image_and_mask(image, mask, caption=""):
@@ -250,19 +234,15 @@ def thresholds(anomaly_map, taus=(0.1, 0.2, 0.7), caption=""):
 
 
 def defects_found(images, maps, masks, taus, names, caption="", floor=0.0):
-    """Draws what the detector finds, a column per defect: original, anomaly map, predicted pixels with the truth.
-
-    All anomaly maps have one scale, which begins at `floor`, so that columns can be compared.
-    """
+    """Draws a column per defect: original, anomaly map (all on one scale from `floor`), predicted pixels with truth."""
     top = max((float(np.quantile(m, 0.999)) - floor for m in maps), default=1.0)
     rows = [
         list(images),
         [overlay(image, m - floor, top) for image, m in zip(images, maps, strict=True)],
         [marked(i, m > tau, truth) for i, m, tau, truth in zip(images, maps, taus, masks, strict=True)],
     ]
-    return panels(
-        rows, titles=names, labels=["original", "anomaly map", "found (orange), truth (white)"], caption=caption
-    )
+    labels = ["original", "anomaly map", "found (orange), truth (white)"]
+    return panels(rows, titles=names, labels=labels, caption=caption)
 
 
 def representative(maps, masks, tau):

@@ -12,8 +12,8 @@ import numpy as np
 from hazelnut_ae import curves
 from hazelnut_ae.curves import PixelMetrics as PixelMetrics
 
-# An image's score is the mean of its 100 largest pixels (a 10×10 spot of 256×256). The maximum would depend on a single
-# noisy pixel; in the mean of the whole map, a defect of 100 pixels would disappear among 65,000 good ones.
+# A 10×10 spot of 256×256. The maximum would depend on a single noisy pixel; in the mean of the whole map, a
+# small defect would disappear among 65,000 good pixels.
 IMAGE_SCORE_PIXELS = 100
 
 
@@ -62,16 +62,9 @@ def _ratio(a, b):
 
 
 def pixel_confusion(maps: np.ndarray, masks: np.ndarray, tau: float) -> Confusion:
-    """Counts the pixels where the map exceeds τ against the masks.
+    """Counts the pixels where maps float32 [N, H, W] exceed τ against masks bool [N, H, W].
 
-    Args:
-        maps: float32, shape (N, H, W).
-        masks: bool, shape (N, H, W).
-        tau: the threshold.
-
-    Raises:
-        ValueError: the shapes differ.
-        DataError: a score is NaN or infinite.
+    Raises ValueError if the shapes differ, DataError if a score is NaN or infinite.
     """
     maps, masks = curves.checked(maps, masks)
     return confusion(maps > np.float32(tau), masks)
@@ -80,17 +73,13 @@ def pixel_confusion(maps: np.ndarray, masks: np.ndarray, tau: float) -> Confusio
 def f1_by_defect(maps: np.ndarray, test, tau: float | dict[str, float]) -> dict[str, float]:
     """Returns the F1 of each defect, {"crack": 0.35, …}, over all pixels of that defect's images, as in the article.
 
-    Args:
-        maps: float32, shape (N, H, W).
-        test: their ImageSet.
-        tau: one threshold, or one for each defect.
+    maps: float32 [N, H, W]; test: their ImageSet; tau: one threshold, or one for each defect.
     """
     maps, defects = np.asarray(maps), np.asarray(test.defects)
     result = {}
-    for name in sorted(set(defects) - {"good"}):
-        chosen = defects == name
-        tau_here = tau[str(name)] if isinstance(tau, dict) else tau
-        result[str(name)] = f1(pixel_confusion(maps[chosen], test.masks[chosen], tau_here))
+    for name in sorted(set(test.defects) - {"good"}):
+        of, tau_here = defects == name, tau[name] if isinstance(tau, dict) else tau
+        result[name] = f1(pixel_confusion(maps[of], test.masks[of], tau_here))
     return result
 
 
@@ -104,24 +93,18 @@ def image_scores(maps: np.ndarray, pixels: int = IMAGE_SCORE_PIXELS) -> np.ndarr
     return np.array([np.partition(one, -pixels)[-pixels:].mean(dtype=float) for one in flat])
 
 
-def score_histograms(scores, is_defective):
-    """Returns scores [N] as histograms, one bin per different score: (negatives, positives), each [bins]."""
+def image_auroc(scores: np.ndarray, is_defective: np.ndarray) -> float:
+    """Returns the probability that a defective image scores above a good one; nan if there are none of one sort."""
     is_defective = np.asarray(is_defective, bool)
     values, bins = np.unique(curves.finite(np.asarray(scores, float)), return_inverse=True)
     negatives, positives = (np.bincount(bins[of], minlength=len(values)) for of in (~is_defective, is_defective))
-    return negatives, positives
-
-
-def image_auroc(scores: np.ndarray, is_defective: np.ndarray) -> float:
-    """Returns the probability that a defective image scores above a good one; nan if there are none of one sort."""
-    return float(curves.auroc(*score_histograms(scores, is_defective)))
+    return float(curves.auroc(negatives, positives))
 
 
 def rate_interval(count: int, total: int) -> list[float]:
     """Returns the 95 % confidence interval of a rate, [low, high], when `count` of `total` were observed.
 
-    Wilson's interval (1927); unlike that of the bootstrap it has a width when all or none are observed, too. nan if
-    `total` is 0.
+    Wilson's interval (1927) has a width when all or none are observed, unlike the bootstrap's. nan if `total` is 0.
     """
     if not total:
         return [float("nan")] * 2
@@ -131,15 +114,9 @@ def rate_interval(count: int, total: int) -> list[float]:
 
 
 def image_rates(scores: np.ndarray, is_defective: np.ndarray, tau: float) -> dict[str, float]:
-    """Returns {"tnr", "tpr", "precision", "f1"} when images with `score > tau` are rejected; nan where undefined.
+    """Returns {"tnr", "tpr", "precision", "f1"} when images with a score [N] above τ are rejected; nan where undefined.
 
-    tnr is the share of good images that are accepted, tpr that of defective images that are rejected (Bergmann et al.,
-    CVPR 2019, Table 2).
-
-    Args:
-        scores: float, shape (N,).
-        is_defective: bool, shape (N,).
-        tau: the threshold of images.
+    tnr: the share of good images accepted, tpr: of defective ones rejected (Bergmann et al., CVPR 2019, Table 2).
     """
     c = confusion(curves.finite(np.asarray(scores)) > tau, is_defective)
     return {"tnr": _ratio(c.tn, c.tn + c.fp), "tpr": recall(c), "precision": precision(c), "f1": f1(c)}

@@ -1,9 +1,8 @@
 """A memory bank of pretrained features: does this patch look like any patch of the good images? (notebook 10)
 
-PatchCore: K. Roth, L. Pemula, J. Zepeda, B. Schölkopf, T. Brox, P. Gehler: Towards Total Recall in Industrial Anomaly
-Detection, CVPR 2022. Nothing is trained. A network that was trained on ImageNet turns each patch of an image into a
-feature vector. The memory bank holds feature vectors of good images, reduced to a coreset. The anomaly score of a new
-patch is its distance to the nearest vector in the bank.
+PatchCore (Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022) trains nothing. A network that
+was trained on ImageNet turns each patch of an image into a feature vector. The memory bank holds those of good images,
+reduced to a coreset. The anomaly score of a new patch is its distance to the nearest vector in the bank.
 
 From the paper: features of intermediate stages, averaged over their neighbourhood; the greedy coreset, chosen in a
 random projection; the nearest-neighbour distance; bilinear enlargement and Gaussian smoothing of the map.
@@ -11,9 +10,7 @@ random projection; the nearest-neighbour distance; bilinear enlargement and Gaus
 Ours: a smaller network (EfficientNet-Lite0), each stage scaled to variance 1, and two banks. The fine one sees images
 of 640 pixels through four stages and finds scratches. The coarse one sees 256 pixels through two stages, as the paper
 does, and finds parts that are missing or misplaced. The map is the larger of both; the image score is the coarse one's.
-Network, stages, size and neighbourhood of the fine bank were chosen on painted hazelnuts and on hazelnut_toy, and so
-was COARSE_WEIGHT: the largest value tried that costs at most 0.005 of F1-max. The coarse bank was added after five sets
-had been measured without it (`shipped/README.md`).
+How all this was chosen: `shipped/README.md`.
 """
 
 import math
@@ -35,21 +32,15 @@ PROJECTED = 32  # dimensions of the random projection in which the coreset is ch
 GRID = 2  # the stage whose grid the patches have, at stride 8: 80×80 patches of an image of 640 pixels
 CHUNK = 256  # patches compared at a time: 256 × 5,000 products take 5 MB
 FINE, COARSE = (0, 1, 2, 3), (2, 4)  # the stages that each bank uses
-COARSE_WEIGHT = 0.6  # of the coarse map's standard deviation beside that of the fine map
+COARSE_WEIGHT = 0.6  # σ of the coarse map beside the fine one; the largest tried that costs ≤ 0.005 of F1-max
 TOP_K = 10  # the image score is the mean of the 10 largest of 32×32 coarse distances
 SAVED_NAMES = {"fine.coreset": "fine.kept", "coarse.coreset": "coarse.kept", "typical": "usual"}  # in run folders
 
 
 def aggregate_neighbourhood(stages, grid, neighbourhood):
-    """Averages features over their neighbourhood and brings all stages to one grid (section 3.1 of the paper).
+    """Averages features over their neighbourhood and brings all stages to one grid (h, w) (section 3.1 of the paper).
 
-    Args:
-        stages: float32, shape (N, C, H, W) each, any sizes.
-        grid: (h, w), the common grid.
-        neighbourhood: odd; each place becomes the mean of neighbourhood × neighbourhood places.
-
-    Returns:
-        Patch features, float32, shape (N, h·w, C + C' + …).
+    Each place becomes the mean of neighbourhood × neighbourhood places; `neighbourhood` is odd.
     """
     half, resized = neighbourhood // 2, []
     for features in stages:  # [N, C, H, W]
@@ -59,19 +50,12 @@ def aggregate_neighbourhood(stages, grid, neighbourhood):
 
 
 def greedy_coreset(features, size, seed=0):
-    """Chooses features that cover all others: greedy k-center (Algorithm 1 of the paper).
+    """Chooses rows of features [N, D] that cover all others: greedy k-center (Algorithm 1 of the paper).
 
     The next one is always the farthest from those chosen so far, so rare features are covered as well as frequent ones.
     The largest remaining distance is at most twice the smallest possible one (Gonzalez, 1985). Distances are measured
-    in a random projection to 32 dimensions, which hardly changes them (Johnson & Lindenstrauss, 1984).
-
-    Args:
-        features: float32, shape (N, D).
-        size: how many to choose; fewer are chosen if there are fewer different features.
-        seed: of the projection and the first choice.
-
-    Returns:
-        Row numbers, int64, shape (size,).
+    in a random projection to 32 dimensions, which hardly changes them (Johnson & Lindenstrauss, 1984). Returns row
+    numbers, int64 [size], fewer if there are fewer different features.
     """
     generator = torch.Generator().manual_seed(seed)
     if features.shape[1] > PROJECTED:
@@ -92,8 +76,8 @@ def greedy_coreset(features, size, seed=0):
 def nearest_distances(patches, bank):
     """Computes the Euclidean distance of each patch [N, P, D] to its nearest neighbour in the bank [K, D]: [N, P].
 
-    The largest a·b − |b|²/2 tells which one is nearest: one matrix product. The distance itself is computed from the
-    difference, because |a|² − 2 a·b + |b|² loses its digits where both are nearly equal.
+    The largest a·b − |b|²/2 tells which one is nearest. The distance itself is that of the difference, because
+    |a|² − 2 a·b + |b|² loses its digits where both are nearly equal.
     """
     half_squares = bank.square().sum(dim=1) / 2  # [K]
     distances = []
@@ -105,7 +89,7 @@ def nearest_distances(patches, bank):
 
 
 class GaussianSmoothing(nn.Module):
-    """scipy's gaussian_filter(mode="nearest") as a layer for maps [N, 1, H, W], so that it can be exported."""
+    """SciPy's gaussian_filter(mode="nearest") as a layer for maps [N, 1, H, W], so that it can be exported."""
 
     def __init__(self, sigma):
         super().__init__()
@@ -172,10 +156,7 @@ class TwoBanks(nn.Module):
         return fine, coarse, largest
 
     def calibrate_scales(self, fine, coarse, largest):
-        """Makes the two banks comparable, from the `distances` of M good images that are in neither bank.
-
-        Coarse distances get the mean of the fine ones and COARSE_WEIGHT of their standard deviation.
-        """
+        """Gives coarse distances the mean of fine ones and COARSE_WEIGHT of their σ, in good images of neither bank."""
         self.factor = COARSE_WEIGHT * fine.std() / coarse.std().clamp_min(1e-12)
         self.shift = fine.mean() - self.factor * coarse.mean()
         self.typical = largest.mean().clamp_min(1e-12)
@@ -192,31 +173,17 @@ class MemoryBank(Detector):
     score_description = f"the mean of its {TOP_K} largest coarse distances, relative to good images"
 
     def __init__(
-        self,
-        network=None,
-        side=640,
-        neighbourhood=7,
-        coarse_side=256,
-        candidates=50_000,
-        size=5_000,
-        blur=1.0,
-        seed=0,
-        device="cpu",
-    ):
+        self, network=None, side=640, neighbourhood=7, coarse_side=256, candidates=50_000, size=5_000, blur=1.0,
+        seed=0, device="cpu",
+    ):  # fmt: skip
         """
         Args:
-            network: a `backbones.Stages`; None: with ImageNet weights.
-            side: pixels to which images are resized for the fine bank.
+            network: a `backbones.Stages`; None: with ImageNet weights (DataError if none can be found).
+            side, coarse_side: pixels to which images are resized for the fine and for the coarse bank.
             neighbourhood: places averaged in the fine bank, in each direction; odd.
-            coarse_side: pixels to which images are resized for the coarse bank.
-            candidates: patches of good images from which each coreset is chosen.
-            size: patches in each coreset.
+            candidates, size: patches of good images from which each coreset is chosen, and in each coreset.
             blur: σ of the Gaussian over the map, in pixels.
-            seed: of the candidates and the coresets.
-            device: a torch device.
-
-        Raises:
-            DataError: no ImageNet weights can be found.
+            seed, device: of the candidates and the coresets; a torch device.
         """
         network = network or imagenet_stages()
         self.name = f"memory bank ({network.name})"
@@ -226,7 +193,7 @@ class MemoryBank(Detector):
         self.banks = TwoBanks(network, side, neighbourhood, coarse_side, blur).to(device).eval()
 
     def batch(self, image):
-        """Returns an image uint8 [3, H, W] as the network takes it: float32 [1, 3, H, W] in [0, 1]."""
+        """Returns an image uint8 [3, H, W] as float32 [1, 3, H, W] in [0, 1]."""
         return to_float(np.asarray(image)[None]).to(self.device)
 
     @torch.no_grad()
@@ -249,16 +216,7 @@ class MemoryBank(Detector):
 
     @torch.inference_mode()
     def predict(self, images: np.ndarray) -> Prediction:
-        """Scores images by their distance to the memory bank.
-
-        Args:
-            images: uint8, shape (N, 3, H, W).
-
-        Returns:
-            anomaly_maps: float32, shape (N, H, W), nearest-neighbour distances ≥ 0, smoothed.
-            image_scores: float64, shape (N,): mean of the ten largest coarse distances, divided by its mean over good
-                images.
-        """
+        """Scores images uint8 [N, 3, H, W] by their distances ≥ 0 to the memory bank (`TwoBanks`)."""
         maps, scores = np.zeros((len(images), *images.shape[2:]), np.float32), np.zeros(len(images))
         for row, image in enumerate(tqdm(images, desc="memory bank: maps", disable=None)):
             anomaly_map, score = self.banks(self.batch(image))
@@ -272,7 +230,6 @@ class MemoryBank(Detector):
         return tau_median(maps, self.anomaly_maps(images), masks)
 
     def onnx_module(self) -> nn.Module:
-        """Returns what `predict` computes as one torch module."""
         return self.banks
 
     def state(self) -> dict[str, torch.Tensor]:

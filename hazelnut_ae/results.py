@@ -15,25 +15,20 @@ def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, ta
     """Measures one detector on one test set.
 
     A defect's numbers count that defect's images alone, as in the article; "pixels" and "images" count all images.
-    "intervals" hold 95 % bootstrap intervals over images, [low, high].
+    "intervals" hold 95 % bootstrap intervals over images, [low, high]. Raises ValueError if shapes differ, DataError if
+    a map holds NaN.
 
     Args:
-        detector_name: the system's name in the result.
-        predicted: the Prediction of the N test images: `anomaly_maps` float32 [N, H, W], `image_scores` [N].
+        detector_name, data: the names of the system and of the data in the result.
+        predicted: the Prediction of the N test images.
         test: their ImageSet.
-        held_out: the Prediction of M good images that training never saw, for the thresholds; None without any.
-        printed_tau: function that gives the article's τ of a defect, or None where it does not apply
-            (`Detector.printed_tau`). Without it "tau" is the label-free τ.
+        held_out: the Prediction of good images that training never saw, for the thresholds; None without any.
+        printed_tau: the detector's method of this name; None to use the label-free τ instead.
         tau_label_free: the label-free τ; None to choose it by `thresholds.tau_label_free`.
-        data: the name of the data in the result.
         seed: seed of the bootstrap.
 
     Returns:
         A dict that JSON can store (`evaluate --json`); None for what the data cannot give.
-
-    Raises:
-        ValueError: shapes differ.
-        DataError: a map holds NaN.
     """
     maps = np.asarray(predicted.anomaly_maps, np.float32)
     masks, defects = np.asarray(test.masks, bool), np.asarray(test.defects)
@@ -41,10 +36,8 @@ def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, ta
     if tau_label_free is None and held_out is not None:
         tau_label_free = thresholds.tau_label_free(held_out.anomaly_maps)
 
-    images = curves.image_histograms(maps, masks)
-    pixels_of = {
-        str(name): PixelMetrics(images[i] for i in np.flatnonzero(defects == name)) for name in sorted(set(defects))
-    }
+    images, names = curves.image_histograms(maps, masks), sorted(set(test.defects))
+    pixels_of = {name: PixelMetrics(images[i] for i in np.flatnonzero(defects == name)) for name in names}
     everything = sum(pixels_of.values(), PixelMetrics())
     weights = bootstrap.draw_weights(defects, seed=seed)
     coarse = bootstrap.CoarseHistograms(images, everything)
@@ -54,7 +47,7 @@ def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, ta
         return _pixel_block(*found, pixels.compute(), coarse.intervals(weights, chosen), tau, tau_label_free)
 
     blocks, printed = {}, bool(printed_tau and printed_tau("good") is not None)
-    for name in sorted(set(pixels_of) - {"good"}):
+    for name in (name for name in names if name != "good"):
         tau = printed_tau(name) if printed_tau else None
         printed, tau = tau is not None, tau_label_free if tau is None else tau
         blocks[name] = block(defects == name, pixels_of[name], tau)
@@ -80,19 +73,11 @@ def _pixel_block(maps, masks, weights, best, intervals, tau, tau_label_free):
         at_free = {name: getattr(metrics, measure)(c) for name, measure in LABEL_FREE.items()}
         found["f1_label_free"] = bootstrap.f1_interval(maps > np.float32(tau_label_free), masks, weights)
     return {
-        "images": len(maps),
-        "tau": tau,
-        **at_tau,
-        "tau_label_free": tau_label_free,
-        **at_free,
-        "tau_f1_max": best["tau"],
-        "f1_max": best["f1_max"],
-        "pixel_auroc": best["auroc"],
-        "average_precision": best["average_precision"],
-        "pro": best["pro"],
-        "f1_all_defective": metrics.f1(metrics.confusion(np.ones_like(masks), masks)),
-        "intervals": found,
-    }
+        "images": len(maps), "tau": tau, **at_tau, "tau_label_free": tau_label_free, **at_free,
+        "tau_f1_max": best["tau"], "f1_max": best["f1_max"], "pixel_auroc": best["auroc"],
+        "average_precision": best["average_precision"], "pro": best["pro"],
+        "f1_all_defective": metrics.f1(metrics.confusion(np.ones_like(masks), masks)), "intervals": found,
+    }  # fmt: skip
 
 
 def _image_block(scores, is_defective, held_out_scores, weights):
@@ -102,19 +87,13 @@ def _image_block(scores, is_defective, held_out_scores, weights):
         "images": len(scores),
         "good": int((~is_defective).sum()),
         "auroc": metrics.image_auroc(scores, is_defective),
-        "tau": None,
-        "tnr": None,
-        "tpr": None,
-        "precision": None,
-        "f1": None,
+        **dict.fromkeys(("tau", "tnr", "tpr", "precision", "f1")),
         "f1_all_defective": metrics.f1(everything_defective),
         "precision_all_defective": metrics.precision(everything_defective),
     }
     intervals = {"auroc": bootstrap.image_auroc_interval(scores, is_defective, weights)}
-    tau = None
-    if held_out_scores is not None:
-        tau = thresholds.tau_images_label_free(held_out_scores)
-    if tau is not None and not math.isnan(tau):
+    tau = math.nan if held_out_scores is None else thresholds.tau_images_label_free(held_out_scores)
+    if not math.isnan(tau):
         block |= {"tau": tau} | metrics.image_rates(scores, is_defective, tau)
         intervals["f1"] = bootstrap.f1_interval(scores > tau, is_defective, weights)
     return block | {"intervals": intervals}
@@ -132,32 +111,25 @@ def _plain(value):
 
 
 COLUMNS = {  # column of the table -> key in a defect's block, in "pixels", in "images"
-    "τ": ("tau", "tau", "tau"),
-    "recall": ("recall", "recall", "tpr"),
-    "precision": ("precision", "precision", "precision"),
-    "F1": ("f1", "f1", "f1"),
+    "τ": ("tau", "tau", "tau"), "recall": ("recall", "recall", "tpr"),
+    "precision": ("precision", "precision", "precision"), "F1": ("f1", "f1", "f1"),
     "τ label-free": ("tau_label_free", "tau_label_free", None),
     "F1 label-free": ("f1_label_free", "f1_label_free", None),
-    "F1-max": ("f1_max", "f1_max", None),
-    "AUROC": ("pixel_auroc", "auroc", "auroc"),
-    "average precision": ("average_precision", "average_precision", None),
-    "PRO": ("pro", "pro", None),
-    "TNR": (None, None, "tnr"),
-    "TPR": (None, None, "tpr"),
-}
+    "F1-max": ("f1_max", "f1_max", None), "AUROC": ("pixel_auroc", "auroc", "auroc"),
+    "average precision": ("average_precision", "average_precision", None), "PRO": ("pro", "pro", None),
+    "TNR": (None, None, "tnr"), "TPR": (None, None, "tpr"),
+}  # fmt: skip
 
 
 def results_table(measured, category="hazelnut"):
-    """Builds the results table.
+    """Builds the results table: a DataFrame of numbers, NaN where a number does not exist.
+
+    The column "counts" says whether a row counts pixels or images. "X low" and "X high" are the 95 % interval of X over
+    images. "overlap" is published only: the mean overlap of predicted and true regions at a label-free τ.
 
     Args:
         measured: a result of `evaluate`, or a list of them.
         category: whose published rows to add below ("hazelnut", "transistor"); None for none.
-
-    Returns:
-        A DataFrame of numbers, NaN where a number does not exist. The column "counts" says whether a row counts pixels
-        or images. Beside each measured column X there are "X low" and "X high", its 95 % interval over images.
-        "overlap" is published only: the mean overlap of predicted and true regions at a label-free τ.
     """
     measured = [measured] if isinstance(measured, dict) else list(measured)
     rows = []
@@ -169,9 +141,8 @@ def results_table(measured, category="hazelnut"):
     rows += _baseline_rows(measured[0]) if measured else []
     rows += _published_rows(category) if category else []
     frame = pd.DataFrame(rows)
-    order = ["system", "defect", "counts", "images"]
-    order += [f"{column}{suffix}" for column in COLUMNS for suffix in ("", " low", " high")]
-    order += ["overlap", "source"]
+    numbers = [f"{column}{suffix}" for column in COLUMNS for suffix in ("", " low", " high")]
+    order = ["system", "defect", "counts", "images", *numbers, "overlap", "source"]
     return frame[[column for column in order if column in frame]]
 
 
@@ -196,13 +167,10 @@ def _baseline_rows(result):
         rows.append(base | {"defect": name, "counts": "pixel", "images": block["images"]}
                     | {"recall": None if f1 is None else 1.0, "precision": share, "F1": f1})  # fmt: skip
     images = result["images"]
-    some = images["f1_all_defective"] is not None
-    rows.append(
-        base
-        | {"defect": "all", "counts": "image", "images": images["images"]}
-        | {"recall": 1.0 if some else None, "precision": images["precision_all_defective"]}
-        | {"F1": images["f1_all_defective"], "TNR": 0.0 if images["good"] else None, "TPR": 1.0 if some else None}
-    )
+    recall = None if images["f1_all_defective"] is None else 1.0
+    rows.append(base | {"defect": "all", "counts": "image", "images": images["images"], "recall": recall}
+                | {"precision": images["precision_all_defective"], "F1": images["f1_all_defective"]}
+                | {"TNR": 0.0 if images["good"] else None, "TPR": recall})  # fmt: skip
     return rows
 
 
@@ -212,42 +180,29 @@ def _published_rows(category):
         for one in published.ARTICLE_TABLE:
             if one.level == "pixel":
                 note = "" if published.printed_f1_is_possible(one, one.f1) else f", F1 corrected from {one.f1:.2f}"
-                rows.append(
-                    {"system": "article as printed", "defect": one.defect, "counts": "pixel"}
-                    | {"τ": thresholds.printed_tau(one.defect), "recall": one.recall, "precision": one.precision}
-                    | {"F1": published.corrected_f1(one), "source": published.ARTICLE + note}
-                )
+                row = {"system": "article as printed", "defect": one.defect, "counts": "pixel"}
+                row |= {"τ": thresholds.printed_tau(one.defect), "recall": one.recall, "precision": one.precision}
+                rows.append(row | {"F1": published.corrected_f1(one), "source": published.ARTICLE + note})
         for one in published.borrowed_rates():
             doubt = "" if one["confirmed"] else ", read as TNR and TPR without a second source"
-            rows.append(
-                {
-                    "system": one["system"],
-                    "defect": "all",
-                    "counts": "image",
-                    "images": published.GOOD_IMAGES + published.DEFECTIVE_IMAGES,
-                }
-                | {"recall": one["recall"], "precision": one["precision"], "F1": one["f1"]}
-                | {"TNR": one["tnr"], "TPR": one["tpr"], "source": f"{published.BERGMANN_2019}, Table 2{doubt}"}
-            )
+            images = published.GOOD_IMAGES + published.DEFECTIVE_IMAGES
+            rates = {"F1": one["f1"], "TNR": one["tnr"], "TPR": one["tpr"]}
+            rows.append({"defect": "all", "counts": "image", "images": images} | rates
+                        | {key: one[key] for key in ("system", "recall", "precision")}
+                        | {"source": f"{published.BERGMANN_2019}, Table 2{doubt}"})  # fmt: skip
     for one in published.AUROC_RESULTS:
         if one.category == category:
             doubt = "" if one.checked else ", from memory, to be checked"
-            rows.append(
-                {"system": one.system, "defect": "all", "counts": one.counts, "AUROC": one.auroc}
-                | {"overlap": one.overlap, "source": one.source + doubt}
-            )
+            rows.append({"system": one.system, "defect": "all", "counts": one.counts, "AUROC": one.auroc}
+                        | {"overlap": one.overlap, "source": one.source + doubt})  # fmt: skip
     return rows
 
 
 def pretty(frame):
     """Returns the table as text: two digits, "0.35 [0.28, 0.41]", blank where there is no number."""
     frame = frame.dropna(axis=1, how="all")
-    text = {}
-    for column in frame:
-        if column.endswith((" low", " high")):
-            continue
-        text[column] = [_cell(row, column) for _, row in frame.iterrows()]
-    return pd.DataFrame(text)
+    columns = [column for column in frame if not column.endswith((" low", " high"))]
+    return pd.DataFrame({column: [_cell(row, column) for _, row in frame.iterrows()] for column in columns})
 
 
 def _cell(row, column):
@@ -258,8 +213,6 @@ def _cell(row, column):
         return ""
     if column == "images":
         return f"{value:.0f}"
-    digits = 3 if column.startswith("τ") else 2
-    text = f"{value:.{digits}f}"
-    if not math.isnan(row.get(f"{column} low", math.nan)):
-        return f"{text} [{row[f'{column} low']:.{digits}f}, {row[f'{column} high']:.{digits}f}]"
-    return text
+    low, high = row.get(f"{column} low", math.nan), row.get(f"{column} high", math.nan)
+    value, low, high = (f"{one:.{3 if column.startswith('τ') else 2}f}" for one in (value, low, high))
+    return value if low == "nan" else f"{value} [{low}, {high}]"

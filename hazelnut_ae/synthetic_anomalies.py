@@ -3,8 +3,7 @@
 Good images tell how large an anomaly map is where nothing is wrong, but not where something is. So patches of good
 images, moved, recoloured and cut out as blobs, are pasted into held-out good images. (CutPaste, Li, Sohn, Yoon &
 Pfister, CVPR 2021, trains on such images; here nothing is trained.) Their masks are known, so each image has a best τ.
-
-No rule suits every map. `tau_median` takes the median of three rules that fail for different reasons.
+`tau_median` takes the median of three rules that fail for different reasons.
 """
 
 import numpy as np
@@ -55,11 +54,9 @@ def paste_defect(image, others, rng):
 
 
 def paste_defects(images, seed=0):
-    """Pastes defects into good images, uint8, shape (N, 3, H, H), N ≥ 1. The same seed gives the same defects.
+    """Pastes defects into good images, uint8 [N, 3, H, H], N ≥ 1. The same seed gives the same defects.
 
-    Returns:
-        Images, uint8, shape (M, 3, H, H), and masks, bool, shape (M, H, H); M is the largest multiple of N up to 6·N
-        and 48, at least N.
+    Returns images uint8 [M, 3, H, H] and masks bool [M, H, H]; M is the largest multiple of N up to 6·N and 48, ≥ N.
     """
     rng = np.random.default_rng([seed, 7])
     times = max(1, min(PER_IMAGE, MOST // len(images)))
@@ -70,13 +67,7 @@ def paste_defects(images, seed=0):
 def tau_pasted(maps, masks):
     """Chooses the median of the τ that are best, by F1, for each pasted image alone.
 
-    Args:
-        maps: anomaly maps of the pasted images, float32, shape (M, H, W), M ≥ 1.
-        masks: bool, shape (M, H, W).
-
-    Raises:
-        ValueError: there is no map, or the shapes differ.
-        DataError: a map holds NaN.
+    maps: float32 [M, H, W], M ≥ 1; masks: bool [M, H, W]. Raises ValueError without a map or if the shapes differ.
     """
     maps, masks = np.asarray(maps, np.float32), np.asarray(masks, bool)
     if maps.ndim != 3 or not maps.size or maps.shape != masks.shape:
@@ -86,9 +77,6 @@ def tau_pasted(maps, masks):
 
 
 def tau_median(good_maps, pasted_maps, masks):
-    """Chooses the median of three τ: what 1 % of good pixels exceed, the exponential rule, and `tau_pasted`.
-
-    good_maps: anomaly maps of held-out good images, float32, shape (N, H, W); the others as for `tau_pasted`.
-    """
+    """Chooses the median of three τ: what 1 % of held-out good pixels exceed, the exponential rule, `tau_pasted`."""
     three = (thresholds.tau_quantile(good_maps, 0.01), thresholds.tau_exponential(good_maps))
     return float(np.median([*three, tau_pasted(pasted_maps, masks)]))

@@ -1,7 +1,7 @@
 """The threshold τ (notebook 7): as printed in the article, and chosen without labels from held-out good images.
 
-The article chose its τ with the test images and their masks. A user has no masks, but has good images: the anomaly maps
-of a few that training never saw show how large a residual is where nothing is wrong.
+The article chose its τ with the test images and their masks. A user has no masks, but has good images: those that
+training never saw show how large a residual is where nothing is wrong.
 """
 
 import numpy as np
@@ -22,15 +22,17 @@ def printed_tau(defect):
 
 
 def tau_quantile(maps, exceeded=EXCEEDED):
-    """Rule (a): the τ that a share of `exceeded` of the good pixels exceeds; maps: float32 [N, H, W], held-out good."""
+    """Rule (a): the τ that a share of `exceeded` of the good pixels exceeds.
+
+    maps: float32 [N, H, W] of held-out good images. Raises ValueError if there is none, DataError if one holds NaN.
+    """
     return float(np.quantile(_held_out(maps), 1 - exceeded))
 
 
 def tau_region(maps, area=REGION_AREA):
     """Rule (b), of MVTec: the smallest τ at which the largest connected region above it has fewer than `area` pixels.
 
-    maps: float32 [N, H, W] of held-out good images. The user chooses the area (Bergmann et al., CVPR 2019, section 4.3,
-    print none).
+    The user chooses the area; Bergmann et al. (CVPR 2019, section 4.3) print none. maps as for rule (a).
     """
     maps = _held_out(maps)
     values = np.unique(maps)
@@ -49,10 +51,9 @@ def _largest_region(above):
 def tau_exponential(maps, exceeded=EXCEEDED):
     """Rule (c): the τ that residuals with an exponential distribution exceed with probability `exceeded`.
 
-    maps: float32 [N, H, W] of held-out good images. Residuals fall off about exponentially, so τ is a multiple of their
-    mean: ln(1 / exceeded) = 6.9 times for one pixel in a thousand. The median over the images ignores an image that the
-    network did not learn, and a single bright spot hardly changes it. But the mean includes the empty background, so τ
-    depends on how much of the picture the part fills. Meant for absolute differences, not for squared ones.
+    Residuals fall off about exponentially, so τ is a multiple of their mean: ln(1 / exceeded) = 6.9 times for one pixel
+    in a thousand. The median over the images ignores an image that the network did not learn. But the mean includes the
+    empty background, so τ depends on how much of the picture the part fills. Meant for absolute, not squared, errors.
     """
     maps = _held_out(maps)
     floor = maps.min()  # 0 for residuals; distances to a nearest neighbour start higher
@@ -61,15 +62,7 @@ def tau_exponential(maps, exceeded=EXCEEDED):
     return float(min(tau, maps.max()))  # bounded scores, as 1 − SSIM, can end before their tail does
 
 
-def tau_label_free(maps):
-    """Chooses τ by the default rule, `tau_exponential`; maps: float32 [N, H, W] of held-out good images, N ≥ 1.
-
-    Raises:
-        ValueError: there is no map.
-        DataError: a map holds NaN.
-    """
-    return tau_exponential(maps)
-
+tau_label_free = tau_exponential  # the default rule
 
 RULES = {
     "99 % quantile": lambda maps: tau_quantile(maps, 0.01),
@@ -81,17 +74,10 @@ RULES = {
 
 
 def rules_on_good_images(held_out_maps, border=64, draws=100, seed=0):
-    """Shows what good images alone say about each rule.
+    """Shows what held-out good images alone, N ≥ 2, say about each rule: a DataFrame with a row per rule.
 
-    Args:
-        held_out_maps: float32, shape (N, H, W), of held-out good images, N ≥ 2.
-        border: pixels of empty background added on each side for the column "wider".
-        draws: draws of the bootstrap.
-        seed: seed of the bootstrap.
-
-    Returns:
-        A DataFrame with a row per rule. tau; low, high: its range in 90 % of the draws; marked: the percentage of
-        pixels above τ in a good image that was left out when τ was chosen; wider: tau of the images with the border.
+    tau; low, high: its range in 90 % of the bootstrap's draws; marked: the percentage of pixels above τ in a good image
+    that was left out when τ was chosen; wider: tau with `border` pixels of empty background on each side.
     """
     maps, rng = _held_out(held_out_maps), np.random.default_rng(seed)
     chosen = rng.integers(len(maps), size=(draws, len(maps)))  # [draws, N], the same for every rule
@@ -107,31 +93,21 @@ def rules_on_good_images(held_out_maps, border=64, draws=100, seed=0):
 
 
 def rules_table(maps, test, held_out_maps):
-    """Compares the F1 of each label-free rule with F1-max.
+    """Compares the F1 of each label-free rule with F1-max: a DataFrame with a row per rule.
 
-    Args:
-        maps: float32, shape (N, H, W), of the test images.
-        test: their ImageSet.
-        held_out_maps: float32, shape (M, H, W), of held-out good images.
-
-    Returns:
-        A DataFrame with a row per rule: tau, f1 and of_f1_max (F1 / F1-max) of all test pixels, and "of_f1_max NAME" of
-        each defect's images.
+    tau, f1 and of_f1_max (F1 / F1-max) of all test pixels, and "of_f1_max NAME" of each defect's images. maps: float32
+    [N, H, W] of the test images; test: their ImageSet; held_out_maps: float32 [M, H, W] of held-out good images.
     """
     defects = np.asarray(test.defects)
-    groups = {"all": np.ones(len(maps), bool)} | {
-        name: defects == name for name in sorted(set(test.defects) - {"good"})
-    }
-    best = {
-        name: metrics.PixelMetrics().update(maps[chosen], test.masks[chosen]).compute()["f1_max"]
-        for name, chosen in groups.items()
-    }
-    rows = {}
+    names = sorted(set(test.defects) - {"good"})
+    groups = {"all": np.ones(len(maps), bool)} | {name: defects == name for name in names}
+    pixels = {name: metrics.PixelMetrics().update(maps[c], test.masks[c]) for name, c in groups.items()}
+    best, rows = {name: one.compute()["f1_max"] for name, one in pixels.items()}, {}
     for rule, choose in RULES.items():
         tau = choose(held_out_maps)
         f1 = {name: metrics.f1(metrics.pixel_confusion(maps[c], test.masks[c], tau)) for name, c in groups.items()}
         rows[rule] = {"tau": tau, "f1": f1["all"], "of_f1_max": f1["all"] / best["all"]}
-        rows[rule] |= {f"of_f1_max {name}": f1[name] / best[name] for name in groups if name != "all"}
+        rows[rule] |= {f"of_f1_max {name}": f1[name] / best[name] for name in names}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("rule")
 
 
@@ -142,12 +118,7 @@ def tau_images_label_free(scores, false_alarm_rate=FALSE_ALARM_RATE):
     score, so it exceeds the k-th smallest score with probability 1 − k / (N + 1), for any distribution. Fewer than
     1 / rate − 1 images (9 for 10 %) cannot guarantee the rate; then τ is their largest score, which 1 in N + 1 exceeds.
 
-    Args:
-        scores: float, shape (N,), of held-out good images.
-        false_alarm_rate: the share of good images that may be rejected.
-
-    Returns:
-        τ; nan without scores. Raises DataError if a score is NaN.
+    scores: float [N] of held-out good images; without any, τ is nan. Raises DataError if one is NaN.
     """
     scores = np.sort(curves.finite(np.asarray(scores, float)))
     n = len(scores)

@@ -20,13 +20,9 @@ def to_float(images):
 
 
 def l2_loss(model, batch):
-    """Returns the article's loss: the mean squared error between images and their reconstructions, a scalar tensor.
+    """Returns the article's loss: the mean squared error between images uint8 [N, 3, 256, 256] and reconstructions.
 
     Edit it, and every training of this package minimises what you wrote.
-
-    Args:
-        model: the network, from images to reconstructions, both (N, 3, 256, 256) in [0, 1].
-        batch: uint8, shape (N, 3, 256, 256).
     """
     x = to_float(batch)  # [N, 3, 256, 256]
     reconstruction = model(x)  # [N, 3, 256, 256]
@@ -86,13 +82,7 @@ def one_cycle(step, steps, highest):
 
 
 def split_good(count, seed):
-    """Splits the numbers of `count` good images into (training, held out), both sorted; the seed decides which.
-
-    10 % are held out, at least 2.
-
-    Raises:
-        DataError: there are fewer than 4 images.
-    """
+    """Splits the numbers of good images into (training, held out: 10 %, at least 2). Raises DataError below 4."""
     if count < 4:
         raise DataError(f"train/good holds {count} images, but training needs at least 4; add some.")
     order = np.random.default_rng([seed, 391]).permutation(count)

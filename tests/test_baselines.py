@@ -25,13 +25,6 @@ def test_mean_image_and_pca_are_detectors(new):
     np.testing.assert_array_equal(other.predict(IMAGES).anomaly_maps, maps)
 
 
-def test_the_mean_image_is_the_mean():
-    detector = baselines.MeanImageDetector()
-    detector.fit(IMAGES)
-    expected = np.abs(IMAGES[2] / 255 - IMAGES.mean(axis=0) / 255).max(axis=0)
-    np.testing.assert_allclose(detector.anomaly_maps(IMAGES[2:3])[0], expected, atol=1e-6)
-
-
 def test_the_linear_reconstruction_is_that_of_scikit_learn():
     detector = baselines.PCADetector(latent_dim=3)
     detector.fit(IMAGES)
@@ -41,27 +34,14 @@ def test_the_linear_reconstruction_is_that_of_scikit_learn():
     np.testing.assert_allclose(detector.reconstruct(IMAGES).reshape(5, -1), expected, atol=1e-4)
 
 
-def test_smoothing_keeps_the_sum_and_spreads_it():
-    maps = np.zeros((1, 21, 21), np.float32)
-    maps[0, 10, 10] = 1
-    soft = baselines.gaussian_smooth(maps, 2)[0]
-    assert soft.sum() == pytest.approx(1, abs=1e-3)
-    assert soft[10, 10] == soft.max() < 0.1
-    assert np.sqrt((soft * (np.arange(21) - 10) ** 2).sum()) == pytest.approx(2, abs=0.05)  # its σ
-
-
 def test_a_pixel_may_be_shifted():
     reconstructions = RNG.random((2, 3, 12, 9)).astype(np.float32)
     images = RNG.integers(0, 256, (2, 3, 12, 9), dtype=np.uint8)
     plain = detection.residual(images, reconstructions)
     np.testing.assert_allclose(baselines.shift_tolerant(images, reconstructions, 0), plain, atol=1e-6)
     maps = baselines.shift_tolerant(images, reconstructions, 2)
-    near = [
-        np.abs(images[1, :, 5, 4] / 255 - reconstructions[1, :, row, column]).max()
-        for row in range(3, 8)
-        for column in range(2, 7)
-    ]
-    assert maps[1, 5, 4] == pytest.approx(min(near), abs=1e-6)
+    near = images[1, :, 5, 4, None, None] / 255 - reconstructions[1, :, 3:8, 2:7]  # [3, 5, 5]
+    assert maps[1, 5, 4] == pytest.approx(np.abs(near).max(axis=0).min(), abs=1e-6)
     assert (maps <= plain + 1e-6).all()
     moved = np.roll(images, 1, axis=2)  # one pixel down: nothing is wrong with it but where it is
     assert baselines.shift_tolerant(images, (moved / 255).astype(np.float32), 1)[:, :-1].max() < 1e-6

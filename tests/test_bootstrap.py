@@ -27,27 +27,19 @@ def test_draws_keep_the_size_of_each_group():
     np.testing.assert_array_equal(weights, bootstrap.draw_weights(groups))
 
 
-def test_weighing_histograms_equals_drawing_the_images_again():
+def test_weighing_histograms_and_counts_equals_drawing_the_images_again():
     maps, masks = some_images()
-    found_in = coarse(maps, masks)
     weights = bootstrap.draw_weights(np.zeros(len(maps)), draws=40)
     drawn = []
     for one in weights:
         chosen = np.repeat(np.arange(len(maps)), one.astype(int))
         drawn.append(PixelMetrics().update(maps[chosen], masks[chosen]).compute())
-    found = found_in.intervals(weights, np.ones(len(maps), bool))
+        drawn[-1]["f1"] = metrics.f1(metrics.confusion(maps[chosen] > 0.9, masks[chosen]))
+    found = coarse(maps, masks).intervals(weights, np.ones(len(maps), bool))
     for name in ("auroc", "average_precision", "f1_max", "pro"):
         assert found[name] == pytest.approx(bootstrap.interval([one[name] for one in drawn]), abs=2e-3), name
-
-
-def test_f1_interval_equals_drawing_the_images_again():
-    maps, masks = some_images()
-    weights = bootstrap.draw_weights(np.zeros(len(maps)), draws=40)
-    drawn = []
-    for one in weights:
-        chosen = np.repeat(np.arange(len(maps)), one.astype(int))
-        drawn.append(metrics.f1(metrics.confusion(maps[chosen] > 0.9, masks[chosen])))
-    assert bootstrap.f1_interval(maps > 0.9, masks, weights) == pytest.approx(bootstrap.interval(drawn), abs=1e-9)
+    expected = bootstrap.interval([one["f1"] for one in drawn])
+    assert bootstrap.f1_interval(maps > 0.9, masks, weights) == pytest.approx(expected, abs=1e-9)
 
 
 def test_image_auroc_interval_equals_drawing_the_images_again():

@@ -42,14 +42,11 @@ def folder(tmp_path):
 
 def test_loads_the_layout(folder):
     data = dataset.load(folder)
-    assert data.name == "nuts"
-    assert data.train.images.shape == (4, 3, 256, 256)
-    assert data.train.images.dtype == np.uint8
-    assert data.train.defects == ["good"] * 4
+    assert (data.name, data.train.defects) == ("nuts", ["good"] * 4)
+    assert (data.train.images.shape, data.train.images.dtype) == ((4, 3, 256, 256), np.uint8)
     assert [int(image[0, 0, 0]) for image in data.train.images] == [50, 51, 52, 53]
     assert data.test.defects == ["good", "scratch", "scratch"]
     assert data.test.defect_names == ["scratch"]
-    assert data.test.masks.dtype == bool
     assert data.test.masks.sum((1, 2)).tolist() == [0, 64 * 64, 64 * 64]
     assert data.test.paths[1] == "test/scratch/0.png"
     assert len(data.test.of("scratch")) == 2
@@ -59,8 +56,7 @@ def test_loads_the_layout(folder):
 def test_formats_and_masks_without_suffix(folder, name):
     save(folder / "test/hole" / name, grey(90, 80, 60))
     save(folder / "ground_truth/hole/a.png", mask(80, 60))
-    data = dataset.load(folder)
-    hole = data.test.of("hole")
+    hole = dataset.load(folder).test.of("hole")
     assert hole.images.shape == (1, 3, 256, 256)
     assert abs(int(hole.images.mean()) - 90) <= 1
     assert hole.masks.sum() == 64 * 64
@@ -78,13 +74,8 @@ def test_area_averaging_and_binary_masks(tmp_path):
     half = np.zeros((1024, 1024), np.uint8)
     half[:, :514] = 255
     assert dataset.read_mask(save(tmp_path / "half.png", half), (1024, 1024)).sum() == 129 * 256
-
-
-@pytest.mark.parametrize("values", [(0, 255), (0, 1)])
-def test_mask_conventions(tmp_path, values):
-    array = np.full((64, 64), values[0], np.uint8)
-    array[:16] = values[1]
-    assert dataset.read_mask(save(tmp_path / "m.png", array), (64, 64)).mean() == 0.25
+    zero_and_one = mask() // 255
+    assert dataset.read_mask(save(tmp_path / "m.png", zero_and_one), (64, 64)).mean() == 1 / 16
 
 
 def test_image_modes(tmp_path):
@@ -113,12 +104,6 @@ def test_upright_as_the_camera_says(tmp_path):
     assert image[:, 156:].mean() < 20
 
 
-def test_floating_point_is_refused(tmp_path):
-    path = save(tmp_path / "float.tif", np.ones((8, 8), np.float32))
-    with pytest.raises(DataError, match="floating-point"):
-        dataset.read_image(path)
-
-
 def test_second_load_comes_from_the_cache_and_a_changed_source_is_noticed(folder, monkeypatch):
     first = dataset.load(folder)
     with monkeypatch.context() as patch:
@@ -130,13 +115,10 @@ def test_second_load_comes_from_the_cache_and_a_changed_source_is_noticed(folder
     third = dataset.load(folder)
     assert third.train.images[2, 0, 0, 0] == 200
     assert third.fingerprint != first.fingerprint
+    elsewhere = shutil.copytree(folder, folder.parent / "elsewhere")
+    assert dataset.load(elsewhere).fingerprint == third.fingerprint
     (folder / "train/good/3.png").unlink()
     assert len(dataset.load(folder).train) == 3
-
-
-def test_fingerprint_follows_the_images_not_the_place(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "elsewhere")
-    assert dataset.load(tmp_path / "elsewhere").fingerprint == dataset.load(folder).fingerprint
 
 
 def test_a_damaged_cached_set_is_made_anew(folder, tmp_path, monkeypatch):
@@ -150,13 +132,6 @@ def test_a_damaged_cached_set_is_made_anew(folder, tmp_path, monkeypatch):
     assert dataset.load(folder).fingerprint == first.fingerprint
     assert "fingerprint" in header.read_text(encoding="utf-8")
     assert [path.name for path in header.parent.parent.iterdir()] == [header.parent.name]
-
-
-def test_cache_that_cannot_be_written_costs_nothing_but_time(folder, monkeypatch, capsys, tmp_path):
-    (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path / "file" / "cache"))
-    assert len(dataset.load(folder).train) == 4
-    assert "going on without" in capsys.readouterr().err
 
 
 def test_large_sets_stay_on_the_disk(folder, monkeypatch):
@@ -182,46 +157,35 @@ def test_missing_folders_and_no_training_images(folder):
     assert "train/good" in problem(folder)
 
 
-def test_mask_without_image_and_the_reverse(folder):
+def test_files_that_do_not_fit_together(folder):
+    save(folder / "train/good/0.bmp", grey(3))
+    assert "same name" in problem(folder)
+    (folder / "train/good/0.bmp").unlink()
     (folder / "test/scratch/0.png").unlink()
     assert "0_mask.png has no image" in problem(folder)
     shutil.copy(folder / "test/scratch/1.png", folder / "test/scratch/0.png")
     (folder / "ground_truth/scratch/0_mask.png").unlink()
     assert "0.png has no mask" in problem(folder)
-
-
-def test_mask_of_another_size(folder):
     save(folder / "ground_truth/scratch/0_mask.png", mask(32, 32))
     assert "32×32" in problem(folder)
 
 
-def test_two_images_of_one_name(folder):
-    save(folder / "train/good/0.bmp", grey(3))
-    assert "same name" in problem(folder)
-
-
-@pytest.mark.parametrize("damage", ["cut", "text", "empty"])
-def test_unreadable_image(folder, damage):
+def test_images_that_are_cut_off_or_hold_floating_point_numbers_are_refused(folder):
+    path = save(folder / "train/good/float.tif", np.ones((8, 8), np.float32))
+    assert "floating-point" in problem(folder)
+    path.unlink()
     path = folder / "train/good/1.png"
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    content = save(path, noise).read_bytes()
-    path.write_bytes({"cut": content[: len(content) // 2], "text": b"no image", "empty": b""}[damage])
+    path.write_bytes(path.read_bytes()[:-60])
     assert "1.png cannot be read" in problem(folder)
-
-
-def test_huge_image_is_refused_from_its_header(folder):
-    Image.new("1", (20_000, 20_000)).save(folder / "train/good/huge.png")
-    assert "20000×20000" in problem(folder)
 
 
 def test_other_files_are_passed_over_and_named(folder):
     (folder / "train/good/notes.txt").write_text("bought in Viterbo")
     (folder / "train/good/.hidden").write_text("x")
     assert len(dataset.load(folder).train) == 4
-    _, problems, skipped = dataset.check(folder)
+    _, problems, (skipped,) = dataset.check(folder)
     assert not problems
-    assert len(skipped) == 1
-    assert "notes.txt" in skipped[0]
+    assert "notes.txt" in skipped
 
 
 def test_check_lists_all_problems_at_once(folder):

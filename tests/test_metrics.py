@@ -1,5 +1,4 @@
 import itertools
-import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -50,13 +49,8 @@ def all_metrics(maps, masks):
     return PixelMetrics().update(maps, masks).compute()
 
 
-# The article's four
-
-
 def test_definitions_on_counted_pixels():
-    c = metrics.confusion(
-        [True, True, True, False, False, False, False], [True, True, False, True, False, False, False]
-    )
+    c = metrics.confusion([1, 1, 1, 0, 0, 0, 0], [1, 1, 0, 1, 0, 0, 0])
     assert c == Confusion(tp=2, fp=1, fn=1, tn=3)
     assert metrics.precision(c) == metrics.recall(c) == metrics.f1(c) == pytest.approx(2 / 3)
     assert metrics.accuracy(c) == pytest.approx(5 / 7)
@@ -87,14 +81,8 @@ def test_the_four_are_nan_where_undefined():
     assert np.isnan(metrics.precision(nothing_called))
     assert metrics.recall(nothing_called) == metrics.f1(nothing_called) == 0  # it missed all there was: a true 0
     nothing_there = Confusion(tp=0, fp=3, fn=0, tn=5)
-    assert np.isnan(metrics.recall(nothing_there))
-    assert np.isnan(metrics.f1(nothing_there))
-    assert np.isnan(metrics.accuracy(Confusion(0, 0, 0, 0)))
-
-
-def test_confusion_refuses_different_shapes():
-    with pytest.raises(ValueError, match="predicted is"):
-        metrics.confusion(np.zeros(3), np.zeros((3, 1)))
+    undefined = metrics.recall(nothing_there), metrics.f1(nothing_there), metrics.accuracy(Confusion(0, 0, 0, 0))
+    assert np.isnan(undefined).all()
 
 
 def test_f1_by_defect_pools_the_images_of_a_defect_alone():
@@ -107,9 +95,6 @@ def test_f1_by_defect_pools_the_images_of_a_defect_alone():
         "hole": pytest.approx(sk.f1_score(masks[7:].ravel(), maps[7:].ravel() > np.float32(0.4))),
     }
     assert metrics.f1_by_defect(maps, test, 0.3)["crack"] == found["crack"]
-
-
-# Curves
 
 
 @pytest.mark.parametrize("scale", [1, 300.0])
@@ -182,88 +167,30 @@ def test_all_curves_against_brute_force(one):
     assert curves.sorted_pro(maps, masks) == pytest.approx(ours["pro"], abs=1e-12)
 
 
-def test_tau_reproduces_f1_max_to_the_pixel():
-    for scale in (1, -1, 1e5):
-        maps, masks = hazelnut_like(6)
-        maps = (maps if scale > 0 else maps - maps.max()) * np.float32(abs(scale))
-        best = all_metrics(maps, masks)
-        assert metrics.f1(metrics.pixel_confusion(maps, masks, best["tau"])) == pytest.approx(best["f1_max"], abs=1e-12)
-
-
 def test_bins_keep_the_order_of_all_floats():
     rng = np.random.default_rng(0)
-    scores = np.sort(
-        rng.standard_normal(10_000).astype(np.float32) * 10.0 ** rng.integers(-30, 30, 10_000).astype("f4")
-    )
-    bins = curves.score_bins(scores)
+    scores = rng.standard_normal(10_000).astype(np.float32) * 10.0 ** rng.integers(-30, 30, 10_000).astype("f4")
+    bins = curves.score_bins(np.sort(scores))
     assert (np.diff(bins) >= 0).all()
-    assert bins.min() >= 0
-    assert bins.max() < curves.BINS
+    assert 0 <= bins.min() <= bins.max() < curves.BINS
     assert curves.score_bins(np.float32([-0.0])) == curves.score_bins(np.float32([0.0]))
 
 
-# PRO
-
-
 def test_pro_against_peers():
-    """Values of two independent implementations on the seeded example.
-
-    Both come from the package pyaupro 0.1.11: its `_reference.compute_pro` is the official evaluation code of
-    MVTec AD, whose curve, with the point at 30 % interpolated, has the area below; its own torchmetrics
-    implementation (`PerRegionOverlap`, `auc_compute(limit=0.3)`) does not interpolate that last point.
-    """
+    """The seeded example by pyaupro 0.1.11: MVTec's official `compute_pro`, interpolated at 30 %, and torchmetrics."""
     maps, masks = seeded_example()
     assert all_metrics(maps, masks)["pro"] == pytest.approx(0.336031, abs=1e-3)  # official and torchmetrics
     assert all_metrics(on_edges(maps), masks)["pro"] == pytest.approx(0.3360357799, abs=1e-8)  # official, interpolated
     assert all_metrics(on_edges(maps), masks)["pro"] == pytest.approx(0.336034175, abs=1e-5)  # torchmetrics
 
 
-def test_pro_weighs_small_and_large_regions_alike_where_pixels_do_not():
-    masks = np.zeros((1, 32, 32), bool)
-    masks[0, :20, :20] = True
-    masks[0, 30, 30] = True
-    maps = np.zeros(masks.shape, np.float32)
-    maps[0, :20, :20] = 1  # finds the large one, misses the small one
-    assert all_metrics(maps, masks)["pro"] == pytest.approx((0.5 + 0.5 + 0.3 * 0.5) / 2)
-    assert all_metrics(maps, masks)["auroc"] > 0.99
-
-
-def test_regions_touch_at_corners_and_never_across_images():
-    masks = np.zeros((2, 8, 8), bool)
-    masks[0, 3, 3] = masks[0, 4, 4] = masks[1, 3, 3] = True
-    assert curves.label_regions(masks)[1] == 2
-    weights, count = curves.region_weights(masks)
-    assert count == 2
-    assert weights.sum() == 2
-    assert weights[0, 3, 3] == 0.5
-
-
-# Degenerate cases
-
-
-def test_no_defect_leaves_every_curve_undefined():
-    maps, masks = hazelnut_like(3)
-    assert all(np.isnan(value) for value in all_metrics(maps, np.zeros_like(masks)).values())
-    assert all(np.isnan(value) for value in PixelMetrics().compute().values())
-
-
-def test_all_defective_leaves_the_ranking_undefined():
-    maps, masks = hazelnut_like(3)
-    ours = all_metrics(maps, np.ones_like(masks))
-    assert np.isnan(ours["auroc"])
-    assert np.isnan(ours["pro"])
-    assert ours["average_precision"] == ours["f1_max"] == 1
-
-
-@pytest.mark.parametrize("value", [0.0, 0.3, -2.0])
-def test_a_constant_map_ranks_nothing(value):
+def test_a_constant_map_ranks_nothing():
     _, masks = seeded_example()
-    ours, share = all_metrics(np.full(masks.shape, value, np.float32), masks), masks.mean()
-    assert ours["auroc"] == 0.5
-    assert ours["average_precision"] == pytest.approx(share)
-    assert ours["f1_max"] == pytest.approx(2 * share / (1 + share))  # that of calling everything defective
-    assert ours["pro"] == pytest.approx(0.15)  # the diagonal up to 30 %
-    assert ours["tau"] < value
+    ours, share = all_metrics(np.full(masks.shape, -2, np.float32), masks), masks.mean()
+    assert ours.pop("tau") < -2
+    expected = {"auroc": 0.5, "average_precision": share, "pro": 0.15}  # PRO: the diagonal up to 30 %
+    expected["f1_max"] = 2 * share / (1 + share)  # that of calling everything defective
+    assert ours == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("bad", [np.nan, -np.inf])
@@ -283,37 +210,17 @@ def test_nan_in_a_map_is_an_error(bad):
 def test_shapes_that_do_not_fit_are_an_error():
     with pytest.raises(ValueError, match=r"both be \[N, H, W\]"):
         PixelMetrics().update(np.zeros((2, 4, 4)), np.zeros((2, 4, 5)))
-
-
-# Streaming
+    with pytest.raises(ValueError, match="predicted is"):
+        metrics.confusion(np.zeros(3), np.zeros((3, 1)))
 
 
 def test_streaming_and_adding_equal_one_update():
     maps, masks = hazelnut_like(10)
-    once, by_one, halves = all_metrics(maps, masks), PixelMetrics(), [PixelMetrics(), PixelMetrics()]
+    halves = [PixelMetrics(), PixelMetrics()]
     for i in range(10):
-        by_one.update(maps[i : i + 1], masks[i : i + 1])
         halves[i % 2].update(maps[i : i + 1], masks[i : i + 1])
-    for name, value in once.items():
-        assert by_one.compute()[name] == pytest.approx(value, abs=1e-12)
+    for name, value in all_metrics(maps, masks).items():
         assert (halves[0] + halves[1]).compute()[name] == pytest.approx(value, abs=1e-12)
-
-
-@pytest.mark.slow
-def test_memory_is_flat_from_110_to_500_maps():
-    maps, masks = hazelnut_like(3)
-    peaks = {}
-    for n in (110, 500):
-        many = np.broadcast_to(maps[2], (n, 256, 256)), np.broadcast_to(masks[2], (n, 256, 256))  # costs no memory
-        tracemalloc.start()
-        pixels = PixelMetrics().update(*many)
-        pixels.compute()
-        peaks[n] = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    assert peaks[500] < 1.05 * peaks[110]
-
-
-# Images
 
 
 def test_image_score_is_the_mean_of_the_largest_pixels():
@@ -323,15 +230,6 @@ def test_image_score_is_the_mean_of_the_largest_pixels():
     np.testing.assert_allclose(metrics.image_scores(maps), expected, rtol=1e-6)
     np.testing.assert_allclose(metrics.image_scores(maps[:, :5, :5]), maps[:, :5, :5].mean((1, 2)), rtol=1e-6)
     assert metrics.image_scores(np.zeros((0, 8, 8))).shape == (0,)
-
-
-def test_one_noisy_pixel_does_not_make_an_image_defective():
-    maps = np.full((2, 64, 64), 0.1, np.float32)
-    maps[0, 30, 30] = 1  # one hot pixel
-    maps[1, 20:30, 20:30] = 0.4  # a defect
-    hot, defect = metrics.image_scores(maps)
-    assert hot < defect
-    assert maps[0].max() > maps[1].max()
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=30))
@@ -346,12 +244,7 @@ def test_image_auroc_agrees_with_scikit_learn(pairs):
 
 def test_image_rates():
     rates = metrics.image_rates([0.1, 0.6, 0.4, 0.9, 0.8], [False, False, True, True, True], 0.5)
-    assert rates == {
-        "tnr": 0.5,
-        "tpr": pytest.approx(2 / 3),
-        "precision": pytest.approx(2 / 3),
-        "f1": pytest.approx(2 / 3),
-    }
+    assert rates == pytest.approx({"tnr": 1 / 2, "tpr": 2 / 3, "precision": 2 / 3, "f1": 2 / 3})
     assert np.isnan(metrics.image_rates([0.1], [True], 0.5)["tnr"])
     assert np.isnan(metrics.image_rates([0.1], [False], 0.5)["tpr"])
 
@@ -363,14 +256,3 @@ def test_rate_interval_is_wilsons():
         expected = binomtest(count, total).proportion_ci(method="wilson")
         assert metrics.rate_interval(count, total) == pytest.approx(list(expected), abs=1e-4)
     assert np.isnan(metrics.rate_interval(0, 0)).all()
-
-
-# Speed
-
-
-def test_bench_measures_against_a_reference_that_gives_the_same_numbers():
-    found = bench_metrics.measure(images=6)
-    assert set(found) >= {"metrics_s", "metrics_vs_reference"}
-    assert found["metrics_vs_reference"] > 1
-    for name, (ours, reference) in found["agreement"].items():
-        assert ours == pytest.approx(reference, abs=2e-3), name
