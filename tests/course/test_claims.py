@@ -2,7 +2,8 @@
 
 `pytest -k 06` runs those of notebook 6 and its solutions (06s). A sentence that is gone fails, so a change is noticed.
 """
-# fmt: off  a claim is one block: its sentences, then what they rest on
+# Each claim is one block: its sentences, then what they rest on.
+# fmt: off
 
 import re
 from pathlib import Path
@@ -177,7 +178,8 @@ def test_claims_of_notebook_05():
     assert one / blur == pytest.approx(2, abs=0.03)
     assert book.numbers(r"edges in the \w+ are (\d+)% as steep")[0] == pytest.approx(25, abs=4)
     solved.says("The loss falls to less than half", "1e-5 hardly moves. 1e-1 falls furthest by far",
-                "0.08 of pure luck", "its loss is two to three times as high, and still the lowest", "`quick` has removed 62 % of it.")
+                "0.08 of pure luck", "its loss is two to three times as high, and still the lowest",
+                "`quick` has removed 62 % of it.")
     first, last = solved.numbers(r"loss ([\d.]+) -> ([\d.]+)")
     assert last < 0.5 * first
     rates = solved.found(r"rate ([\de.-]+): loss ([\d.]+) -> ([\d.]+), in evaluation mode ([\d.]+)")
