@@ -194,12 +194,3 @@ def test_executed_notebooks_keep_the_last_state_of_bars_and_the_pictures_of_widg
     assert widget.data["text/plain"].startswith("(A widget")
     assert execute.WIDGET not in picture.data
     assert "execution" not in book.cells[0].metadata
-
-
-def test_bars_show_themselves_where_there_is_no_terminal(capsys):
-    from tqdm import tqdm
-
-    with lessons._progress_shown():
-        for _ in tqdm(range(2), disable=None):
-            pass
-    assert "2/2" in capsys.readouterr().err
