@@ -152,7 +152,7 @@ def test_notebooks_are_executed_with_their_variables_up_to_one_that_fails(booksh
     one, two = (nbformat.read(tmp_path / "out" / f"{name}.ipynb", as_version=4) for name in ("01_one", "02_two"))
     assert one.cells[1].outputs[0].text == f"tiny True {tmp_path / 'notebooks'}\n"
     assert two.cells[1].outputs[0].text == "so far\n"
-    written = execute.execute("tiny", out=tmp_path / "out", only=["01"], run_folder=tmp_path)
+    written = execute.execute("tiny", painted_folder, tmp_path / "out", only=["01"], run_folder=tmp_path)
     assert [path.name for path in written] == ["01_one.ipynb"]
 
 
