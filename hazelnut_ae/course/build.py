@@ -1,16 +1,11 @@
-"""Each notebook has one source, notebooks/source/NN_name.py, from which the notebook and its solutions are built.
+"""Builds each notebook and its solutions from notebooks/source/NN_name.py, which is in jupytext's percent format.
 
-`python -m hazelnut_ae.course.build` builds them all; outputs of cells that did not change are kept. The sources are
-in jupytext's percent format. Tags say where a cell goes:
-
-    (none)       the notebook only                  setup      both
-    exercise     both (the question)                try        the notebook only (where the reader writes)
-    solution     the solutions only                 check      both (it says whether an answer is right)
-    detour       the notebook only: the heading of a section that JupyterLab shows folded
+`python -m hazelnut_ae.course.build` builds them all; outputs of cells that did not change are kept. Cells tagged setup,
+exercise (the question) and check go to both; solution to the solutions only; try (where the reader writes), detour (a
+heading that JupyterLab shows folded) and cells without a tag to the notebook only.
 """
 
 import hashlib
-from pathlib import Path
 
 import jupytext
 import nbformat
@@ -19,8 +14,6 @@ from jupytext.combine import combine_inputs_with_outputs
 from hazelnut_ae.course.execute import notebooks_folder
 from hazelnut_ae.io.files import atomic_path
 
-NOT_IN_SOLUTIONS = {"try", "detour"}
-FOLDED = "jp-MarkdownHeadingCollapsed"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -28,8 +21,7 @@ METADATA = {
 
 
 def notebooks_from(source):
-    """Builds (notebook, solutions), without outputs, from one source. Solutions begin with a heading and a link."""
-    source = Path(source)
+    """Builds (notebook, solutions), without outputs, from one source file."""
     cells = jupytext.read(source).cells
     for cell in cells:
         cell.source = cell.source.strip("\n")
@@ -38,7 +30,7 @@ def notebooks_from(source):
         f"# Solutions · {title.removeprefix('# ')}\n\nOne way to do it; yours may be as good. "
         f"Back to [the notebook](../{source.stem}.ipynb)."
     )
-    solutions = [cell for cell in cells if tags(cell) and not tags(cell) & NOT_IN_SOLUTIONS]
+    solutions = [cell for cell in cells if tags(cell) and not tags(cell) & {"try", "detour"}]
     return _notebook([cell for cell in cells if "solution" not in tags(cell)]), _notebook([head, *solutions])
 
 
@@ -57,7 +49,7 @@ def _notebook(cells):
         cell.id = f"{key}-{seen[key]}"
         cell.metadata = {"tags": sorted(tags(cell))} if tags(cell) else {}
         if "detour" in tags(cell):
-            cell.metadata[FOLDED] = True
+            cell.metadata["jp-MarkdownHeadingCollapsed"] = True
     return book
 
 
@@ -67,8 +59,8 @@ def same_text(a, b):
 
 
 def write_notebooks(folder):
-    """Builds every notebook of folder/source into `folder` and `folder`/solutions; returns the paths that changed."""
-    folder, changed = Path(folder), []
+    """Builds every notebook of folder/source into `folder` and folder/solutions; returns the paths that changed."""
+    changed = []
     for source in sorted((folder / "source").glob("[0-9][0-9]_*.py")):
         for book, target in zip(notebooks_from(source), (folder, folder / "solutions"), strict=True):
             path = target / f"{source.stem}.ipynb"
@@ -76,22 +68,16 @@ def write_notebooks(folder):
                 old = nbformat.read(path, as_version=4)
                 if same_text(old, book):
                     continue
-                book = _with_outputs(book, old)
+                ids, unchanged = [cell.id for cell in book.cells], {cell.source for cell in old.cells}
+                book = combine_inputs_with_outputs(book, old, fmt="py:percent")
+                for cell, own in zip(book.cells, ids, strict=True):
+                    cell.id = own
+                    if cell.cell_type == "code" and cell.source not in unchanged:
+                        cell.outputs, cell.execution_count = [], None  # they were another cell's
             with atomic_path(path) as temporary:
                 nbformat.write(book, temporary)
             changed.append(path)
     return changed
-
-
-def _with_outputs(book, old):
-    """Takes over the outputs of cells that did not change."""
-    ids, unchanged = [cell.id for cell in book.cells], {cell.source for cell in old.cells}
-    book = combine_inputs_with_outputs(book, old, fmt="py:percent")
-    for cell, own in zip(book.cells, ids, strict=True):
-        cell.id = own
-        if cell.cell_type == "code" and cell.source not in unchanged:
-            cell.outputs, cell.execution_count = [], None  # they were another cell's
-    return book
 
 
 if __name__ == "__main__":

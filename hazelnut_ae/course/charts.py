@@ -4,13 +4,8 @@ import numpy as np
 
 from hazelnut_ae.figures import BLUE, GREEN, VERMILION, blank
 
-RECIPES = {
-    "quick": dict(color=BLUE, linestyle="-", marker="o"),
-    "five fixed copies": dict(color=VERMILION, linestyle=":", marker="^"),
-    "before": dict(color="0.45", linestyle="--", marker="s"),
-}
-MARKERS = "osD^v"  # so that the sets differ without colour, too
-COLOURS = (BLUE, VERMILION, "0.45", GREEN, "black")
+RECIPES = {"quick": (BLUE, "-o"), "five fixed copies": (VERMILION, ":^"), "before": ("0.45", "--s")}
+SETS = tuple(zip((BLUE, VERMILION, "0.45", GREEN, "black"), "osD^v", strict=True))  # markers differ without colour, too
 
 
 def learning_curves(table, measures=("pixel_auroc", "f1_max"), over="seconds", caption=""):
@@ -33,7 +28,8 @@ def learning_curves(table, measures=("pixel_auroc", "f1_max"), over="seconds", c
             for recipe, part in table[table["data"] == name].groupby("recipe"):
                 line = part.groupby("step")[["seconds", measure]].median().reset_index()
                 x = line["seconds"] / 60 if over == "seconds" else line["step"]
-                ax.plot(x, line[measure], label=recipe, markersize=4, linewidth=1.6, **RECIPES[recipe])
+                colour, style = RECIPES[recipe]
+                ax.plot(x, line[measure], style, color=colour, label=recipe, markersize=4, linewidth=1.6)
             ax.set_title(measure.replace("_", " ").replace("auroc", "AUROC").replace("f1", "F1"), fontsize=9)
             ax.set_xlabel("minutes" if over == "seconds" else "step", fontsize=8)
             ax.spines[["top", "right"]].set_visible(False)
@@ -50,7 +46,7 @@ def ladder(measured, caption=""):
     figure, room = blank(width, height, caption)
     axes = figure.subplots(1, 2, sharey=True)
     figure.subplots_adjust(190 / width, (room + 42) / (height + room), 1 - 12 / width, 1 - 26 / (height + room), 0.06)
-    for (name, results), marker, colour in zip(measured.items(), MARKERS, COLOURS, strict=False):
+    for (name, results), (colour, marker) in zip(measured.items(), SETS, strict=False):
         auroc = [one["pixels"]["auroc"] for one in results]
         f1_max = [np.mean([defect["f1_max"] for defect in one["defects"].values()]) for one in results]
         for ax, values in zip(axes, (auroc, f1_max), strict=True):

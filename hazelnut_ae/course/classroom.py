@@ -26,15 +26,13 @@ PAINTED = ("tiny", "quick")  # the presets whose images are included
 COPIED = {"notebooks": "notebooks", "figures": "figures", "book/_build/html": "book", "slides": "slides"}
 
 
-def build(out, pip_options=(), zipped=True, say=print):
-    """Makes the folder and its zip.
+def build(out, pip_options=(), say=print):
+    """Makes the folder and a zip of it beside it; returns both paths.
 
     Args:
-        out: the folder; the zip is beside it.
+        out: the folder.
         pip_options: options of `pip download`, such as ["--extra-index-url", …].
-        zipped: whether to make the zip.
         say: function that takes one line per stage.
-    Returns: both paths, the second None without a zip.
     Raises: DataError if the notebooks are not here, or pip does not find what it needs.
     """
     out, root = Path(out), notebooks_folder().resolve().parent
@@ -46,9 +44,8 @@ def build(out, pip_options=(), zipped=True, say=print):
     collect_wheels(root, out / "wheels", pip_options)
     say("Notebooks, figures and the book; synthetic hazelnuts.")
     copy_course(root, out)
-    paint(out / "cache")
     copy_installers(out, say)
-    return out, zip_folder(out, say) if zipped else None
+    return out, zip_folder(out, say)
 
 
 def collect_wheels(root, wheels, pip_options):
@@ -71,7 +68,7 @@ def pip(command, *options):
 
 
 def copy_course(root, out):
-    """Copies notebooks with solutions and outputs, figures, README and licence; book and slides if they are built."""
+    """Copies notebooks, figures, README and licence; book and slides if they are built. Paints hazelnuts in a cache."""
     skip = shutil.ignore_patterns(".ipynb_checkpoints", "source", "__pycache__")
     for source, target in COPIED.items():
         if (root / source).is_dir():
@@ -79,19 +76,9 @@ def copy_course(root, out):
             shutil.copytree(root / source, out / target, ignore=skip)
     for name in ("README.md", "LICENSE"):
         shutil.copy(root / name, out / name)
-
-
-def paint(cache):
-    """Paints synthetic hazelnuts into a cache folder, where the notebooks look for them."""
-    before = os.environ.get("HAZELNUT_CACHE")
-    os.environ["HAZELNUT_CACHE"] = str(cache)
-    try:
-        for name in PAINTED:
-            lesson.painted(PRESETS[name])
-    finally:
-        os.environ.pop("HAZELNUT_CACHE")
-        if before is not None:
-            os.environ["HAZELNUT_CACHE"] = before
+    os.environ["HAZELNUT_CACHE"] = str(out / "cache")  # of this process; lab.py sets it for the notebooks
+    for name in PAINTED:
+        lesson.painted(PRESETS[name])
 
 
 def copy_installers(out, say):
@@ -111,10 +98,10 @@ def copy_installers(out, say):
 def zip_folder(folder, say):
     """Packs a folder as folder.zip without compression, because pictures and wheels are compressed already."""
     target = folder.with_name(folder.name + ".zip")
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and ".venv" not in path.parts)
     with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for path in paths:
-            archive.write(path, Path(folder.name) / path.relative_to(folder))
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and ".venv" not in path.parts:
+                archive.write(path, Path(folder.name) / path.relative_to(folder))
     say(f"{target}: {target.stat().st_size / 1e6:.0f} MB.")
     return target
 
@@ -122,11 +109,10 @@ def zip_folder(folder, say):
 def main():
     parser = argparse.ArgumentParser(prog="python -m hazelnut_ae.course.classroom", description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, nargs="?", default=Path("classroom"), help="default: classroom")
-    parser.add_argument("--no-zip", action="store_true", help="only the folder")
     parser.add_argument("pip", nargs="*", metavar="OPTION", help="behind --: options for pip download")
     options = parser.parse_args()
     try:
-        build(options.out, options.pip, not options.no_zip)
+        build(options.out, options.pip)
     except DataError as problem:
         sys.exit(f"classroom: {problem}")
 

@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from tqdm import tqdm
+
 from hazelnut_ae import dataset, presets
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.io.files import atomic_path
@@ -35,62 +37,41 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
     Raises: DataError for a problem with the data or an error in a notebook, which is written up to that cell.
     """
     try:
+        import nbclient  # noqa: F401
         import nbformat
-        from nbclient import NotebookClient  # noqa: F401
     except ImportError as error:
         raise DataError("Notebooks need Jupyter; install it with pip install -e .[notebooks].") from error
-    from tqdm import tqdm
-
     presets.find_preset(preset)
     out, source = Path(out).resolve(), notebooks_folder()
     figures = Path(figures or out / "figures").resolve()
     if data is not None:
         dataset.load(data)  # a problem with the data is reported before the first kernel starts
-    paths = chosen(source, solutions, only)
-    environment = kernel_environment(preset, data, run_folder, figures)
+    paths = sorted(source.glob("[0-9][0-9]_*.ipynb"))
+    paths += sorted(source.glob("solutions/[0-9][0-9]_*.ipynb")) if solutions else []
+    if unknown := set(only or ()) - {path.name[:2] for path in paths}:
+        raise DataError(f"There is no notebook {', '.join(sorted(unknown))}; name them by number, such as 01,06.")
+    paths = [path for path in paths if only is None or path.name[:2] in only]
+    environment = {**os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(figures)}
+    for variable, folder in (("HAZELNUT_DATA", data), ("HAZELNUT_RUN", run_folder)):  # never the caller's own
+        environment.pop(variable, None)
+        environment |= {variable: str(Path(folder).resolve())} if folder is not None else {}
     books = [nbformat.read(path, as_version=4) for path in paths]
     targets = [out / path.relative_to(source) for path in paths]
     with tqdm(total=sum(len(book.cells) for book in books), unit="cell", disable=None) as bar:
         for path, book, target in zip(paths, books, targets, strict=True):
-            execute_one(path, book, target, environment, bar)
+            _execute_one(path, book, target, environment, bar)
     return targets + sorted(figures.glob("*.png"))
 
 
-def chosen(folder, solutions, only):
-    """Returns the paths of the notebooks to execute. Raises DataError for a number that does not exist."""
-    paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
-    paths += sorted(folder.glob("solutions/[0-9][0-9]_*.ipynb")) if solutions else []
-    if only is None:
-        return paths
-    if unknown := set(only) - {path.name[:2] for path in paths}:
-        raise DataError(f"There is no notebook {', '.join(sorted(unknown))}; name them by number, such as 01,06.")
-    return [path for path in paths if path.name[:2] in only]
-
-
-def kernel_environment(preset, data, run_folder, figures):
-    """Returns the kernels' environment, without the caller's own HAZELNUT_DATA and HAZELNUT_RUN."""
-    environment = {**os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(figures)}
-    for variable, folder in (("HAZELNUT_DATA", data), ("HAZELNUT_RUN", run_folder)):
-        environment.pop(variable, None)
-        if folder is not None:
-            environment[variable] = str(Path(folder).resolve())
-    return environment
-
-
-def execute_one(path, book, target, environment, bar):
+def _execute_one(path, book, target, environment, bar):
     """Executes one notebook and writes it to `target`, up to the cell that fails if one does."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
-    client = NotebookClient(
-        book,
-        timeout=None,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
-        on_cell_start=lambda **_: bar.set_description(path.stem),
-        on_cell_complete=lambda **_: bar.update(),
-    )
+    client = NotebookClient(book, timeout=None, kernel_name="python3", on_cell_complete=lambda **_: bar.update())
+    client.resources = {"metadata": {"path": str(path.parent)}}
+    bar.set_description(path.stem)
     try:
         client.execute(env=environment, stderr=subprocess.DEVNULL)  # the kernel's own log
     except CellExecutionError as error:
@@ -109,23 +90,19 @@ def tidy(book):
     book.metadata.pop("widgets", None)
     for cell in book.cells:
         cell.metadata.pop("execution", None)
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in tidied(cell.outputs) if output.get("text", "x").strip()]
-
-
-def tidied(outputs):
-    """Returns the outputs of a cell, streams joined, without what a progress bar overwrote."""
-    joined = []
-    for output in outputs:
-        if joined and output.output_type == "stream" and output.get("name") == joined[-1].get("name"):
-            joined[-1].text += output.text
-        else:
-            joined.append(output)
-    for output in joined:
-        if output.output_type == "stream":
-            output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)
-        elif WIDGET in output.get("data", {}):
-            output.data["text/plain"] = "(A widget: it shows itself where a kernel runs.)"
-            if any(name.startswith("image/") for name in output.data):  # the picture stays instead of the widget
-                del output.data[WIDGET]
-    return joined
+        if cell.cell_type != "code":
+            continue
+        joined = []  # the outputs, with parts of a stream as one
+        for output in cell.outputs:
+            if joined and output.output_type == "stream" and output.get("name") == joined[-1].get("name"):
+                joined[-1].text += output.text
+            else:
+                joined.append(output)
+        for output in joined:
+            if output.output_type == "stream":
+                output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)  # what a progress bar overwrote
+            elif WIDGET in output.get("data", {}):
+                output.data["text/plain"] = "(A widget: it shows itself where a kernel runs.)"
+                if any(name.startswith("image/") for name in output.data):  # the picture stays instead of the widget
+                    del output.data[WIDGET]
+        cell.outputs = [output for output in joined if output.get("text", "x").strip()]

@@ -6,6 +6,7 @@ HAZELNUT_FIGURES (unset: figures/ beside notebooks/) and HAZELNUT_RUN (the run f
 """
 
 import contextlib
+import io
 import os
 import shutil
 import sys
@@ -15,6 +16,8 @@ from functools import cached_property
 from pathlib import Path
 
 from filelock import FileLock
+from matplotlib.figure import Figure
+from PIL import Image
 
 from hazelnut_ae import dataset, detection, figures, presets, synthetic
 from hazelnut_ae.engine import bank_trainer, run_data, runs, trainer
@@ -116,7 +119,7 @@ class Lesson:
 
     @property
     def held_out_images(self):
-        """The good training images that `run` never saw, uint8 [M, 3, 256, 256]."""
+        """`held_out` of the lesson's own run."""
         return self.held_out(self.run)
 
     @cached_property
@@ -149,19 +152,15 @@ def setup():
     from IPython import get_ipython
 
     if get_ipython() is not None:
-        from hazelnut_ae.course import pictures
-
         get_ipython().run_line_magic("matplotlib", "inline")
-        pictures.sharp(get_ipython())
+        show_sharp_figures(get_ipython())
     name = os.environ.get("HAZELNUT_PRESET") or "quick"
     if name not in presets.PRESETS:
         raise DataError(f"HAZELNUT_PRESET is {name!r}; set it to one of {', '.join(presets.PRESETS)}, or unset it.")
     data = _folder_variable("HAZELNUT_DATA")
     if data is not None and not data.is_dir():
-        raise DataError(
-            f"HAZELNUT_DATA names {data}, which is not a folder; set it to a folder in MVTec layout, or unset it for "
-            "painted hazelnuts."
-        )
+        remedy = "set it to a folder in MVTec layout, or unset it for painted hazelnuts."
+        raise DataError(f"HAZELNUT_DATA names {data}, which is not a folder; {remedy}")
     run_folder, figures_folder = (_folder_variable(variable) for variable in ("HAZELNUT_RUN", "HAZELNUT_FIGURES"))
     if figures_folder is None and name != "tiny":  # a test run must not draw over the figures of a real one
         figures_folder = _root() / "figures"
@@ -172,6 +171,29 @@ def setup():
     train, test = lesson.dataset.train, lesson.dataset.test
     print(f"Data: {lesson.data_words}; {len(train)} good images to train on, {len(test)} to test on. Preset: {name}.")
     return lesson
+
+
+def show_sharp_figures(shell):
+    """Makes an IPython shell show figures in double resolution, small enough to be committed."""
+    for suffix in ("png", "jpeg"):
+        formatter = shell.display_formatter.formatters[f"image/{suffix}"]
+        formatter.for_type(Figure, lambda figure, suffix=suffix: encoded(figure, suffix))
+
+
+def encoded(figure, suffix):
+    """Returns (bytes, the size to show): pictures as "jpeg", lines as "png" of 256 colours; None for the other one."""
+    from IPython.core.pylabtools import print_figure
+
+    has_pictures = any(ax.images for ax in figure.axes)
+    data = print_figure(figure, "png", dpi=2 * figure.dpi) if suffix == ("jpeg" if has_pictures else "png") else None
+    if data is None:  # the other format, or an empty figure
+        return None
+    picture, file = Image.open(io.BytesIO(data)).convert("RGB"), io.BytesIO()
+    if has_pictures:  # a quarter of the bytes of PNG; at this quality doubled pixels show no blocks
+        picture.save(file, "jpeg", quality=75, subsampling="4:2:0", optimize=True, progressive=True)
+    else:
+        picture.quantize(256, dither=Image.Dither.NONE).save(file, "png", optimize=True)
+    return file.getvalue(), {"width": picture.width // 2, "height": picture.height // 2}
 
 
 def _root():
@@ -218,13 +240,10 @@ class _LikeTerminal:
     """A notebook's error stream that calls itself a terminal, so that progress bars are shown."""
 
     def __init__(self, stream):
-        self.stream = stream
+        self.stream, self.isatty = stream, lambda: True
 
     def __getattr__(self, name):
         return getattr(self.stream, name)
-
-    def isatty(self):
-        return True
 
 
 def _progress_shown():

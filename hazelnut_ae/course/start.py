@@ -10,14 +10,12 @@ from hazelnut_ae.presets import find_preset
 
 
 def start(data=None, preset="quick", say=print):
-    """Trains and measures on a data folder and draws the figures.
+    """Trains and measures on a data folder, draws the figures and returns their paths.
 
     Args:
         data: a data folder in MVTec layout; None: HAZELNUT_DATA, else data/synthetic_hazelnuts, painted on first use.
         preset: a name.
         say: a function that takes the line of each stage.
-    Returns: the paths of the figures.
-    Raises: DataError as each stage does.
     """
     preset, chosen = find_preset(preset), data or os.environ.get("HAZELNUT_DATA")
     folder = Path(chosen or Path("data") / "synthetic_hazelnuts")
@@ -31,12 +29,10 @@ def start(data=None, preset="quick", say=print):
     say(f"{run_folder}: {run.caption}, loss {run.history[-1][2]:.4f}.")
     if len(images.test):
         result = evaluation.evaluate(images, run)
-        numbers = {
-            "pixel AUROC": result["pixels"]["auroc"],
-            "image AUROC": result["images"]["auroc"],
-            "F1 at the label-free τ": result["pixels"]["f1_label_free"],
-        }
-        words = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items() if value is not None)
+        pixels, image = result["pixels"], result["images"]["auroc"]
+        numbers = (("pixel AUROC", pixels["auroc"]), ("image AUROC", image))
+        numbers += (("F1 at the label-free τ", pixels["f1_label_free"]),)
+        words = ", ".join(f"{name} {value:.3f}" for name, value in numbers if value is not None)
         say(f"On {len(images.test)} test images: {words}. All of them: {run_folder / 'results.json'}.")
     pictures = Path(os.environ.get("HAZELNUT_FIGURES") or "figures")
     written = evaluation.figures(images, run, pictures)

@@ -1,11 +1,4 @@
-"""The interactive figures of the notebooks, with ipywidgets; without a kernel the last picture stays.
-
-interactive_figure(draw, tau=slider)    any figure that follows its controls
-draw_a_defect(model, nuts)              notebook 6: draw on a nut; see reconstruction, residual and marked pixels
-l2_vs_ssim(nut)                         notebook 9: a shift, a blur, more light or noise by L2 and by SSIM
-score_distributions()                   notebook 7: prevalence and τ by ROC, precision–recall and F1
-paint_a_mask(truth, marked)             notebook 1: TP, FP and FN as you mark pixels
-"""
+"""The interactive figures of the notebooks, with ipywidgets; without a kernel the last picture stays."""
 
 import base64
 import io
@@ -34,7 +27,7 @@ EXAMPLE = [[[96, 140], [112, 148], [128, 152], [144, 160]]]  # the first scratch
 
 
 class InteractiveFigure(ipywidgets.VBox):
-    """Controls above a figure that `draw` makes anew at each change; the picture alone is what a page shows.
+    """Controls above a figure that is drawn again at each change; without a kernel a page shows only the picture.
 
     Args:
         controls: a widget that contains everything to operate.
@@ -66,25 +59,15 @@ class InteractiveFigure(ipywidgets.VBox):
 
 
 def interactive_figure(draw, **controls):
-    """Returns a figure that follows its controls.
-
-    Args:
-        draw: function of the controls' values that returns a matplotlib figure.
-        **controls: ipywidgets with a `value`, named as the arguments of draw.
-    """
+    """Returns the figure that `draw` makes of the values of its arguments, ipywidgets each."""
     box = ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
-    return InteractiveFigure(
-        box, controls.values(), lambda: draw(**{name: control.value for name, control in controls.items()})
-    )
+    return InteractiveFigure(box, controls.values(), lambda: draw(**{key: one.value for key, one in controls.items()}))
 
 
 def slider(value, least, most, step, words):
     """Returns a slider that reacts when it is released, so that slow figures do not queue up."""
     widget = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
     return widget(value, min=least, max=most, step=step, description=words, continuous_update=False)
-
-
-# --- notebook 6: a defect of your own --------------------------------------------------------------------------------
 
 
 class Canvas(anywidget.AnyWidget):
@@ -96,13 +79,11 @@ class Canvas(anywidget.AnyWidget):
 
 
 def draw_a_defect(model, nuts, tau=0.2, caption=""):
-    """Returns a nut to draw on with mouse, finger or keys, beside what the network makes of it.
-
-    The drawing is the mask, so precision and recall are known at once.
+    """Returns a nut to draw on (notebook 6), beside its reconstruction; the drawing is the mask.
 
     Args:
         model: the Autoencoder.
-        nuts: uint8, shape (N, 3, 256, 256), to choose from.
+        nuts: uint8 [N, 3, 256, 256], to choose from.
         tau: start value of the threshold.
         caption: the line under the figure.
     """
@@ -117,15 +98,14 @@ def draw_a_defect(model, nuts, tau=0.2, caption=""):
         del tools[len(canvas.strokes) :]
         tools.extend([tool.value] * (len(canvas.strokes) - len(tools)))
         image, mask = painted(nuts[nut.value], zip(tools, canvas.strokes, strict=True), text.value)
-        file = io.BytesIO()
-        Image.fromarray(image.transpose(1, 2, 0)).save(file, format="png")
+        Image.fromarray(image.transpose(1, 2, 0)).save(file := io.BytesIO(), format="png")
         canvas.picture = base64.b64encode(file.getvalue()).decode()
         reconstruction = detection.reconstruct(model, image[None])  # [1, 3, 256, 256]
         residual = detection.residual(image[None], reconstruction)[0]  # [256, 256]
         found = residual > threshold.value
         counts = metrics.confusion(found, mask)
         words = f"marked: precision {metrics.precision(counts):.2f}, recall {metrics.recall(counts):.2f}"
-        titles = ["input", "copy", "residual (white: 0.6)", words if mask.any() else "marked"]
+        titles = ["input", "reconstruction", "residual (white: 0.6)", words if mask.any() else "marked"]
         row = [image, reconstruction[0], residual, figures.marked(image, found, mask)]
         return figures.panels([row], titles, caption=caption, values=0.6)
 
@@ -141,13 +121,9 @@ def draw_a_defect(model, nuts, tau=0.2, caption=""):
 
 
 def painted(nut, strokes, text="NUT"):
-    """Draws strokes on a nut.
+    """Draws strokes, pairs (name of a tool, [[x, y], ...]), on a nut.
 
-    Args:
-        nut: uint8, shape (3, 256, 256).
-        strokes: pairs (name of a tool, [[x, y], ...]).
-        text: what the tool "letters" writes.
-    Returns: the picture, uint8 (3, 256, 256), and the mask of the strokes, bool (256, 256).
+    Returns: the picture, uint8 [3, 256, 256], and the mask of the strokes, bool [256, 256].
     """
     picture, mask = Image.fromarray(nut.transpose(1, 2, 0)), Image.new("1", (nut.shape[2], nut.shape[1]))
     for tool, points in strokes:
@@ -165,22 +141,26 @@ def painted(nut, strokes, text="NUT"):
     return np.asarray(picture).transpose(2, 0, 1).copy(), np.asarray(mask)
 
 
-# --- notebook 7: two distributions of scores -------------------------------------------------------------------------
+def row_of_axes(width, height, number, across, bottom, high):
+    """Returns (figure, axes side by side); across: left end, step and width as shares; bottom and high in pixels."""
+    figure, room = figures.blank(width, height)
+    (left, step, wide), total = across, height + room
+    return figure, [
+        figure.add_axes((left + step * i, (room + bottom) / total, wide, high / total)) for i in range(number)
+    ]
 
 
 def score_distributions():
-    """Returns normal scores of good and defective items: change their distance, the prevalence and τ."""
-    shares = ipywidgets.SelectionSlider(
-        options=[0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001], value=0.1, description="defective"
-    )
+    """Returns normal scores of good and defective items (notebook 7): change their distance, the prevalence and τ."""
+    options = [0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001]
+    shares = ipywidgets.SelectionSlider(options=options, value=0.1, description="defective")
     distance, tau = slider(2.0, 0.0, 4.0, 0.1, "distance"), slider(1.5, -3.0, 6.0, 0.1, "τ")
     return interactive_figure(distributions, distance=distance, prevalence=shares, tau=tau)
 
 
 def distributions(distance, prevalence, tau):
     """Draws both densities, the ROC curve, the precision–recall curve and F1 by τ, each with its point at τ."""
-    figure, room = figures.blank(1100, 270)
-    axes = [figure.add_axes((0.04 + 0.25 * i, (room + 40) / (270 + room), 0.195, 195 / (270 + room))) for i in range(4)]
+    figure, axes = row_of_axes(1100, 270, 4, (0.04, 0.25, 0.195), 40, 195)
     x = np.linspace(-4, 8, 601)
     recall, alarms, precision, f1 = rates(x, distance, prevalence)
     at = [float(np.interp(tau, x, values)) for values in (recall, alarms, precision, f1)]
@@ -218,8 +198,6 @@ def area(across, up):
     return float(((up[:-1] + up[1:]) / 2 * (across[:-1] - across[1:])).sum())
 
 
-# --- notebook 9: L2 and SSIM -----------------------------------------------------------------------------------------
-
 CHANGES = {  # of an image float [3, H, W] in [0, 1], by an amount of 0 to 10
     "shift": lambda x, amount: np.roll(x, round(amount), axis=2),  # pixels
     "blur": lambda x, amount: gaussian_filter(x, (0, amount / 2, amount / 2)),  # σ in half pixels
@@ -229,7 +207,7 @@ CHANGES = {  # of an image float [3, H, W] in [0, 1], by an amount of 0 to 10
 
 
 def l2_vs_ssim(nut):
-    """Returns a nut, uint8 [3, H, W], and the same one changed, compared by L2 and by SSIM."""
+    """Returns a nut, uint8 [3, H, W], compared with a changed one by L2 and by SSIM (notebook 9)."""
     change = ipywidgets.Dropdown(options=list(CHANGES), value="more light", description="change")
     amount = slider(3, 0, 10, 1, "amount")
     return interactive_figure(lambda **values: differences(nut, **values), change=change, amount=amount)
@@ -245,37 +223,34 @@ def differences(nut, change, amount):
     return figures.panels([[nut, changed, l2, ssim]], titles, caption="Both maps: white from 0.6 on.", values=0.6)
 
 
-# --- notebook 1: a mask of your own ----------------------------------------------------------------------------------
-
-
 def paint_a_mask(truth, marked):
-    """Returns a button for each pixel of a small mask, bool [H, W], and the four counts; `marked` is the start."""
-    height, width = truth.shape
-    buttons = [ipywidgets.ToggleButton(value=bool(value), layout={"width": "30px"}) for value in marked.flat]
-    for number, button in enumerate(buttons):
-        button.tooltip = f"row {number // width + 1}, column {number % width + 1}"
-        button.layout.height = "30px"
+    """Returns a button for each pixel of a small mask, bool [H, W], and the four counts (notebook 1)."""
+    size, width = {"width": "30px", "height": "30px"}, truth.shape[1]
+    buttons = [
+        ipywidgets.ToggleButton(value=bool(value), layout=size, tooltip=f"row {row + 1}, column {column + 1}")
+        for (row, column), value in np.ndenumerate(marked)
+    ]
     grid = ipywidgets.GridBox(buttons, layout={"grid_template_columns": f"repeat({width}, 34px)"})
     return InteractiveFigure(
-        grid, buttons, lambda: outcomes(np.array([one.value for one in buttons]).reshape(height, width), truth)
+        grid, buttons, lambda: outcomes(np.reshape([one.value for one in buttons], truth.shape), truth)
     )
 
 
 def outcomes(marked, truth):
     """Draws truth, marked pixels and the outcome of each, with the measures as title."""
-    figure, room = figures.blank(640, 230)
+    figure, axes = row_of_axes(640, 230, 3, (0.02, 0.33, 0.31), 4, 180)
     c = metrics.confusion(marked, truth)
-    cells = (("TP", marked & truth, diagrams.RIGHT), ("FP", marked & ~truth, diagrams.WRONG))
-    cells += (("FN", ~marked & truth, diagrams.WRONG),)  # colours of Figure 2; the letters say which error it is
-    for i, (name, picture) in enumerate((("ground truth", truth), ("you marked", marked), ("compared", None))):
-        ax = figure.add_axes((0.02 + 0.33 * i, (room + 4) / (230 + room), 0.31, 180 / (230 + room)))
-        ax.imshow(np.zeros(truth.shape) if picture is None else picture, cmap="gray", vmin=0, vmax=1)
+    pictures = (("ground truth", truth), ("you marked", marked), ("compared", np.zeros(truth.shape)))
+    for ax, (name, picture) in zip(axes, pictures, strict=True):
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[])
         ax.set_title(name, fontsize=9)
-        for word, where, colour in cells if picture is None else ():
-            for row, column in np.argwhere(where):
-                ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour))
-                ax.text(column, row, word, ha="center", va="center", fontsize=7)
+    for (row, column), answer in np.ndenumerate(marked):
+        if answer or truth[row, column]:  # colours of Figure 2; the letters say which error it is
+            colour = diagrams.RIGHT if answer == truth[row, column] else diagrams.WRONG
+            word = "FN" if not answer else "TP" if truth[row, column] else "FP"
+            axes[2].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour))
+            axes[2].text(column, row, word, ha="center", va="center", fontsize=7)
     words = f"TP {c.tp}, FP {c.fp}, FN {c.fn}, TN {c.tn}: precision {metrics.precision(c):.2f}, "
     words += f"recall {metrics.recall(c):.2f}, F1 {metrics.f1(c):.2f}, accuracy {metrics.accuracy(c):.2f}"
     figure.suptitle(words, fontsize=9, y=0.99)

@@ -13,7 +13,7 @@
 # **Time.** Two minutes on two cores. For you about an hour and a half: three ways 15 minutes, autoencoders 20, counting 20,
 # exercises 40.
 #
-# The code of this lesson: `hazelnut_ae/metrics.py` and, for the drawings, `hazelnut_ae/diagrams.py`.
+# The code of this lesson: `hazelnut_ae/metrics.py`, `hazelnut_ae/curves.py` and, for the drawings, `hazelnut_ae/diagrams.py`.
 #
 # This course rebuilds a published article,
 # [*Anomaly Detection with Auto-Encoders*](https://aminfadaei116.github.io/projects/Deep-Learning-Course/Anomaly-Detection-Encoder/index.html),

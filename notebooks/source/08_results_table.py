@@ -11,7 +11,8 @@
 # its curves (ROC, precision–recall) are not drawn again. One minute on two cores; an hour and twenty minutes for you, exercises
 # included. The numbers in the text are those of the painted nuts and the run that comes along; with other images, read your own.
 #
-# The code of this lesson: `hazelnut_ae/results.py`, with `hazelnut_ae/metrics.py` and `hazelnut_ae/published.py`.
+# The code of this lesson: `hazelnut_ae/results.py`, with `hazelnut_ae/metrics.py`, `hazelnut_ae/curves.py`,
+# `hazelnut_ae/bootstrap.py` and `hazelnut_ae/published.py`.
 
 # %% tags=["setup"]
 import matplotlib.pyplot as plt

@@ -152,7 +152,7 @@ def test_notebooks_are_executed_with_their_variables_up_to_one_that_fails(booksh
     one, two = (nbformat.read(tmp_path / "out" / f"{name}.ipynb", as_version=4) for name in ("01_one", "02_two"))
     assert one.cells[1].outputs[0].text == f"tiny True {tmp_path / 'notebooks'}\n"
     assert two.cells[1].outputs[0].text == "so far\n"
-    written = execute.execute("tiny", out=tmp_path / "out", only=["01"], run_folder=tmp_path)
+    written = execute.execute("tiny", painted_folder, tmp_path / "out", only=["01"], run_folder=tmp_path)
     assert [path.name for path in written] == ["01_one.ipynb"]
 
 
@@ -194,12 +194,3 @@ def test_executed_notebooks_keep_the_last_state_of_bars_and_the_pictures_of_widg
     assert widget.data["text/plain"].startswith("(A widget")
     assert execute.WIDGET not in picture.data
     assert "execution" not in book.cells[0].metadata
-
-
-def test_bars_show_themselves_where_there_is_no_terminal(capsys):
-    from tqdm import tqdm
-
-    with lessons._progress_shown():
-        for _ in tqdm(range(2), disable=None):
-            pass
-    assert "2/2" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from hazelnut_ae import figures
-from hazelnut_ae.course import pictures
+from hazelnut_ae.course import lesson
 
 
 def chart():
@@ -22,8 +22,8 @@ def chart():
     [(chart(), "png", "jpeg"), (figures.panels([[np.eye(256)]], caption="An identity."), "jpeg", "png")],
 )
 def test_a_figure_has_twice_the_pixels_of_its_size_on_the_page(figure, kind, other):
-    assert pictures.encoded(figure, other) is None
-    data, shown = pictures.encoded(figure, kind)
+    assert lesson.encoded(figure, other) is None
+    data, shown = lesson.encoded(figure, kind)
     file = Image.open(io.BytesIO(data))
     assert file.format.lower() == kind
     assert abs(file.width - 2 * shown["width"]) <= 1
@@ -33,14 +33,14 @@ def test_a_figure_has_twice_the_pixels_of_its_size_on_the_page(figure, kind, oth
 
 def test_a_panel_stays_what_it_is_up_to_a_grey_level_or_two():
     picture = np.random.default_rng(0).integers(90, 110, (3, 256, 256)).astype(np.uint8)
-    data, _ = pictures.encoded(figures.panels([[picture]]), "jpeg")
+    data, _ = lesson.encoded(figures.panels([[picture]]), "jpeg")
     page = np.asarray(Image.open(io.BytesIO(data)).convert("L"), float)
     inner = page[100:400, 100:400]
     assert abs(inner.mean() - picture.mean()) < 2
 
 
 def test_an_empty_figure_is_not_shown():
-    assert pictures.encoded(Figure(), "png") is None
+    assert lesson.encoded(Figure(), "png") is None
 
 
 def test_a_shell_takes_both_kinds(monkeypatch):
@@ -49,7 +49,7 @@ def test_a_shell_takes_both_kinds(monkeypatch):
     class Shell:
         display_formatter = DisplayFormatter()
 
-    pictures.sharp(Shell)
+    lesson.show_sharp_figures(Shell)
     data, about = Shell.display_formatter.format(chart(), include={"image/png", "image/jpeg"})
     assert list(data) == ["image/png"]
     assert set(about["image/png"]) == {"width", "height"}
