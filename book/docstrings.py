@@ -4,12 +4,14 @@ import re
 
 CODE = re.compile(r"(`[^`]+`)")
 SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields):$", re.M)
+INLINE = re.compile(r"^(Returns|Raises): +(?=\S)", re.M)  # a section that begins on the line of its name
 EXAMPLE = re.compile(r"\s|rng =|image, mask|python |>>>")  # how a line of code or of a table starts
 
 
 def as_rest(app, what, name, obj, options, lines):
     """Sphinx's hook, called before napoleon's: changes the lines in place. Tables and code become literal blocks."""
-    paragraphs = re.split(r"\n\s*\n", "\n".join(lines).strip())
+    text = INLINE.sub(r"\n\1:\n    ", "\n".join(lines).strip())
+    paragraphs = re.split(r"\n\s*\n", text)
     lines[:] = "\n\n".join(map(_paragraph, paragraphs)).split("\n")
     lines.append("")
 
