@@ -47,6 +47,7 @@ codeautolink_autodoc_inject = False
 default_role = "code"  # docstrings mark code by single backticks
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+autodoc_inherit_docstrings = False  # or torch describes every forward
 napoleon_numpy_docstring = False  # the docstrings are in Google's style
 add_module_names = False
 
