@@ -1,4 +1,4 @@
-"""The interactive figures of the notebooks, with ipywidgets; without a kernel the last picture stays."""
+"""The interactive figures of the notebooks (ipywidgets); without a kernel the last picture stays."""
 
 import base64
 import io
@@ -30,7 +30,7 @@ class InteractiveFigure(ipywidgets.VBox):
     """Controls above a figure that is drawn again at each change; without a kernel a page shows only the picture.
 
     Args:
-        controls: a widget that contains everything to operate.
+        controls: a widget with all controls.
         observed: widgets whose `value` the figure depends on.
         draw: function without arguments that returns a matplotlib figure.
     """
@@ -59,7 +59,7 @@ class InteractiveFigure(ipywidgets.VBox):
 
 
 def interactive_figure(draw, **controls):
-    """Returns the figure that `draw` makes of the values of its arguments, ipywidgets each."""
+    """Returns a figure that `draw` draws from the values of ipywidgets, its keyword arguments."""
     box = ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
     return InteractiveFigure(box, controls.values(), lambda: draw(**{key: one.value for key, one in controls.items()}))
 

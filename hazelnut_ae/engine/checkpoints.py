@@ -136,7 +136,7 @@ def read_tensors(path, key):
             about = file.metadata() or {}
             if about.get("key") != key:
                 return None, {}
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # a copy, so the file is not memory-mapped
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # not mapped
             return tensors, json.loads(about["facts"])
     except (OSError, SafetensorError, KeyError, ValueError):
         return None, {}

@@ -26,9 +26,8 @@ class DetectorType:
 
     @property
     def train_run(self):
-        return import_module(
-            f"hazelnut_ae.engine.{self.trainer}"
-        ).train_run  # late: it imports `runs`, which imports us
+        # imported here, because it imports `runs`, which imports this module
+        return import_module(f"hazelnut_ae.engine.{self.trainer}").train_run
 
 
 def build_article(config, weights):

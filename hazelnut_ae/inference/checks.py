@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 SIDE = 32  # images are averaged to 32×32 pixels before they are compared
-WINDOW = np.hypot(*(np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2)) < SIDE / 2 - 0.5  # the circle that stays inside the image at any rotation
+WINDOW = np.hypot(*(np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2)) < SIDE / 2 - 0.5  # the inscribed circle
 DUPLICATE = 0.3  # of the median distance to the nearest image; a recompressed JPEG has 0.13 – 0.22
 LOOKED_AT, FEWEST = 24, 4  # images whose orientation is compared, at most and at least
 STEP, NEAR = 15, 2  # degrees between two rotations; steps by which parts placed by hand may differ

@@ -70,7 +70,7 @@ def export(
         takes: the dtype of its input, "uint8" or "float32".
 
     Raises:
-        DataError: a package is missing, the run cannot be loaded or exported, the file cannot be written or gives other results.
+        DataError: a package is missing, the run cannot be loaded or exported, the file cannot be written or differs.
     """
     if Path(file).suffix.lower() != ".onnx":
         raise DataError(f"{file} does not end in .onnx; give the file a name such as part.onnx.")

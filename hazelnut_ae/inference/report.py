@@ -67,6 +67,6 @@ def bars(scores, low, high, height):
     counts, _ = np.histogram(scores, 80, (low, high))
     width, path = 1000 / len(counts), ""
     for number in np.flatnonzero(counts):
-        tall = math.copysign(max(3.0, abs(height) * counts[number] / counts.max()), height)  # 3: a single image stays visible
+        tall = math.copysign(max(3.0, abs(height) * counts[number] / counts.max()), height)  # at least 3: visible
         path += f"M{number * width + 0.5:g} 120v{-tall:.1f}h{width - 1:g}v{tall:.1f}z"
     return path
