@@ -243,7 +243,7 @@ def export(arguments):
 
 
 @command(
-    "fit the article's comparison systems and measure them beside a run",
+    "fit the article's comparison systems and compare them with a run",
     FOLDER,
     RUN,
     option("--systems", type=words, help="such as article,ae-l2; an unknown name lists all (default: all)"),

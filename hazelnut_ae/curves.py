@@ -70,7 +70,7 @@ def sorted_pro(maps, masks, limit=PRO_LIMIT):
     return integrate.trapezoid(np.append(overlap[inside], end), np.append(rate[inside], limit)) / limit
 
 
-# The same from histograms. A bin holds the float32 scores that agree in their first 19 bits: sign, exponent and 10 bits
+# The same from histograms. A bin contains the float32 scores with the same first 19 bits: sign, exponent and 10 bits
 # of mantissa. So maps of any range fit, and a threshold is right to 0.1 %.
 DROPPED_BITS = 13
 BINS = 2 ** (32 - DROPPED_BITS)
@@ -210,7 +210,7 @@ def image_histograms(maps, masks):
 class PixelMetrics:
     """Pixel metrics of any number of maps: call `update(maps, masks)` for each part, then `compute()`.
 
-    It takes 12 MB for any number of images. `a + b` holds the counts of both. images: `ImageHistogram`s to start with.
+    It takes 12 MB for any number of images. `a + b` adds the counts of both. images: initial `ImageHistogram`s.
     """
 
     def __init__(self, images=()):

@@ -1,4 +1,4 @@
-"""The results table (notebook 8): measures a detector on a test set and puts the published numbers beside it."""
+"""The results table (notebook 8): measures a detector on a test set and compares it with published numbers."""
 
 import math
 

@@ -84,7 +84,7 @@ def run(task, mode, environment, image=None):
 
     Args:
         task: a dict. "setup": the project's code; "cells": dicts with "kind" (lesson, answer or check), "exercise" (a
-            number or None) and "code"; "files": {name: text}, put beside the notebook; time limits "seconds" for a cell
+            number or None) and "code"; "files": {name: text}, for its folder; time limits "seconds" for a cell
             and "total"; "memory": in GB beyond what the set-up takes.
         mode: "bwrap", "docker" or "trust".
         environment: the HAZELNUT_* variables of the notebook; the folders that they name can be read.

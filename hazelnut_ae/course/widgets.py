@@ -79,7 +79,7 @@ class Canvas(anywidget.AnyWidget):
 
 
 def draw_a_defect(model, nuts, tau=0.2, caption=""):
-    """Returns a nut to draw on (notebook 6), beside its reconstruction; the drawing is the mask.
+    """Returns a nut to draw on (notebook 6) and its reconstruction; the drawing is the mask.
 
     Args:
         model: the Autoencoder.
@@ -246,7 +246,7 @@ def outcomes(marked, truth):
         ax.set(xticks=[], yticks=[])
         ax.set_title(name, fontsize=9)
     for (row, column), answer in np.ndenumerate(marked):
-        if answer or truth[row, column]:  # colours of Figure 2; the letters say which error it is
+        if answer or truth[row, column]:  # colours of Figure 2
             colour = diagrams.RIGHT if answer == truth[row, column] else diagrams.WRONG
             word = "FN" if not answer else "TP" if truth[row, column] else "FP"
             axes[2].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour))

@@ -87,12 +87,12 @@ def refuse_other_run(folder, old, new):
 
 
 def open_folder(folder, config, resume):
-    """Returns the config of the run in a folder, None if it holds none. Raises DataError if it cannot be resumed."""
+    """Returns the config of the run in a folder, None if there is none. Raises DataError if it cannot be resumed."""
     if not os.path.exists(folder / "config.json"):
         return None
     old = read_json(folder / "config.json", "remove the folder, or choose another --run folder.")
     if not resume:
-        raise DataError(f"{folder} already holds a run; add --resume to go on with it, or choose another --run folder.")
+        raise DataError(f"{folder} already holds a run; add --resume to continue it, or choose another --run folder.")
     refuse_other_run(folder, old, config)
     return old
 
@@ -120,7 +120,7 @@ def write_csv(path, header, rows):
 def write_weights(folder, state):
     """Writes model.safetensors atomically: the state of a detector, {name: tensor}."""
     with atomic_path(folder / "model.safetensors") as temporary:
-        # contiguous in the usual order: channels_last is for speed only
+        # in the usual memory layout; channels_last is only for speed
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, temporary)
 
 

@@ -78,7 +78,7 @@ def read_json(path, remedy):
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         if not isinstance(content, dict):
-            raise ValueError("it holds no settings")
+            raise ValueError("it is not a JSON object")
         return content
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read ({error}); {remedy}") from error
