@@ -1,4 +1,4 @@
-"""Train six short runs that differ in their augmented copies alone, and measure each (notebook 3)."""
+"""Train six short runs that differ only in their augmented copies, and measure each (notebook 3)."""
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ TURNED = ("rotation", "flip")
 
 
 class BlackCorners(OnlineAugmentation):
-    """Online augmentation, rotated as torchvision does by default: what comes in at the corners is black."""
+    """Online augmentation, rotated as torchvision does by default: the corners become black."""
 
     def batch(self, indices, step):
         """Returns new images, uint8 [len(indices), 3, H, W]; the same seed and step give the same ones."""

@@ -1,4 +1,4 @@
-"""How long all metrics of a test set take, against scikit-learn's curves and a loop over regions in the same run."""
+"""Compare the time of all metrics of a test set with that of scikit-learn and a loop over regions."""
 
 import time
 
@@ -9,7 +9,7 @@ from hazelnut_ae import curves, metrics
 
 
 def example(images=110, seed=0):
-    """Maps and masks of the size of MVTec AD's hazelnut test set: 110, of which 70 defective; made up."""
+    """Random maps and masks with the size of MVTec AD's hazelnut test set: 110, of which 70 are defective."""
     rng = np.random.default_rng(seed)
     maps = rng.gamma(1.5, 0.03, (images, 256, 256)).astype(np.float32)
     masks = np.zeros(maps.shape, bool)
@@ -29,7 +29,7 @@ def ours(maps, masks):
 
 
 def reference(maps, masks, thresholds=50):
-    """The same by scikit-learn, and PRO by the usual loop over regions at a few thresholds."""
+    """The same metrics by scikit-learn, and PRO by the usual loop over regions at a few thresholds."""
     from sklearn import metrics as sk
 
     scores, truth = maps.ravel(), masks.ravel()
@@ -50,7 +50,7 @@ def reference(maps, masks, thresholds=50):
 
 
 def pro_by_regions(maps, masks, taus, limit=curves.PRO_LIMIT):
-    """PRO as its definition reads: at each falling τ, each region's overlap and the false-positive rate."""
+    """PRO by its definition: for decreasing τ, the overlap of each region and the false-positive rate."""
     regions = []
     for one, mask in zip(maps, masks, strict=True):
         labels, count = ndimage.label(mask, np.ones((3, 3)))

@@ -1,4 +1,4 @@
-"""What several studies share: options, loading, and timing things in turn."""
+"""Shared by several studies: options, loading and timing."""
 
 import statistics
 import time
@@ -51,7 +51,7 @@ def alternate(functions, seconds, turns=9):
 
     Args:
         functions: {name: function without arguments}; each is called once before the clock starts.
-        seconds: stops after about so much time, but not before the first turn.
+        seconds: stops after about this time, but not before the first turn.
         turns: the most turns.
 
     Returns:

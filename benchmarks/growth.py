@@ -33,7 +33,7 @@ def growth(counts=COUNTS, predicted=20):
 
 
 class Nuts:
-    """`count` good images, uint8 [3, 256, 256], each made when it is asked for, as a large set is read from disk."""
+    """`count` good images, uint8 [3, 256, 256], each created on access, like a large set on disk."""
 
     def __init__(self, count):
         self.count = count

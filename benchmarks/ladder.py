@@ -1,6 +1,6 @@
 """Measure each rung of notebook 10 on one set of images, beside the rung before it.
 
-With --left-out: what the U-Net finds of a kind of defect that it never saw painted.
+With --left-out: what the U-Net finds of a kind of defect that was missing in its training.
 """
 
 import functools

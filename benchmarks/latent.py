@@ -16,7 +16,7 @@ LATENT_SIZES = (16, 64, 100, 500, 2000)
 
 def add_options(command):
     add_data(command)
-    command.add_argument("--runs", default="runs/latent", help="folder of the runs; an interrupted study goes on there")
+    command.add_argument("--runs", default="runs/latent", help="folder of the runs; resumes an interrupted study")
     command.add_argument("--sizes", type=numbers, default=LATENT_SIZES, help="default: 16,64,100,500,2000")
     command.add_argument("--epochs", type=int, default=30, help="of each run (default: 30)")
 
@@ -30,7 +30,7 @@ def latent_sizes(data, folder, sizes=LATENT_SIZES, epochs=30, seed=0):
 
     Args:
         data: a Dataset with test images.
-        folder: takes the runs, one folder each; a run that is there already is resumed.
+        folder: for the runs, one subfolder each; existing runs are resumed.
         sizes: the latent sizes.
         epochs: of each run.
         seed: of each run.

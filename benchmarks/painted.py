@@ -21,7 +21,7 @@ def run(options):
 
 
 def find_nut(image):
-    """Returns where the nut is, bool [H, W]: the convex hull of what is redder or brighter than the dark cloth."""
+    """Returns the mask of the nut, bool [H, W]: the convex hull of pixels redder or brighter than the dark cloth."""
     image = image.astype(np.float32)
     found = (image[..., 0] - image[..., 2] > 12) | (image.max(-1) > 75)
     found = ndimage.binary_opening(ndimage.binary_closing(found, iterations=3), iterations=2)

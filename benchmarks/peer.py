@@ -27,7 +27,7 @@ def run(options):
 
 
 class Layers(nn.Module):
-    """Some stages of a network under names, as anomalib's model asks for them."""
+    """Some stages of a network by name, as anomalib's model needs them."""
 
     def __init__(self, network, stages):
         super().__init__()

@@ -47,7 +47,7 @@ def run(options):
 
 
 def time_to_quality(data, names=tuple(RECIPES), seeds=(0, 1, 2), looks=6, augment=None):
-    """Trains each recipe once per seed on the processor and measures it several times on the way.
+    """Trains each recipe once per seed on the processor and measures it several times during the training.
 
     Args:
         data: a Dataset with test images.

@@ -71,7 +71,7 @@ def variants(data, folder, names=None, seed=0, setting="quick"):
 
     Args:
         data: a Dataset with test images.
-        folder: keeps the maps; a second call computes only what is missing.
+        folder: stores the maps; a second call computes only what is missing.
         names: some of `VARIANTS`; all by default.
         seed: of each fit.
         setting: "tiny", "quick" or "paper".

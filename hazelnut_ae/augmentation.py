@@ -1,6 +1,6 @@
 """Augmentation (notebook 3): each photograph becomes five training images, by rotation, both flips and noise.
 
-391 × 5 = 1955 images, "approximately 2000". Smaller sets take more copies.
+391 × 5 = 1955 images, "approximately 2000". Smaller sets use more copies.
 """
 
 import math
@@ -14,8 +14,8 @@ from tqdm import tqdm
 AUGMENTATIONS = ("rotation", "flip", "noise")  # the article's
 ALL_AUGMENTATIONS = (*AUGMENTATIONS, "shift")
 AUGMENTATION_PRESETS = {"turn": ("rotation", "flip", "shift"), "upright": ("shift",), "none": ()}
-SHIFT = 0.04  # the farthest shift, as a share of the side; Bergmann et al. (2019) do not print theirs
-NOISE_STD = 0.02  # of the grey range [0, 1]; the article does not print its own
+SHIFT = 0.04  # the largest shift, as a share of the side; Bergmann et al. (2019) do not state theirs
+NOISE_STD = 0.02  # of the grey range [0, 1]; the article does not state its own
 MEMORY_BUDGET = 1_000_000_000  # bytes; a larger set of copies is not stored
 
 
@@ -49,7 +49,7 @@ def _shift_randomly(image, generator):
     return shift(image, *torch.randint(-farthest, farthest + 1, (2,), generator=generator).tolist())
 
 
-OPERATIONS = (  # in this order: the augmentation that it belongs to, the function
+OPERATIONS = (  # (augmentation, function), applied in this order
     ("rotation", lambda image, generator: rotate(image, float(torch.rand((), generator=generator)) * 360)),
     ("flip", lambda image, _: image.flip(-1)),
     ("flip", lambda image, _: image.flip(-2)),
@@ -59,9 +59,9 @@ OPERATIONS = (  # in this order: the augmentation that it belongs to, the functi
 
 
 def augment(image, copy, seed, augmentations=AUGMENTATIONS):
-    """Makes augmented copy number `copy` of an image uint8 [3, H, W]; the same (copy, seed) gives the same bytes.
+    """Returns augmented copy number `copy` of an image uint8 [3, H, W]; the same (copy, seed) gives the same bytes.
 
-    Copy 0 is the image itself, copy 1 is rotated, 2 and 3 are flipped, 4 is noisy. From 5 on, a copy combines all
+    Copy 0 is the image itself, 1 is rotated, 2 and 3 are flipped, 4 is noisy. Copies from 5 on combine all
     augmentations, each flip with probability 1/2.
     """
     if copy == 0:
@@ -78,10 +78,9 @@ def augment(image, copy, seed, augmentations=AUGMENTATIONS):
 
 
 def augment_batch(images, augmentations, generator):
-    """Changes every image of a batch by its own random amount, in one resampling; keeps shape and dtype.
+    """Augments each image of a batch randomly, with one resampling; keeps shape and dtype.
 
-    A rotation is by any angle, a flip happens with probability 1/2, a shift is at most 4 % of the side. Edges and
-    corners are filled with the reflection of the image.
+    Rotations by any angle, flips with probability 1/2, shifts of at most 4 % of the side; reflection fills the edges.
 
     images: uint8, or float32 in [0, 1], [N, C, H, W]; augmentations: some of `ALL_AUGMENTATIONS`.
     """
@@ -109,8 +108,7 @@ def augment_batch(images, augmentations, generator):
 def random_batch(images, batch_size, augmentations, seed, step):
     """Draws one batch of random images, augmented with `augment_batch`: float32 [batch_size, C, H, W] in [0, 1].
 
-    images: a tensor [M, C, H, W] as for `augment_batch`. The seed and the step alone decide what is drawn, so that a
-    training that resumes at a step sees the same batch.
+    images: a tensor [M, C, H, W] as for `augment_batch`. Only seed and step decide the batch, also in a resumed run.
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
     batch = images[torch.randint(0, len(images), (batch_size,), generator=generator)]
@@ -120,7 +118,7 @@ def random_batch(images, batch_size, augmentations, seed, step):
 class AugmentedImages:
     """A training set with `copies` of every image.
 
-    images: uint8 [M, 3, H, W], may be a memory map; rows: numbers of those to use, None for all.
+    images: uint8 [M, 3, H, W], may be a memory map; rows: the rows to use, None for all.
     """
 
     def __init__(self, images, copies, seed=0, augmentations=AUGMENTATIONS, rows=None):
@@ -136,10 +134,7 @@ class AugmentedImages:
 
 
 class AugmentedCopies(AugmentedImages):
-    """A fixed training set, made once and stored in memory.
-
-    A set larger than `MEMORY_BUDGET` is not stored; its images are made each time they are needed.
-    """
+    """A fixed training set. It is stored in memory unless it is larger than `MEMORY_BUDGET`."""
 
     def __init__(self, images, copies, seed=0, augmentations=AUGMENTATIONS, rows=None):
         super().__init__(images, copies, seed, augmentations, rows)
@@ -168,7 +163,7 @@ class AugmentedCopies(AugmentedImages):
 
 
 class OnlineAugmentation(AugmentedImages):
-    """A training set in which no image comes twice: `augment_batch` makes each batch when it is needed."""
+    """A training set in which no image repeats: `augment_batch` makes each batch when it is needed."""
 
     def batch(self, indices, step):
         """Makes new images from those numbers, uint8 [len(indices), 3, H, W]; (seed, step) decides their bytes."""

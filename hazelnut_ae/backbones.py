@@ -68,7 +68,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def read_weights(path, remedy):
-    """Reads a state dict from a file (Path) named after its SHA-256. Raises DataError if its content is another."""
+    """Reads a state dict from a file (Path) named after its SHA-256. Raises DataError if the hash is wrong."""
     try:
         if not hashlib.sha256(path.read_bytes()).hexdigest().startswith(path.stem.rsplit("-", 1)[-1]):
             raise ValueError("its checksum is wrong")
@@ -91,7 +91,7 @@ def resnet18_weights():
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        quiet = io.StringIO()  # the download prints the user's folders
+        quiet = io.StringIO()  # hides the download's output, which contains user folders
         with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
             torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[-1], progress=False)
     return read_weights(path, "remove it, so that it is downloaded again")
@@ -137,7 +137,7 @@ ARCHITECTURES = {
 
 
 class Stages(nn.Module):
-    """Successive stages of an ImageNet network. Its state dict is all that the same features need elsewhere."""
+    """Successive stages of an ImageNet network. Its state dict is enough to compute the same features elsewhere."""
 
     def __init__(self, name, stages):
         super().__init__()

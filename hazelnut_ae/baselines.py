@@ -1,7 +1,7 @@
 """Simple detectors between the article and a memory bank (notebook 10): what each step changes, in a few lines.
 
-The mean image and PCA learn next to nothing. `gaussian_smooth` and `shift_tolerant` read the article's reconstructions
-more tolerantly. `combine_maps` joins two maps. A U-Net learns from labelled defects.
+The mean image and PCA learn little. `gaussian_smooth` and `shift_tolerant` tolerate small reconstruction errors.
+`combine_maps` combines two maps. A U-Net learns from labelled defects.
 """
 
 from itertools import pairwise
@@ -21,7 +21,7 @@ REDUCED = 64  # pixels: PCA sees images averaged down to this side
 
 
 class MeanImageDetector(Detector):
-    """The difference from the mean of the good images. A detector that is no better has learned nothing."""
+    """The difference from the mean of the good images: the baseline for all other detectors."""
 
     name = "mean image"
 
@@ -86,8 +86,8 @@ def gaussian_smooth(maps, sigma=1.0):
 def shift_tolerant(images, reconstructions, reach=1):
     """Computes the residual of Figure 8, but allows each pixel to be shifted in the reconstruction.
 
-    An edge that is reconstructed one pixel too far to the left is no defect. Of the (2·reach + 1)² residuals of a pixel
-    the smallest counts. images and reconstructions as for `detection.residual`.
+    An edge reconstructed one pixel too far to the left is not a defect. Of the (2·reach + 1)² residuals of a pixel, the
+    smallest counts. images, reconstructions: as for `detection.residual`.
     """
     maps = []
     for image, reconstruction in zip(images, reconstructions, strict=True):
@@ -100,7 +100,7 @@ def shift_tolerant(images, reconstructions, reach=1):
 def combine_maps(distances, residuals, good_distances, good_residuals):
     """Combines a memory bank's maps [N, H, W] with the article's: d² · √(r + ½).
 
-    d and r are relative to their means in held-out good images. The ½ keeps what only the features see.
+    d and r are relative to their means in held-out good images. The ½ preserves anomalies that only the bank finds.
     """
     d, r = distances / good_distances.mean(), residuals / good_residuals.mean()
     return (d**2 * np.sqrt(r + 0.5)).astype(np.float32)

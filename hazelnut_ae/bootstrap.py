@@ -32,8 +32,7 @@ def interval(values):
 class CoarseHistograms:
     """N ImageHistogram objects in 500 coarse bins, few enough to add them up a thousand times.
 
-    Each bin holds about the same share of all good and defective pixels (`pooled`, a PixelMetrics), so that no part of
-    a curve is coarse.
+    Each bin has about the same share of all good and defective pixels (`pooled`, a PixelMetrics).
     """
 
     def __init__(self, images, pooled):

@@ -40,7 +40,7 @@ def main(arguments=None):
     arguments = parser().parse_args(arguments)
     try:
         status = arguments.run_command(arguments) or 0
-        sys.stdout.flush()  # here, so that a closed pipe is noticed below
+        sys.stdout.flush()  # so that a closed pipe raises an error here
         return status
     except (DataError, Interrupted) as message:
         print(f"hazelnut-ae: {message}", file=sys.stderr)
@@ -48,10 +48,10 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("hazelnut-ae: stopped.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of a pipe, such as head, has ended
+    except BrokenPipeError:  # the program that reads our output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # a disk that went away, a folder that was closed in the meantime
+    except OSError as error:  # for example a removed disk
         if error.errno == errno.EINVAL and not error.filename:  # a closed pipe on Windows
             return 0
         print(f"hazelnut-ae: {error.filename or 'a file'} cannot be used ({error.strerror or error}).", file=sys.stderr)
@@ -72,7 +72,7 @@ def parser():
 
 
 @command(
-    "paint, train, measure and draw; whatever is there already stays",
+    "paint, train, measure and draw; keeps what already exists",
     option("--data", type=Path, metavar="DIR", help="your own images (default: HAZELNUT_DATA, or painted hazelnuts)"),
     PRESET,
 )
@@ -91,13 +91,13 @@ def synthesize(arguments):
 
 
 @command(
-    "fetch a real data set, or take its archive from a file, verify and unpack it",
+    "download a real data set (or use a local archive), verify and unpack it",
     option("folder", metavar="DIR", type=Path, help="the folder to create"),
     option("--category", default="hazelnut", help="of MVTec AD, or hazelnut_toy (default: hazelnut)"),
-    option("--url", help="instead of the known addresses"),
-    option("--sha256", help="of the archive, instead of the known one"),
+    option("--url", help="replaces the known addresses"),
+    option("--sha256", help="hash of the archive; replaces the known one"),
     option("--archive", type=Path, metavar="FILE", help="an archive you already have"),
-    option("--accept-license", action="store_true", help="accept the data's licence without being asked"),
+    option("--accept-license", action="store_true", help="accept the licence of the data without a question"),
 )
 def download(arguments):
     from hazelnut_ae.download.download import download as fetch
@@ -119,7 +119,7 @@ def check(arguments):
     return 1 if problems else advise(arguments)
 
 
-@command("say what to choose for the images of a data folder, and why (the closing part of check)", FOLDER)
+@command("recommend settings for a data folder, with reasons (the last part of check)", FOLDER)
 def advise(arguments):
     from hazelnut_ae import dataset
     from hazelnut_ae.inference.advice import advice
@@ -138,12 +138,12 @@ def advise(arguments):
         help="article: its autoencoder (default); features: a memory bank of pretrained features",
     ),
     PRESET,
-    option("--epochs", type=positive, help="instead of the preset's"),
+    option("--epochs", type=positive, help="replaces the preset's"),
     option("--latent", type=positive, help="size of the latent vector (default: 500)"),
     option("--augment", type=augmentations, help=f"{AUGMENT} (default: rotation,flip,noise)"),
     SEED,
-    option("--device", help="cpu, cuda, cuda:1, mps (default: the best there is)"),
-    option("--resume", action="store_true", help="go on where the run in the folder stopped"),
+    option("--device", help="cpu, cuda, cuda:1, mps (default: the best available)"),
+    option("--resume", action="store_true", help="continue the run in the folder where it stopped"),
 )
 def train(arguments):
     from hazelnut_ae import dataset
@@ -211,10 +211,10 @@ def figures(arguments):
     "find defects in new images, without masks: scores, heat maps, tables and a report",
     option("inputs", metavar="INPUT", nargs="+", help="image files, folders of them, or patterns"),
     RUN,
-    option("--out", required=True, type=Path, metavar="DIR", help="a new folder, or one to go on with"),
+    option("--out", required=True, type=Path, metavar="DIR", help="a new folder, or that of an interrupted call"),
     TAU,
     IMAGE_TAU,
-    option("--no-pictures", action="store_true", help="only the tables and the report"),
+    option("--no-pictures", action="store_true", help="write only the tables and the report"),
 )
 def predict(arguments):
     from hazelnut_ae.inference.predict import predict as predict_all
@@ -243,10 +243,10 @@ def export(arguments):
 
 
 @command(
-    "fit the article's comparison systems and measure them beside a run",
+    "fit the article's comparison systems and compare them with a run",
     FOLDER,
     RUN,
-    option("--systems", type=words, help="such as article,ae-l2; a wrong name lists them (default: all)"),
+    option("--systems", type=words, help="such as article,ae-l2; an unknown name lists all (default: all)"),
     option("--setting", default="quick", choices=["tiny", "quick", "paper"], help="default: quick"),
     option("--augment", type=augmentations, help=f"{AUGMENT} (default: as the run was trained)"),
     JSON,
@@ -267,14 +267,14 @@ def compare(arguments):
 
 
 @command(
-    "execute every notebook and keep the executed copies and the figures",
+    "execute all notebooks; write the executed copies and the figures",
     PRESET,
     option("--data", type=Path, metavar="DIR", help="your own images (default: synthetic hazelnuts)"),
     option("--run", type=Path, metavar="RUN", help="the run that the notebooks share (default: one in the cache)"),
     option("--out", type=Path, metavar="DIR", default=Path("tutorial"), help="default: tutorial"),
     option("--figures", type=Path, metavar="DIR", help="folder for the figures (default: figures in --out)"),
-    option("--solutions", action="store_true", help="execute the solutions, too"),
-    option("--only", type=words, help="the numbers of those to execute, such as 01,06 (default: all)"),
+    option("--solutions", action="store_true", help="also execute the solutions"),
+    option("--only", type=words, help="numbers of notebooks, such as 01,06 (default: all)"),
 )
 def tutorial(arguments):
     from hazelnut_ae.course.execute import execute
@@ -285,16 +285,16 @@ def tutorial(arguments):
 
 
 @command(
-    "run the checks of the course over notebooks that students handed in",
+    "check the exercises in notebooks that students handed in",
     option("places", metavar="NOTEBOOK", nargs="+", type=Path, help="notebooks, or folders of notebooks"),
-    option("--csv", type=Path, metavar="FILE", help="write the table to this file, too, for a spreadsheet"),
+    option("--csv", type=Path, metavar="FILE", help="also write the table to this file, for a spreadsheet"),
     option("--preset", default="tiny", choices=list(PRESETS), help="of the images (default: tiny)"),
     option("--seconds", type=above_zero, default=60, help="time limit for one cell (default: 60)"),
     option("--total", type=above_zero, default=300, help="time limit for one notebook, in seconds (default: 300)"),
-    option("--memory", type=above_zero, default=2, help="limit in GB, beyond what the set-up takes (default: 2)"),
+    option("--memory", type=above_zero, default=2, help="memory limit in GB, in addition to the set-up (default: 2)"),
     option("--lessons", type=Path, metavar="DIR", help="the project's own notebooks (default: found)"),
     option("--docker", metavar="IMAGE", help="isolate in containers of this image instead of bubblewrap"),
-    option("--trust", action="store_true", help="do not isolate: the notebooks may do whatever you may"),
+    option("--trust", action="store_true", help="do not isolate: the notebooks can do everything that you can do"),
 )
 def grade(arguments):
     from hazelnut_ae.course import grade as grading
@@ -309,7 +309,7 @@ def grade(arguments):
 
 
 @command(
-    "list what the cache keeps, or clear it",
+    "list the cache, or clear it",
     option("--clear", nargs="*", metavar="CATEGORY", help="remove the entries of these categories (default: of all)"),
 )
 def cache(arguments):

@@ -1,7 +1,7 @@
 """Curves over all thresholds τ (notebook 7): ROC, precision–recall, F1 and PRO, and the numbers that they give.
 
-First the curves as they are defined, on sorted scores; read these. Then the same numbers from histograms, for whole
-test sets and for the bootstrap: they need neither sorting nor all pixels in memory. A larger score is more anomalous.
+First the curves as defined, on sorted scores: read these. Then the same numbers from histograms, for whole test sets
+and the bootstrap, without sorting and with little memory. A larger score is more anomalous.
 """
 
 from typing import NamedTuple
@@ -15,9 +15,9 @@ PRO_LIMIT = 0.3  # false-positive rate; Bergmann et al., Uninformed Students, CV
 
 
 def counts_above(scores, truth, weights=None):
-    """Counts what scores at least τ: (thresholds, true_positives, false_positives), from the largest τ down.
+    """Counts pixels with a score of at least τ: (thresholds, true_positives, false_positives), from the largest τ down.
 
-    scores: float [n]; truth: bool [n], True for defective; weights: what a defective one counts, [n], or None for 1.
+    scores: float [n]; truth: bool [n], True for defective; weights: of defective pixels, [n], or None for 1.
     """
     order = np.argsort(scores)[::-1]  # largest score first
     scores, truth = np.asarray(scores)[order], np.asarray(truth, bool)[order]
@@ -70,7 +70,7 @@ def sorted_pro(maps, masks, limit=PRO_LIMIT):
     return integrate.trapezoid(np.append(overlap[inside], end), np.append(rate[inside], limit)) / limit
 
 
-# The same from histograms. A bin holds the float32 scores that agree in their first 19 bits: sign, exponent and 10 bits
+# The same from histograms. A bin contains the float32 scores with the same first 19 bits: sign, exponent and 10 bits
 # of mantissa. So maps of any range fit, and a threshold is right to 0.1 %.
 DROPPED_BITS = 13
 BINS = 2 ** (32 - DROPPED_BITS)
@@ -129,10 +129,9 @@ def region_weights(masks):
 
 
 # `negatives`, `positives` and `regions` are histograms [..., K] over bins of ascending score: good pixels, defective
-# pixels, and defective pixels that each count 1 / size of their region. Leading axes are independent data sets (the
-# bootstrap has 1000 of them). What is undefined is nan.
+# pixels, and defective pixels weighted by 1 / size of their region. Leading axes are data sets. Undefined is nan.
 def above(histogram):
-    """Returns how much scores at or above each bin: the cumulative sum from the right."""
+    """Returns the cumulative sum from the right: the pixels at or above each bin."""
     return np.cumsum(histogram[..., ::-1], axis=-1)[..., ::-1]
 
 
@@ -241,7 +240,7 @@ class PixelMetrics:
     def compute(self):
         """Returns {"auroc", "average_precision", "f1_max", "tau" (of F1-max, for `score > tau`), "pro"}.
 
-        nan for what the data cannot give: everything without a defective pixel; auroc and pro without a good one.
+        Undefined values are nan: everything without a defective pixel; auroc and pro without a good one.
         """
         used = np.flatnonzero(self.negatives + self.positives)  # the bins that hold a pixel
         negatives, positives, regions = self.negatives[used], self.positives[used], self.regions[used]

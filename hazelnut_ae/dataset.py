@@ -1,6 +1,6 @@
 """The dataset (notebook 2): a folder in MVTec layout, train/good, test/<defect or good>, ground_truth/<defect>.
 
-Any category, any defect names, PNG, JPEG, BMP or TIFF of any size. Images become 256×256 by area averaging. One that is
+Any category and defect names; PNG, JPEG, BMP or TIFF of any size. Area averaging resizes images to 256×256. One that is
 not square is squeezed, not cropped, so that no defect at its edge is lost.
 """
 
@@ -51,12 +51,12 @@ class ImageSet:
 
 @dataclass
 class Dataset:
-    """What a data folder holds."""
+    """The content of a data folder."""
 
     train: ImageSet
     test: ImageSet
     name: str  # of the folder
-    fingerprint: str  # SHA-256 of all images and masks, by which a run knows its data in any folder
+    fingerprint: str  # SHA-256 of all images and masks; a run recognizes its data by it
     license: str  # one line; "" if the folder does not say
 
 
@@ -149,7 +149,7 @@ def read_mask(path, image_size, size=SIZE):
 
 
 def read_entry(entry, size=SIZE):
-    """Reads the image uint8 [3, size, size] and the mask bool [size, size] (all False for good images) of an entry."""
+    """Reads the image uint8 [3, size, size] and the mask bool [size, size] (False everywhere for good images)."""
     image = read_image(entry.path, size)
     if entry.mask is None:
         return image, np.zeros((size, size), dtype=bool)
@@ -175,9 +175,9 @@ def load(folder: str | Path, size: int = SIZE) -> Dataset:
 
     def image_set(split):
         rows = [i for i, entry in enumerate(entries) if entry.split == split]
-        of = slice(rows[0], rows[-1] + 1) if rows else slice(0, 0)  # neighbouring rows; a memory map stays one
+        of = slice(rows[0], rows[-1] + 1) if rows else slice(0, 0)  # a slice, so that a memory map is not copied
         names = [entry.path.relative_to(folder).as_posix() for entry in entries[of]]
-        if split == "train":  # one empty mask, shown for every image
+        if split == "train":  # one empty mask for all images
             masks = np.broadcast_to(np.zeros((size, size), dtype=bool), (len(rows), size, size))
         else:
             masks = cache.unpack(bits[of], size)
@@ -187,7 +187,7 @@ def load(folder: str | Path, size: int = SIZE) -> Dataset:
 
 
 def source_signature(folder, entries, size):
-    """Returns a hash of the names, sizes and times of all files, without reading them: a change makes another one."""
+    """Returns a hash of the names, sizes and times of all files, without reading them; it changes when a file does."""
     digest = hashlib.sha256(f"version 1, {size} pixels\n".encode())
     for entry in entries:
         for path in filter(None, (entry.path, entry.mask)):
@@ -208,7 +208,7 @@ def read_license(folder):
 
 
 def check(folder, size=SIZE):
-    """Reads every file of a data folder: (counts {"train/good": n, …}, all problems, files that are ignored)."""
+    """Reads all files of a data folder; returns (counts {"train/good": n, …}, problems, ignored files)."""
     entries, problems, skipped = scan(folder)
     counts = {}
     for entry in tqdm(entries, desc="checking", unit="image", disable=None, leave=False):

@@ -1,6 +1,6 @@
 """Figure 8 of the article: reconstruct, subtract, take the largest colour difference, compare with τ (notebook 6).
 
-Everything that finds anomalies here is a `Detector`. So one code measures the article's autoencoder and all others.
+All systems here are a `Detector`, so the same code measures the article's autoencoder and the others.
 """
 
 from abc import ABC, abstractmethod
@@ -28,7 +28,7 @@ class Prediction:
 
 
 class Detector(ABC):
-    """Learns from good images, then scores every pixel of other images. What is not abstract has a default."""
+    """Learns from good images, then scores each pixel of other images. Methods that are not abstract have a default."""
 
     name: str
     score_description: str = "the mean of the 100 largest values of its anomaly map"
@@ -122,7 +122,7 @@ class AutoencoderDetector(Detector):
         self.model = model or Autoencoder()
 
     def fit(self, good: np.ndarray, steps: int = 500, seed: int = 0) -> None:
-        """Trains on good images uint8 [N, 3, 256, 256] in the plainest way: L2, Adam, batches of 32, not augmented."""
+        """Trains on good images uint8 [N, 3, 256, 256] simply: L2, Adam, batches of 32, no augmentation."""
         generator = torch.Generator().manual_seed(seed)
         rows = (torch.randint(len(good), (BATCH,), generator=generator).numpy() for _ in range(steps))
         optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)

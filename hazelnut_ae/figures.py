@@ -21,7 +21,7 @@ DPI = 100
 PANEL = 256
 MARGIN = 10
 
-# Okabe and Ito's palette keeps its colours apart for colour-blind eyes; line style and marker do so in grey print.
+# Okabe and Ito's palette suits colour-blind readers; line styles and markers suit grey print.
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
 DEFECTIVE = VERMILION  # defective pixels, whatever the defect
@@ -97,7 +97,7 @@ def draw(ax, picture, values=None):
 
 
 def blank(width, height, caption="", below=0):
-    """Returns (an empty figure of width×height pixels plus room for the caption, that room in pixels)."""
+    """Returns (empty figure of width×height pixels plus space for the caption, height of that space in pixels)."""
     lines = textwrap.wrap(caption, max(20, int((width - 2 * MARGIN) / 5.7)))
     room = below + (len(lines) * 14 + 8 if lines else 4)
     figure = Figure(figsize=(width / DPI, (height + room) / DPI), dpi=DPI, facecolor="white")

@@ -1,7 +1,7 @@
 """The metrics at one threshold (notebooks 1 and 8), as defined in sections 1.3 and 4.1 of the article.
 
 `Confusion` counts the pixels (or images) in the four cells of Figure 2; precision, recall, accuracy and F1 follow from
-it. What the data cannot give is nan, never 0. The metrics over all thresholds are in `curves`.
+it. Undefined values are nan, never 0. The metrics over all thresholds are in `curves`.
 """
 
 import math
@@ -94,7 +94,7 @@ def image_scores(maps: np.ndarray, pixels: int = IMAGE_SCORE_PIXELS) -> np.ndarr
 
 
 def image_auroc(scores: np.ndarray, is_defective: np.ndarray) -> float:
-    """Returns the probability that a defective image scores above a good one; nan if there are none of one sort."""
+    """Returns the probability that a defective image scores above a good one; nan without good or defective ones."""
     is_defective = np.asarray(is_defective, bool)
     values, bins = np.unique(curves.finite(np.asarray(scores, float)), return_inverse=True)
     negatives, positives = (np.bincount(bins[of], minlength=len(values)) for of in (~is_defective, is_defective))

@@ -1,4 +1,4 @@
-"""How a command of the command line is declared: its help text, its options, and what their texts may say."""
+"""Declares the commands of the command line: help texts, options and the types of their values."""
 
 import argparse
 import math
@@ -10,7 +10,7 @@ COMMANDS = {}  # name: (function, help text, options)
 
 
 def command(text, *options):
-    """Makes a command of the function below it, under the function's name."""
+    """Registers the decorated function as a command of the same name."""
 
     def register(function):
         COMMANDS[function.__name__] = (function, text, options)
@@ -20,15 +20,12 @@ def command(text, *options):
 
 
 def option(*flags, **settings):
-    """One option or argument, in the words of argparse's `add_argument`."""
+    """Returns one option; the arguments are those of argparse's `add_argument`."""
     return flags, settings
 
 
-# What the text of an option may say
-
-
 def natural(text):
-    """Returns a whole number from 0 on."""
+    """Converts text to an integer ≥ 0."""
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is below 0")
@@ -36,7 +33,7 @@ def natural(text):
 
 
 def positive(text):
-    """Returns a whole number from 1 on."""
+    """Converts text to an integer ≥ 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is below 1")
@@ -44,7 +41,7 @@ def positive(text):
 
 
 def finite(text):
-    """Returns a finite number, such as a threshold."""
+    """Converts text to a finite number."""
     value = float(text)
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{text} is not a finite number")
@@ -52,7 +49,7 @@ def finite(text):
 
 
 def above_zero(text):
-    """Returns a finite number above 0."""
+    """Converts text to a finite number above 0."""
     value = finite(text)
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
@@ -60,12 +57,12 @@ def above_zero(text):
 
 
 def words(text):
-    """Returns the words of a list such as a,b."""
+    """Converts "a,b" to ["a", "b"]."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def augmentations(text):
-    """Returns the augmentations of a list such as rotation,noise, or of a name for a choice such as upright."""
+    """Converts a list such as rotation,noise, or a preset such as upright, to names of augmentations."""
     from hazelnut_ae.augmentation import ALL_AUGMENTATIONS, AUGMENTATION_PRESETS
 
     names = AUGMENTATION_PRESETS.get(text, tuple(words(text)))
@@ -74,14 +71,13 @@ def augmentations(text):
     return names
 
 
-# Options that several commands share
-
+# Options of several commands
 FOLDER = option("folder", metavar="DIR", type=Path, help="a data folder in MVTec layout")
 RUN = option("--run", required=True, type=Path, metavar="RUN", help="the folder of the run")
 RUN_OR_SHIPPED = option("--run", type=Path, metavar="RUN", help="its folder (default: the run in the package)")
 PRESET = option("--preset", default="quick", choices=list(PRESETS), help="default: quick")
 SEED = option("--seed", type=natural, default=0, help="default: 0")
-JSON = option("--json", type=Path, metavar="FILE", help="write the numbers to this file, too")
+JSON = option("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
 TAU = option("--tau", type=finite, help="threshold of pixels (default: the run's own)")
 IMAGE_TAU = option("--image-tau", type=finite, help="threshold of image scores (default: the run's own)")
-AUGMENT = "of rotation,flip,noise,shift, those that suit the images; upright keeps an orientation that all images share"
+AUGMENT = "some of rotation,flip,noise,shift; use upright if all images have the same orientation"

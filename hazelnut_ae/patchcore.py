@@ -1,8 +1,8 @@
-"""A memory bank of pretrained features: does this patch look like any patch of the good images? (notebook 10)
+"""A memory bank of pretrained features: is this patch similar to a patch of the good images? (notebook 10)
 
 PatchCore (Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022) trains nothing. A network that
-was trained on ImageNet turns each patch of an image into a feature vector. The memory bank holds those of good images,
-reduced to a coreset. The anomaly score of a new patch is its distance to the nearest vector in the bank.
+was trained on ImageNet turns each patch into a feature vector. The memory bank stores those of good images, reduced to
+a coreset. The anomaly score of a new patch is its distance to the nearest vector in the bank.
 
 From the paper: features of intermediate stages, averaged over their neighbourhood; the greedy coreset, chosen in a
 random projection; the nearest-neighbour distance; bilinear enlargement and Gaussian smoothing of the map.
@@ -26,13 +26,13 @@ from hazelnut_ae.detection import Detector, Prediction
 from hazelnut_ae.synthetic_anomalies import paste_defects, tau_median
 from hazelnut_ae.training import to_float
 
-IMAGES = 400  # the most good images that `fit` uses: more make the bank neither larger nor slower
-CALIBRATION_EVERY = 10  # every tenth of them is in no bank: it calibrates the scales
+IMAGES = 400  # the most good images that `fit` uses
+CALIBRATION_EVERY = 10  # every tenth of them calibrates the scales and is in no bank
 PROJECTED = 32  # dimensions of the random projection in which the coreset is chosen
 GRID = 2  # the stage whose grid the patches have, at stride 8: 80×80 patches of an image of 640 pixels
 CHUNK = 256  # patches compared at a time: 256 × 5,000 products take 5 MB
 FINE, COARSE = (0, 1, 2, 3), (2, 4)  # the stages that each bank uses
-COARSE_WEIGHT = 0.6  # σ of the coarse map beside the fine one; the largest tried that costs ≤ 0.005 of F1-max
+COARSE_WEIGHT = 0.6  # σ of coarse / fine distances; the largest value tried that costs ≤ 0.005 of F1-max
 TOP_K = 10  # the image score is the mean of the 10 largest of 32×32 coarse distances
 SAVED_NAMES = {"fine.coreset": "fine.kept", "coarse.coreset": "coarse.kept", "typical": "usual"}  # in run folders
 
@@ -199,7 +199,7 @@ class MemoryBank(Detector):
     @torch.no_grad()
     def fit(self, good: np.ndarray) -> None:
         """Fills both banks from good images, uint8 [N, 3, H, W], N ≥ 1. The same seed gives the same banks."""
-        rows = np.unique(np.linspace(0, len(good) - 1, IMAGES).round().astype(int))  # all, but at most 400
+        rows = np.unique(np.linspace(0, len(good) - 1, IMAGES).round().astype(int))  # at most 400
         calibration = rows[::CALIBRATION_EVERY]
         if len(rows) >= CALIBRATION_EVERY:
             rows = np.setdiff1d(rows, calibration)
@@ -237,10 +237,10 @@ class MemoryBank(Detector):
         return {SAVED_NAMES.get(name, name): tensor for name, tensor in self.banks.state_dict().items()}
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
-        """Loads what `state` returned. Raises RuntimeError if it has another network or other patches."""
+        """Loads what `state` returned. Raises RuntimeError if it does not fit."""
         own = {SAVED_NAMES.get(name, name): name for name in self.banks.state_dict()}
         if missing := sorted(set(own) - set(state)):
             raise RuntimeError(f"it has no {missing[0]}; another version may have written it")
         for name, bank in (("fine", self.banks.fine), ("coarse", self.banks.coarse)):
-            bank.coreset = bank.mean.new_zeros(len(state[f"{name}.kept"]), len(bank.mean))  # as many rows as stored
+            bank.coreset = bank.mean.new_zeros(len(state[f"{name}.kept"]), len(bank.mean))  # the stored number of rows
         self.banks.load_state_dict({own.get(name, name): tensor for name, tensor in state.items()})

@@ -1,6 +1,6 @@
-"""Other people's numbers, each with its source, and the proofs of the errata in the article's table.
+"""Published numbers with their sources, and the proofs of the errata in the article's table.
 
-The article's last table (section 6) sets eight rows side by side. Two of its F1 are swapped, and its last four rows
+The article's last table (section 6) compares eight rows. Two of its F1 are swapped, and its last four rows
 are not what the column heads say. `swapped_f1` and `borrowed_rates` derive both from the numbers alone.
 """
 

@@ -1,4 +1,4 @@
-"""The results table (notebook 8): measures a detector on a test set and puts the published numbers beside it."""
+"""The results table (notebook 8): measures a detector on a test set and compares it with published numbers."""
 
 import math
 
@@ -28,7 +28,7 @@ def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, ta
         seed: seed of the bootstrap.
 
     Returns:
-        A dict that JSON can store (`evaluate --json`); None for what the data cannot give.
+        A dict that JSON can store (`evaluate --json`); undefined values are None.
     """
     maps = np.asarray(predicted.anomaly_maps, np.float32)
     masks, defects = np.asarray(test.masks, bool), np.asarray(test.defects)
@@ -60,7 +60,7 @@ def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, ta
 
 
 def _pixel_block(maps, masks, weights, best, intervals, tau, tau_label_free):
-    """The numbers of some images' pixels; best: what `PixelMetrics.compute` gives; tau: the τ of "f1", or None."""
+    """Pixel metrics of some images; best: result of `PixelMetrics.compute`; tau: the τ of "f1", or None."""
     found = {name: intervals[name] for name in ("f1_max", "average_precision", "pro")}
     found["pixel_auroc"] = intervals["auroc"]
     at_tau, at_free = dict.fromkeys(("precision", "recall", "f1", "accuracy")), dict.fromkeys(LABEL_FREE)
@@ -81,7 +81,7 @@ def _pixel_block(maps, masks, weights, best, intervals, tau, tau_label_free):
 
 
 def _image_block(scores, is_defective, held_out_scores, weights):
-    """The numbers of whole images; held_out_scores: of good images, for the threshold, or None."""
+    """Image metrics; held_out_scores: scores of good images, for the threshold, or None."""
     everything_defective = metrics.confusion(np.ones_like(is_defective), is_defective)
     block = {
         "images": len(scores),
@@ -158,7 +158,7 @@ def _row(system, defect, counts, block, which):
 
 
 def _baseline_rows(result):
-    """The rows of calling every pixel, or every image, defective, which any detector has to beat."""
+    """The rows of the baseline that calls every pixel, or every image, defective."""
     rows = []
     base = {"system": "call everything defective", "source": "follows from the counts"}
     for name, block in [*result["defects"].items(), ("all", result["pixels"])]:

@@ -1,9 +1,8 @@
-"""A threshold from pasted defects: patches of good images where they do not belong (notebook 10).
+"""A threshold from pasted defects: patches of good images in a wrong place (notebook 10).
 
-Good images tell how large an anomaly map is where nothing is wrong, but not where something is. So patches of good
-images, moved, recoloured and cut out as blobs, are pasted into held-out good images. (CutPaste, Li, Sohn, Yoon &
-Pfister, CVPR 2021, trains on such images; here nothing is trained.) Their masks are known, so each image has a best τ.
-`tau_median` takes the median of three rules that fail for different reasons.
+Good images do not show how large an anomaly map is on a defect. So patches of good images are moved, recoloured, cut
+out as blobs and pasted into held-out good images. (CutPaste, Li, Sohn, Yoon & Pfister, CVPR 2021, trains on such
+images; we train nothing.) Their masks are known, so each has a best τ. `tau_median` is the median of three rules.
 """
 
 import numpy as np

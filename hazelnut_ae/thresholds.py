@@ -1,7 +1,7 @@
 """The threshold τ (notebook 7): as printed in the article, and chosen without labels from held-out good images.
 
-The article chose its τ with the test images and their masks. A user has no masks, but has good images: those that
-training never saw show how large a residual is where nothing is wrong.
+The article chose its τ with the test images and their masks. A user has no masks, but has good images. Those held out
+from training show how large residuals are without a defect.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from hazelnut_ae import curves, metrics
 
 PRINTED_TAU = {"print": 0.2, "crack": 0.2, "cut": 0.2, "hole": 0.25}  # section 4.3; chosen on the test images
 DEFAULT_PRINTED_TAU = 0.2
-EXCEEDED = 0.001  # the share of good pixels that a rule lets through
+EXCEEDED = 0.001  # the share of good pixels above τ
 REGION_AREA = 100  # pixels of 65,536
 FALSE_ALARM_RATE = 0.1  # the share of good images called defective
 
@@ -59,7 +59,7 @@ def tau_exponential(maps, exceeded=EXCEEDED):
     floor = maps.min()  # 0 for residuals; distances to a nearest neighbour start higher
     scale = np.median(maps.mean(axis=(1, 2), dtype=float) - floor)  # [N] → one
     tau = floor + scale * np.log(1 / exceeded)
-    return float(min(tau, maps.max()))  # bounded scores, as 1 − SSIM, can end before their tail does
+    return float(min(tau, maps.max()))  # scores with an upper bound, such as 1 − SSIM, may never reach τ
 
 
 tau_label_free = tau_exponential  # the default rule

@@ -11,7 +11,7 @@ from torch import nn
 
 from hazelnut_ae.errors import DataError
 
-HELD_OUT = 0.1  # of the good training images: never trained on, kept for choosing τ without labels
+HELD_OUT = 0.1  # of the good training images: not used for training, but to choose τ without labels
 
 
 def to_float(images):

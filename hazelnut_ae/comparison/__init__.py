@@ -1,7 +1,7 @@
-"""The article's four comparison systems, working (notebook 9): AE(L2), AE(SSIM), AnoGAN, the CNN feature dictionary.
+"""The article's four comparison systems (notebook 9): AE(L2), AE(SSIM), AnoGAN and the CNN feature dictionary.
 
-The article borrowed their numbers from a table that counts something else. Here each is a `Detector`, fitted to the
-same images and measured by the same code as the article's own network: `compare`.
+The article quotes their numbers from a table with other metrics. Here each is a `Detector`; `compare` fits it to the
+same images and measures it with the same code as the article's network.
 """
 
 from hazelnut_ae.comparison.compare import article, compare, evaluate, fit, predict, run_of

@@ -1,4 +1,4 @@
-"""AnoGAN: learn to generate good images, then search for the generated image nearest to the given one.
+"""AnoGAN: learns to generate good images, then searches for the generated image nearest to a given one.
 
 T. Schlegl et al.: Unsupervised Anomaly Detection with Generative Adversarial Networks to Guide Marker Discovery, IPMI
 2017, with the settings of Bergmann et al. (CVPR 2019): 128×128 pixels, latent dimension 64, 50 epochs at learning rate
@@ -80,7 +80,7 @@ class AnoGAN(Detector):
 
     def noise(self, number, seed):
         """Draws latent vectors [number, latent, 1, 1]."""
-        generator = torch.Generator().manual_seed(500_000_009 + seed)  # other numbers than those that choose the batch
+        generator = torch.Generator().manual_seed(500_000_009 + seed)  # independent of those that choose the batch
         return torch.randn(number, LATENT_DIM, 1, 1, generator=generator).to(self.device)
 
     @staticmethod
@@ -125,7 +125,7 @@ class AnoGAN(Detector):
 
     @torch.inference_mode()
     def samples(self, number=16):
-        """Generates images from random latent vectors, uint8 [N, 3, 128, 128]: what the GAN takes for good images."""
+        """Generates `number` images from random latent vectors, uint8 [N, 3, 128, 128]."""
         images = self.generator.eval()(self.noise(number, -1 - self.seed))
         return ((images.float().cpu() + 1) * 127.5).round().to(torch.uint8).contiguous().numpy()
 
@@ -138,7 +138,7 @@ class AnoGAN(Detector):
         with autocast(self.device), torch.no_grad():
             wanted = self.discriminator.features(x).float()  # [N, C, 4, 4]
         for _ in tqdm(range(self.search_steps), desc="AnoGAN: latent search", disable=None):
-            with autocast(self.device):  # anew in each step: autocast would reuse its copy of the first z
+            with autocast(self.device):  # in each step, because autocast would reuse the first z
                 found = self.generator(z)  # [N, 3, 128, 128]
                 features = self.discriminator.features(found)  # [N, C, 4, 4]
             residual_loss = (found.float() - x).abs().mean(dim=(1, 2, 3))  # [N]
@@ -153,7 +153,7 @@ class AnoGAN(Detector):
             return self.generator(z), losses
 
     def predict(self, images):
-        """Scores pixels by the root of the mean squared difference from the image found, in [0, 1], enlarged."""
+        """Scores pixels by the root mean squared difference from the generated image, in [0, 1], enlarged."""
         maps = np.empty((len(images), *images.shape[-2:]), np.float32)
         for first in range(0, len(images), 256):  # 256 images need about 2 GB; more would not be faster
             x = self.prepare(images[first : first + 256]) * 2 - 1  # [B, 3, 128, 128]
@@ -172,5 +172,5 @@ class AnoGAN(Detector):
 
 
 def cross_entropy(logits, label):
-    """The loss of a discriminator's logits [B] whose right answer is 1, real, or 0, generated."""
+    """Computes the discriminator loss of logits [B] for the label 1 (real) or 0 (generated)."""
     return F.binary_cross_entropy_with_logits(logits.float(), torch.full_like(logits, label, dtype=torch.float32))

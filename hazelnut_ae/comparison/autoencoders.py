@@ -1,15 +1,15 @@
-"""AE(L2) and AE(SSIM): the autoencoders of the data set's own authors.
+"""AE(L2) and AE(SSIM): the autoencoders by the authors of MVTec AD.
 
 P. Bergmann et al.: Improving Unsupervised Defect Segmentation by Applying Structural Similarity to Autoencoders, VISAPP
 2019 (the network is its Table 1), and MVTec AD, CVPR 2019 (256-pixel objects, one more layer of stride 2).
 
-One network, two losses. The L2 loss penalises every wrong pixel. The SSIM loss penalises differences in brightness,
-contrast or structure of an 11×11 window; its anomaly map measures the same.
+One network, two losses. The L2 loss penalises the error of each pixel. The SSIM loss penalises differences in
+brightness, contrast and structure of 11×11 windows, and so does its anomaly map.
 
-Chosen here: where the added layer is (first in the encoder, last in the decoder), colour for L2 (SSIM sees grey), and
-latent size 500 (they print 100). Different from the papers: a sigmoid at the output, as in the article (theirs is
-linear); He's initial weights, without which 1000 steps ended at the mean image or, with SSIM, diverged; no weight decay
-(theirs is 1e-5); each batch is augmented anew (they augment to about 10,000 images beforehand).
+Our choices: the place of the added layer (first in the encoder, last in the decoder), colour for L2, grey for SSIM,
+latent size 500 (theirs: 100). Different from the papers: a sigmoid at the output, as in the article (theirs: linear);
+He initialization, because without it 1000 steps ended at the mean image, or diverged with SSIM; no weight decay
+(theirs: 1e-5); online augmentation (theirs: about 10,000 images, augmented before training).
 """
 
 import math
@@ -33,18 +33,18 @@ ENCODER = [(32, 4, 2), (32, 4, 2), (32, 4, 2), (32, 3, 1), (64, 4, 2), (64, 3, 1
 
 
 def he_weights(network):
-    """Draws weights after He et al. (2015): variance 2 / ((1 + 0.2²) n), where n inputs meet in one output number."""
+    """Initializes weights as He et al. (2015): variance 2 / ((1 + 0.2²) n) for n inputs per output number."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             n = layer.in_channels * layer.kernel_size[0] ** 2
-            if isinstance(layer, nn.ConvTranspose2d):  # its kernel is shared out among stride² outputs
+            if isinstance(layer, nn.ConvTranspose2d):  # stride² outputs share its kernel
                 n = layer.in_channels if layer.kernel_size[0] == 8 else n / layer.stride[0] ** 2
             nn.init.normal_(layer.weight, 0, math.sqrt(2 / (1 + 0.2**2) / n))
             nn.init.zeros_(layer.bias)
 
 
 class BergmannNetwork(nn.Module):
-    """float32 [N, C, 256, 256] -> the same. LeakyReLU(0.2), but none at the latent vector; a sigmoid at the end."""
+    """float32 [N, C, 256, 256] -> the same shape. LeakyReLU(0.2) except at the latent vector; sigmoid at the end."""
 
     def __init__(self, channels=3, latent_dim=500):
         super().__init__()
@@ -72,7 +72,7 @@ def ssim_map(x, y):
 
     The window is a Gaussian of 11×11 with σ = 1.5 (Wang et al. 2004); the border is reflected; channels are averaged.
     """
-    # images change places with channels: the same values, and a CPU is 20 times faster over channels than over images
+    # swapping images and channels gives the same values, but is 20 times faster on a CPU
     x, y = x.transpose(0, 1), y.transpose(0, 1)  # [C, N, H, W]
     _, full = structural_similarity_index_measure(x, y, sigma=1.5, data_range=1.0, return_full_image=True)
     return full.mean(dim=0)  # [N, H, W]

@@ -1,7 +1,6 @@
-"""`compare`: fits each system to the run's own training images and measures it like the run itself.
+"""`compare`: fits each system to the training images of a run, and measures system and run in the same way.
 
-All results are stored in RUN/comparison, in a file for each system and setting: the fitted system and its maps as
-safetensors, an unfinished fit as a checkpoint. A second call computes only what is missing.
+RUN/comparison stores the fitted systems, their maps and unfinished fits. A second call computes only what is missing.
 """
 
 import json
@@ -23,12 +22,12 @@ from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.training import split_good
 
-RUN = "article"  # the name of the run itself, whichever detector it holds
-VERSION = 5  # counts up when a system's weights or maps change: files of older versions are computed again
+RUN = "article"  # the name of the run itself, for any detector
+VERSION = 5  # increase it when weights or maps change: older files are then computed again
 
 
 def compare(dataset, run_folder, systems=None, setting="quick", augment=None, seed=None, device="cpu"):
-    """Fits and evaluates systems on a data set; one that the run, of this seed, learned from is split as for the run.
+    """Fits systems to a data set, with the same split as the run, and evaluates them.
 
     Args:
         dataset: a `Dataset` with test images.
@@ -37,12 +36,12 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment=None, se
         setting: "paper", "quick" or "tiny".
         augment: some of `augmentation.ALL_AUGMENTATIONS`; None: rotation, flip and shift, or only shift if the run was
             trained without rotation.
-        seed: of the fits and the split; None: the run's.
+        seed: for the fits and the split; None: the run's.
         device: a torch device.
 
     Returns:
         A dict for each system, of `results.evaluate`, with "setting", "augment", "fit_s" (None for the run),
-        "predict_s" (seconds for the test images) and "peak_gb" (of the process; None where that is unknown).
+        "predict_s" (seconds for the test images) and "peak_gb" (of the process; None if unknown).
 
     Raises:
         DataError: a name is unknown, or test images or ImageNet weights are missing.
@@ -54,7 +53,7 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment=None, se
 
 
 def predictions(dataset, run_folder, systems=None, setting="quick", augment=None, seed=None, device="cpu"):
-    """Returns {name: a function that calls `predict`}, arguments as for `compare`; finds all errors before a fit."""
+    """Returns {name: function that calls `predict`}; checks everything first; arguments as for `compare`."""
     run_folder = Path(run_folder)
     systems = [RUN, *SYSTEMS] if systems is None else list(systems)
     run = run_of(run_folder, required=RUN in systems)
@@ -62,7 +61,7 @@ def predictions(dataset, run_folder, systems=None, setting="quick", augment=None
     check_augmentations(options["augment"])
     for name in systems:
         if name != RUN and options_of(name, setting) is not None and not ALL_SYSTEMS[name].trained:
-            new_detector(name, setting)  # missing ImageNet weights are better reported now
+            new_detector(name, setting)  # reports missing ImageNet weights before the first fit
     if run is not None:
         run_data.note_other_data(dataset, run)
     makers = {name: partial(predict, dataset, run_folder / "comparison", name, **options) for name in ALL_SYSTEMS}
@@ -71,7 +70,7 @@ def predictions(dataset, run_folder, systems=None, setting="quick", augment=None
 
 
 def as_the_run(run, augment=None, seed=None):
-    """Returns {"augment", "seed"} as given, else as the `Run` (or None) was trained: only shifts without rotation."""
+    """Returns {"augment", "seed"} as given, else those that match the training of `run` (or None)."""
     config = run.config if run is not None else {}
     turned = "rotation" in config.get("augmentations", ["rotation"])
     augment = AUGMENTATION_PRESETS["turn" if turned else "upright"] if augment is None else augment
@@ -121,16 +120,13 @@ def maps_of(detector, dataset, good):
 def fit(dataset, folder, name, setting="quick", augment=TURN, seed=0, device="cpu"):
     """Fits a system to the good images that are not held out, or loads it from `folder`; arguments as for `compare`.
 
-    Only one process fits: another one that wants the same system waits and loads it.
-
-    Returns:
-        The detector, and {"fit_s", "peak_gb", "setting", "augment"}.
+    Returns the detector and {"fit_s", "peak_gb", "setting", "augment"}. A lock lets only one process fit a system.
     """
     check_augmentations(augment)
     augment = tuple(augment) if ALL_SYSTEMS[name].trained else ()
     path = file_of(folder, name, setting, augment, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # the key holds all that decides the weights: other data or options are never mixed up
+    # the key contains everything that decides the weights
     key = {"code": VERSION, "data": dataset.fingerprint, "system": name, "seed": seed, "augment": short_name(augment)}
     key |= options_of(name, setting)
     detector = new_detector(name, setting, seed, device, augment)
@@ -149,13 +145,13 @@ def fit(dataset, folder, name, setting="quick", augment=TURN, seed=0, device="cp
 
 
 def short_name(augment):
-    """Returns one word for these augmentations, for file names: "turn", "upright", "none" or a+b."""
+    """Returns a name for these augmentations, for file names: "turn", "upright", "none" or a+b."""
     words = {frozenset(names): word for word, names in AUGMENTATION_PRESETS.items()}
     return words.get(frozenset(augment), "+".join(augment))
 
 
 def file_of(folder, name, setting, augment, seed):
-    """Returns the file of a fitted system; a quick fit must not replace one that took days."""
+    """Returns the file of a fitted system in a setting."""
     return Path(folder) / f"{name}-{setting}-{short_name(augment)}-{seed}.safetensors"
 
 

@@ -1,7 +1,7 @@
-"""Is one system better than another, or only luckier? The bootstrap of the difference of two systems' numbers.
+"""Is one system really better than another? The paired bootstrap of the difference of their metrics.
 
-Each draw of the images is the same for all systems, and the numbers are subtracted in each draw. What is hard for both
-cancels, so the interval of a difference is narrower than the two intervals suggest.
+Each draw uses the same images for all systems and subtracts the metrics. Images that are difficult for both cancel out,
+so the interval of the difference is narrower than the two separate intervals suggest.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ def paired_differences(test, maps, reference, seed=0, scores=None):
         maps: {system: anomaly maps of its images, float32, shape (N, H, W)}.
         reference: one of these systems.
         seed: of the 1000 draws of the images.
-        scores: {system: image scores, shape (N,)}; other systems' are computed from their maps.
+        scores: {system: image scores, shape (N,)}; missing ones are computed from the maps.
 
     Returns:
         A DataFrame with a row for each other system: "system", and of pixel AUROC, F1-max and image AUROC the
@@ -43,7 +43,7 @@ def paired_differences(test, maps, reference, seed=0, scores=None):
 
 
 def _numbers(maps, masks, is_defective, weights, scores=None):
-    """{name: (the number on all images, the number in each draw [draws])}."""
+    """Returns {metric: (value on all images, values in the draws [draws])}."""
     images = curves.image_histograms(np.asarray(maps, np.float32), np.asarray(masks, bool))
     pooled = PixelMetrics(images)
     best, scores = pooled.compute(), metrics.image_scores(maps) if scores is None else scores

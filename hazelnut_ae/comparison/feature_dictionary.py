@@ -1,12 +1,12 @@
-"""The CNN feature dictionary: is there a patch like this one among the good images?
+"""The CNN feature dictionary: is this patch similar to a patch of the good images?
 
 P. Napoletano, F. Piccoli, R. Schettini: Anomaly Detection in Nanofibrous Materials by CNN-Based Self-Similarity,
 Sensors 18(1):209, 2018: patches are enlarged to the network's input size; the pooled feature vector is divided by its
 sum of absolute values; a patch's anomaly score is its distance to the dictionary. Settings of Bergmann et al. (CVPR
 2019): 16×16 patches at stride 4, PCA that keeps 95 % of the variance, K-means with 10 centres.
 
-Chosen here: the centres themselves are the dictionary (not the real patches nearest to them), only the nearest centre
-counts, a pixel's score is the mean over all patches that cover it, and how many patches K-means sees.
+Our choices: the dictionary contains the centres (not the real patches nearest to them); only the nearest centre counts;
+a pixel's score is the mean over all patches that cover it; the number of patches for K-means.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ from hazelnut_ae.engine.device import autocast
 
 PATCH, STRIDE = 16, 4
 CENTRES, VARIANCE = 10, 0.95
-BATCH = 256  # patches that go through the network at a time
+BATCH = 256  # patches per pass through the network
 
 
 def patches_of(image):
@@ -47,7 +47,7 @@ class FeatureDictionary(Detector):
         Args:
             patch_size: pixels to which a 16×16 patch is enlarged.
             dictionary_patches: patches of good images that K-means sees.
-            backbone: "resnet18", "efficientnet-lite0" or None: the first of them that is available.
+            backbone: "resnet18", "efficientnet-lite0" or None (the first one available).
 
         Raises:
             DataError: no ImageNet weights are available.
@@ -58,7 +58,7 @@ class FeatureDictionary(Detector):
 
     @torch.inference_mode()
     def describe(self, patches):
-        """Returns the features of patches uint8 [P, 3, 16, 16]: float32 [P, D], each of absolute sum 1."""
+        """Returns the features of patches uint8 [P, 3, 16, 16]: float32 [P, D], each with L1 norm 1."""
         features = []
         for batch in patches.split(BATCH):
             x = (batch.float() / 255).to(self.device)

@@ -68,7 +68,7 @@ def one_of_each(test):
 
 
 def write_figures(dataset, run_folder, systems=None, out=None, caption="", **options):
-    """Draws the results of `compare` with the same arguments: comparison_maps.png, with AnoGAN comparison_samples.png.
+    """Draws the results of `compare` with the same arguments: comparison_maps.png, comparison_samples.png (AnoGAN).
 
     out: the folder for the files; None: RUN/comparison. Returns their paths.
     """

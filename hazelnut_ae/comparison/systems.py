@@ -1,7 +1,4 @@
-"""Which systems there are, and how long each is fitted in the settings "paper", "quick" and "tiny".
-
-A new system is a module with a `Detector` and a row here.
-"""
+"""The comparison systems and their settings "paper", "quick" and "tiny". To add one: a `Detector` and a row here."""
 
 from dataclasses import dataclass
 
@@ -22,7 +19,7 @@ class System:
     paper: dict  # the authors' own numbers, hours to days on two cores
     quick: dict  # minutes
     tiny: dict  # seconds, only to see that everything runs
-    trained: bool = True  # step by step, from augmented images, with checkpoints
+    trained: bool = True  # in steps, on augmented images, with checkpoints
 
 
 def autoencoder(loss):
@@ -51,7 +48,7 @@ SYSTEMS = {
         trained=False,
     ),
 }
-# the four of the article, and the memory bank: nothing in it is trained, so paper and quick are the same
+# the memory bank trains nothing, so paper and quick are the same
 BANK = System(MemoryBank, {}, {}, dict(side=128, coarse_side=64, candidates=2000, size=200), trained=False)
 ALL_SYSTEMS = SYSTEMS | {"features": BANK}
 
@@ -66,10 +63,7 @@ def options_of(system, setting):
 
 
 def new_detector(system, setting="quick", seed=0, device="cpu", augment=None):
-    """Returns a `Detector`, not yet fitted; augment is only for systems that are trained.
-
-    Raises DataError if a name is unknown or no ImageNet weights are available.
-    """
+    """Returns an unfitted `Detector`. Raises DataError if a name is unknown or ImageNet weights are missing."""
     options = options_of(system, setting) | dict(seed=seed, device=device)
     if augment is not None and ALL_SYSTEMS[system].trained:
         options["augment"] = augment

@@ -1,1 +1,1 @@
-"""What the notebooks share: their data and run, how they are built from their sources, how they are executed."""
+"""The course: the data and the run of the notebooks, and how these are built, executed and graded."""

@@ -1,6 +1,6 @@
 """Builds each notebook and its solutions from notebooks/source/NN_name.py, which is in jupytext's percent format.
 
-`python -m hazelnut_ae.course.build` builds them all; outputs of cells that did not change are kept. Cells tagged setup,
+`python -m hazelnut_ae.course.build` builds them all; unchanged cells keep their outputs. Cells tagged setup,
 exercise (the question) and check go to both; solution to the solutions only; try (where the reader writes), detour (a
 heading that JupyterLab shows folded) and cells without a tag to the notebook only.
 """
@@ -40,7 +40,7 @@ def tags(cell):
 
 
 def _notebook(cells):
-    """Makes a notebook of these cells; ids come from the content, so that a rebuild differs little."""
+    """Makes a notebook of cells; their ids come from the content, so that few lines change in a rebuild."""
     book = nbformat.v4.new_notebook(cells=[nbformat.from_dict(dict(cell)) for cell in cells], metadata=METADATA)
     seen = {}
     for cell in book.cells:
@@ -73,7 +73,7 @@ def write_notebooks(folder):
                 for cell, own in zip(book.cells, ids, strict=True):
                     cell.id = own
                     if cell.cell_type == "code" and cell.source not in unchanged:
-                        cell.outputs, cell.execution_count = [], None  # they were another cell's
+                        cell.outputs, cell.execution_count = [], None  # they belong to another cell
             with atomic_path(path) as temporary:
                 nbformat.write(book, temporary)
             changed.append(path)

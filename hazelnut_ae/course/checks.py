@@ -1,4 +1,4 @@
-"""The check cell under an exercise says whether the answer above it is right, and never stops the notebook."""
+"""The check cell of an exercise tests the answer above it, and never stops the notebook."""
 
 from contextlib import contextmanager
 

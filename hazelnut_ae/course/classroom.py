@@ -1,8 +1,7 @@
 """`make classroom`: one folder, and one zip, from which laptops install the course without a network.
 
-`python -m hazelnut_ae.course.classroom OUT [-- options for pip]`. The wheels are what pip finds for this machine: they
-fit machines with the same system, processor and Python. Files in OUT/wheels stay, so that folders made on several
-systems can be combined.
+`python -m hazelnut_ae.course.classroom OUT [-- options for pip]`. The wheels fit machines with the same system,
+processor and Python. Files in OUT/wheels stay, so that folders made on several systems can be combined.
 """
 
 import argparse
@@ -33,7 +32,7 @@ def build(out, pip_options=(), say=print):
         out: the folder.
         pip_options: options of `pip download`, such as ["--extra-index-url", …].
         say: function that takes one line per stage.
-    Raises: DataError if the notebooks are not here, or pip does not find what it needs.
+    Raises: DataError if the notebooks are missing, or pip does not find a package.
     """
     out, root = Path(out), notebooks_folder().resolve().parent
     if not (root / "pyproject.toml").exists():
@@ -49,7 +48,7 @@ def build(out, pip_options=(), say=print):
 
 
 def collect_wheels(root, wheels, pip_options):
-    """Builds the wheel of this repository and downloads those that it needs."""
+    """Builds the wheel of this repository and downloads its dependencies."""
     wheels.mkdir(parents=True, exist_ok=True)
     for old in wheels.glob("hazelnut_ae-*.whl"):
         old.unlink()
@@ -76,20 +75,20 @@ def copy_course(root, out):
             shutil.copytree(root / source, out / target, ignore=skip)
     for name in ("README.md", "LICENSE"):
         shutil.copy(root / name, out / name)
-    os.environ["HAZELNUT_CACHE"] = str(out / "cache")  # of this process; lab.py sets it for the notebooks
+    os.environ["HAZELNUT_CACHE"] = str(out / "cache")  # only for this process
     for name in PAINTED:
         lesson.painted(PRESETS[name])
 
 
 def copy_installers(out, say):
-    """Copies install.py and lab.py with their starters, and writes for which machine the folder was made."""
+    """Copies install.py, lab.py and their start scripts; records the system, processor and Python of the folder."""
     description = {"system": platform.system(), "machine": platform.machine(), "python": list(sys.version_info[:2])}
     description["megabytes"] = round(sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6)
     words = description | {"python": ".".join(map(str, description["python"]))}
     for path in FILES.glob("*.*"):
         text = path.read_text(encoding="utf-8")
         text = text.format(**words) if path.suffix == ".txt" else text
-        ends = "\r\n" if path.suffix in (".bat", ".txt") else "\n"  # Windows' own editor
+        ends = "\r\n" if path.suffix in (".bat", ".txt") else "\n"  # for Notepad on Windows
         (out / path.name).write_text(text, encoding="utf-8", newline=ends)
     write_json(out / "classroom.json", description)
     say(f"{out}: {description['megabytes']} MB for {words['system']} {words['machine']}, Python {words['python']}.")

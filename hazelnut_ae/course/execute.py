@@ -26,15 +26,15 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
     """Executes the notebooks.
 
     Args:
-        preset: a name.
+        preset: name of a preset.
         data: a data folder in MVTec layout; None: synthetic hazelnuts.
         out: folder for the executed copies; may be the folder of the notebooks.
-        run_folder: where the trained run is kept; None: in the cache.
-        solutions: execute the solutions too.
+        run_folder: folder of the trained run; None: in the cache.
+        solutions: also execute the solutions.
         only: numbers of notebooks, such as ["01", "06"]; None: all.
         figures: folder for the figures; None: out/figures.
     Returns: the paths of the notebooks and figures.
-    Raises: DataError for a problem with the data or an error in a notebook, which is written up to that cell.
+    Raises: DataError if the data are wrong or a cell fails; the notebook is then written up to that cell.
     """
     try:
         import nbclient  # noqa: F401
@@ -52,7 +52,7 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
         raise DataError(f"There is no notebook {', '.join(sorted(unknown))}; name them by number, such as 01,06.")
     paths = [path for path in paths if only is None or path.name[:2] in only]
     environment = {**os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(figures)}
-    for variable, folder in (("HAZELNUT_DATA", data), ("HAZELNUT_RUN", run_folder)):  # never the caller's own
+    for variable, folder in (("HAZELNUT_DATA", data), ("HAZELNUT_RUN", run_folder)):  # not those of the caller
         environment.pop(variable, None)
         environment |= {variable: str(Path(folder).resolve())} if folder is not None else {}
     books = [nbformat.read(path, as_version=4) for path in paths]
@@ -86,7 +86,7 @@ def _execute_one(path, book, target, environment, bar):
 
 
 def tidy(book):
-    """Keeps the last state of progress bars, removes timestamps and widget states: a rerun then differs little."""
+    """Removes timestamps, widget states and old states of progress bars, so that few lines change in a rerun."""
     book.metadata.pop("widgets", None)
     for cell in book.cells:
         cell.metadata.pop("execution", None)

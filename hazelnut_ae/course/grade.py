@@ -1,4 +1,4 @@
-"""`hazelnut-ae grade`: run handed-in notebooks with the project's own checks; one row per notebook and exercise."""
+"""`hazelnut-ae grade`: runs students' notebooks with the project's checks; one row per notebook and exercise."""
 
 import csv
 import functools
@@ -28,13 +28,13 @@ Lesson = namedtuple("Lesson", "name cells setup stubs checks")
 
 
 def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, docker=None, trust=False):
-    """Grade notebooks; whatever one of them does, the others are graded as if it were not there.
+    """Grades notebooks; none of them can affect the others.
 
     Args:
         places: notebooks, and folders that are searched for notebooks.
-        preset: the name of the preset whose painted images and run the exercises use.
-        seconds, total, memory: limits for a cell, for a notebook, and in GB for a process beyond what the set-up takes.
-        lessons: the folder of the project's own notebooks (None: found).
+        preset: name of the preset of images and run.
+        seconds, total, memory: limits: seconds per cell and per notebook, GB per process in addition to the set-up.
+        lessons: folder of the project's notebooks; None: found automatically.
         docker, trust: how to isolate; see `sandbox.choose`.
 
     Returns: a list of `Row`, in the order of the notebooks; progress goes to the error stream.
@@ -69,7 +69,7 @@ def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, 
 
 
 def told(said, number, total):
-    """(result, message) of an exercise by what a sandbox said; the student's code can have written anything there."""
+    """Returns (result, message) of an exercise from the output of a sandbox, which the student may have forged."""
     if not isinstance(said.get("verdicts"), dict):
         return "error", printable(str(said.get("problem")))
     late = ["timeout", f"the {total:g} seconds of the notebook were over before it"]
@@ -80,7 +80,7 @@ def told(said, number, total):
 
 
 def load_lessons(folder=None):
-    """Every `Lesson` of a folder of notebooks (None: found). Raises: DataError where there is none."""
+    """Returns every `Lesson` of a folder (None: found automatically). Raises DataError if there is none."""
     folder, lessons = folder or notebooks_folder(), []
     for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb")):
         lesson, number = Lesson(path.stem, set(), [], {}, {}), 0
@@ -102,7 +102,7 @@ def load_lessons(folder=None):
 
 
 def prepared_environment(preset):
-    """The HAZELNUT_* variables of a notebook: the preset's painted images and the run on them, made now if need be."""
+    """Returns the HAZELNUT_* variables of a notebook; paints the images and trains the run if they are missing."""
     data = course.painted(PRESETS[preset])
     run = course.Lesson(PRESETS[preset], data, None, None).run
     folders = {"DATA": data, "RUN": run.folder, "CACHE": cache.cache_folder()}
@@ -111,7 +111,7 @@ def prepared_environment(preset):
 
 
 def find_notebooks(places):
-    """[(name for the table, path)] of notebooks and of folders of them, each once. Raises: DataError without any."""
+    """Returns [(name for the table, path)] of all notebooks, without duplicates. Raises DataError if there are none."""
     found = {}
     for place in map(Path, places):
         inside = [path for path in sorted(place.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts]
@@ -124,7 +124,7 @@ def find_notebooks(places):
 
 
 def read(path, lessons):
-    """([(whether it is code, its text)], the `Lesson`) of a notebook. Raises: DataError if it is none of the course."""
+    """Reads a notebook: ([(is code, text)], its `Lesson`). Raises DataError if it is not one of the course."""
     try:
         if not path.is_file() or path.stat().st_size > 64 << 20:  # bytes
             raise ValueError("no file, or too large")
@@ -140,10 +140,9 @@ def read(path, lessons):
 
 
 def plan(cells, lesson):
-    """The cells to run after the set-up, with the project's checks, and {exercise: verdict} of those not to check.
+    """Returns the cells to run after the set-up, with the project's checks, and {exercise: verdict} of missing ones.
 
-    The student's own set-up and checks are left out. The cells below the text of an exercise answer it; if the text
-    was deleted, those above its check do.
+    The answer is the cells below the text of an exercise or, if the text was deleted, those above its check.
     """
     steps, missing, here, since = [], {}, None, 0
     stubs = {text for texts in lesson.stubs.values() for text in texts}
@@ -170,7 +169,7 @@ def plan(cells, lesson):
 
 
 def totals(rows):
-    """One more row for each notebook: "total" as exercise, and how many exercises have which result."""
+    """Yields a row "total" for each notebook, with the number of exercises per result."""
     for (file, lesson), those in groupby(rows, key=lambda row: row[:2]):
         results = Counter(row.result for row in those if row.exercise)
         counts = ", ".join(f"{results[result]} {result}" for result in RESULTS if results[result])
@@ -179,7 +178,7 @@ def totals(rows):
 
 
 def table(rows):
-    """The rows as text for a terminal, with the total of each notebook below them."""
+    """Formats the rows for a terminal, with the totals of the notebooks at the end."""
     every = [row._replace(lesson=row.lesson[:2], exercise=row.exercise or "–") for row in [*rows, *totals(rows)]]
     texts = [[printable(str(text)) for text in line] for line in [Row._fields, *every]]
     widths = [max(len(line[column]) for line in texts) for column in range(4)]
@@ -187,7 +186,7 @@ def table(rows):
 
 
 def write_csv(path, rows):
-    """The same for a spreadsheet; text that it could take for a formula gets an apostrophe before it."""
+    """Writes the rows for a spreadsheet; an apostrophe before text prevents formulas."""
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(Row._fields)

@@ -25,14 +25,14 @@ from hazelnut_ae.errors import DataError
 from hazelnut_ae.io import cache
 
 SEED = 0
-PAINTER = 1  # count up when `synthetic` paints other pixels
-TRAINER = 1  # count up when the same data and preset give another run
+PAINTER = 1  # increase it when `synthetic` paints other pixels
+TRAINER = 1  # increase it when the same data and preset give another run
 SMALL_BANK = {"side": 128, "coarse_side": 64, "candidates": 3000, "size": 300}  # of the tiny preset
 
 
 @dataclass
 class Lesson:
-    """The data and the run of a notebook. Each part is made when it is first used, and kept in the cache."""
+    """The data and the run of a notebook. Each part is computed on first use and stored in the cache."""
 
     preset: presets.Preset
     data_folder: Path | None  # None: synthetic hazelnuts
@@ -95,7 +95,7 @@ class Lesson:
 
     def _train(self, folder):
         print(f"Training the {self.preset.name} preset once; the other notebooks will find it.", flush=True)
-        with _locked(folder):  # resume: a run that was killed goes on
+        with _locked(folder):  # resume: continues a run that was killed
             return trainer.train_run(self.dataset, folder, self.preset, seed=SEED, resume=True)
 
     def fit_bank(self, data, folder):
@@ -106,7 +106,7 @@ class Lesson:
 
     def cache_folder(self, category, **inputs):
         """Returns the folder in the cache for results on these data with this preset and these inputs."""
-        preset = asdict(self.preset)  # all its numbers: another version may change them
+        preset = asdict(self.preset)  # with all its settings, because another version may change them
         return cache.entry(category, TRAINER, data=self.dataset.fingerprint, preset=preset, **inputs)
 
     def learned_from(self, run):
@@ -145,10 +145,7 @@ class Lesson:
 
 
 def setup():
-    """Reads the HAZELNUT_* variables, prints what the notebook works with, and returns the Lesson.
-
-    Raises DataError for a variable that cannot be used.
-    """
+    """Reads the HAZELNUT_* variables, prints data and preset, returns the Lesson. Raises DataError if one is wrong."""
     from IPython import get_ipython
 
     if get_ipython() is not None:
@@ -162,7 +159,7 @@ def setup():
         remedy = "set it to a folder in MVTec layout, or unset it for painted hazelnuts."
         raise DataError(f"HAZELNUT_DATA names {data}, which is not a folder; {remedy}")
     run_folder, figures_folder = (_folder_variable(variable) for variable in ("HAZELNUT_RUN", "HAZELNUT_FIGURES"))
-    if figures_folder is None and name != "tiny":  # a test run must not draw over the figures of a real one
+    if figures_folder is None and name != "tiny":  # a test run must not overwrite the figures of a real one
         figures_folder = _root() / "figures"
     for variable, folder in (("HAZELNUT_FIGURES", figures_folder), ("HAZELNUT_RUN", run_folder)):
         if folder is not None and folder.exists() and not folder.is_dir():
@@ -174,7 +171,7 @@ def setup():
 
 
 def show_sharp_figures(shell):
-    """Makes an IPython shell show figures in double resolution, small enough to be committed."""
+    """Makes an IPython shell show figures in double resolution, as small files."""
     for suffix in ("png", "jpeg"):
         formatter = shell.display_formatter.formatters[f"image/{suffix}"]
         formatter.for_type(Figure, lambda figure, suffix=suffix: encoded(figure, suffix))
@@ -230,14 +227,14 @@ def painted(preset):
 
 @contextlib.contextmanager
 def _locked(folder):
-    """Lets one process at a time make this folder, and shows progress bars."""
+    """Locks a folder, so that only one process creates it, and shows progress bars."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"), _progress_shown():
         yield
 
 
 class _LikeTerminal:
-    """A notebook's error stream that calls itself a terminal, so that progress bars are shown."""
+    """A notebook's error stream that claims to be a terminal, so that progress bars are shown."""
 
     def __init__(self, stream):
         self.stream, self.isatty = stream, lambda: True

@@ -1,6 +1,6 @@
-"""Run one handed-in notebook apart from everything else: in bubblewrap, in a container, or as a plain process.
+"""Runs a student's notebook in bubblewrap, in a container, or as a plain process.
 
-This file also runs inside the sandbox: it gets the task as JSON, and all that comes back is the verdicts as JSON.
+This file also runs inside the sandbox: it reads the task as JSON and prints the verdicts as JSON.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ PROTECTION = {
 
 
 def choose(docker=None, trust=False):
-    """The mode to run in: "trust", "docker" or "bwrap". Raises: DataError where notebooks cannot be isolated so."""
+    """Returns the mode: "trust", "docker" or "bwrap". Raises DataError if this machine cannot isolate in this way."""
     if trust:
         return "trust"
     mode = "docker" if docker else "bwrap"
@@ -61,7 +61,7 @@ def _bwrap(readable):
 
 
 def command(mode, environment, image=None, name="", memory=2):
-    """(command, environment) of the process that runs a notebook; the arguments are those of `run`."""
+    """Returns (command, environment) of the process that runs a notebook; arguments as for `run`."""
     readable = {str(PACKAGE), *filter(os.path.isabs, environment.values())}
     ours = {key: os.environ[key] for key in KEPT if key in os.environ}
     environment = environment | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8"}
@@ -80,27 +80,27 @@ def command(mode, environment, image=None, name="", memory=2):
 
 
 def run(task, mode, environment, image=None):
-    """Run a task in a sandbox.
+    """Runs a task in a sandbox.
 
     Args:
         task: a dict. "setup": the project's code; "cells": dicts with "kind" (lesson, answer or check), "exercise" (a
-            number or None) and "code"; "files": {name: text}, put beside the notebook; time limits "seconds" for a cell
+            number or None) and "code"; "files": {name: text}, for its folder; time limits "seconds" for a cell
             and "total"; "memory": in GB beyond what the set-up takes.
         mode: "bwrap", "docker" or "trust".
         environment: the HAZELNUT_* variables of the notebook; the folders that they name can be read.
         image: for "docker": the image with Python and the libraries.
 
-    Returns: {"verdicts": {exercise: [result, message]}} or {"problem": why there are none}, both as the sandbox claims.
+    Returns: {"verdicts": {exercise: [result, message]}} or {"problem": message}; the sandbox may have forged both.
     """
     with tempfile.TemporaryDirectory(prefix="hazelnut-grade-", ignore_cleanup_errors=True) as folder:
         words, variables = command(mode, environment, image, Path(folder).name, task["memory"])
         variables |= {key: "/tmp" if mode == "bwrap" else folder for key in ("TMPDIR", "TEMP", "TMP")}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         process = subprocess.Popen(words, env=variables, cwd=folder, start_new_session=True, **pipes)
-        late = threading.Timer(task["total"] + 60, _end, (process,))  # it should have ended itself by then
+        late = threading.Timer(task["total"] + 60, _end, (process,))  # in case it does not stop itself
         late.start()
         try:
-            with contextlib.suppress(OSError):  # it has ended; what it said tells why
+            with contextlib.suppress(OSError):  # it has ended; its output says why
                 process.stdin.write(json.dumps(task).encode())
                 process.stdin.close()
             said = process.stdout.read(1 << 20).decode(errors="replace").strip().splitlines() or ["it said nothing"]
@@ -127,7 +127,7 @@ def _end(process):
 
 
 def limit_memory(more):
-    """Let this process take that many bytes more than it has now, where the system can limit it."""
+    """Limits this process to `more` bytes in addition to its present memory, if the system can do it."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -137,10 +137,10 @@ def limit_memory(more):
 
 
 def work(task, folder):
-    """Run the cells of a task in one kernel, in the folder; returns what `run` returns.
+    """Runs the cells of a task in one kernel, in `folder`; returns the same as `run`.
 
-    A cell that hangs or ends the kernel is left out, and the notebook starts again. The lesson's own cells take most
-    of the time: they run only if a name is not defined without them.
+    If a cell hangs or ends the kernel, the notebook starts again without it. The slow cells of the lesson itself run
+    only if a name is not defined without them.
     """
     limit = f"__import__('{SELF}', fromlist=['_']).limit_memory({task['memory'] * 1e9:.0f})"
     cells = [{"kind": "setup", "exercise": None, "code": code} for code in (*task["setup"], limit)] + task["cells"]
@@ -160,7 +160,7 @@ def work(task, folder):
 
 
 def _attempt(cells, task, folder, ends, left_out, verdicts):
-    """Fill in the verdicts; returns the set-up's problem, or the index of a cell that hung or ended the kernel."""
+    """Fills in the verdicts; returns the error of the set-up, or the index of a cell that hung or ended the kernel."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -200,7 +200,7 @@ def _attempt(cells, task, folder, ends, left_out, verdicts):
 
 
 def verdict(number, printed, of_answer, of_check, memory):
-    """[result, message] by the last line that `check` printed, and by errors of the answer's cells and of the check."""
+    """Returns [result, message] from the last line that `check` printed and the errors of answer and check."""
     said = re.findall(rf"Exercise {number}: (right\.|not yet\..*)$", printed, re.MULTILINE)
     if said[-1:] == ["right."]:
         return ["passed", ""]
@@ -213,12 +213,12 @@ def verdict(number, printed, of_answer, of_check, memory):
 
 
 def main():
-    """Read a task from standard input, run it, print the verdicts."""
+    """Reads a task from standard input, runs it, prints the verdicts."""
     task, place = json.load(sys.stdin), Path(tempfile.mkdtemp())
     (place / "work").mkdir()
     os.environ |= {name: str(place) for name in ("HOME", "USERPROFILE", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")}
     cache = Path(os.environ["HAZELNUT_CACHE"])
-    if not os.access(cache, os.W_OK):  # as in bubblewrap and in a container: links to what is there, and room for more
+    if not os.access(cache, os.W_OK):  # in a sandbox: links to the files, in a writable folder
         skip = shutil.ignore_patterns("*.lock", ".building-*", ".painting-*")
         shutil.copytree(cache, cache := place / "cache", copy_function=os.symlink, ignore=skip)
     os.environ |= {"HAZELNUT_CACHE": str(cache), "MPLCONFIGDIR": str(cache / "matplotlib")}

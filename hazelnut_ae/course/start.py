@@ -1,4 +1,4 @@
-"""`hazelnut-ae start`, the whole of `make run`: paint, train, evaluate and draw; what is finished already stays."""
+"""`hazelnut-ae start` (`make run`): paints, trains, evaluates and draws; keeps what is already finished."""
 
 import os
 from pathlib import Path
@@ -14,17 +14,17 @@ def start(data=None, preset="quick", say=print):
 
     Args:
         data: a data folder in MVTec layout; None: HAZELNUT_DATA, else data/synthetic_hazelnuts, painted on first use.
-        preset: a name.
-        say: a function that takes the line of each stage.
+        preset: name of a preset.
+        say: function that prints one line per stage.
     """
     preset, chosen = find_preset(preset), data or os.environ.get("HAZELNUT_DATA")
     folder = Path(chosen or Path("data") / "synthetic_hazelnuts")
     if not chosen:
-        say(f"Painting synthetic hazelnuts into {folder} (what is there already stays).")
+        say(f"Painting synthetic hazelnuts into {folder} (keeps existing files).")
         synthetic.write_dataset(folder, preset.counts, seed=0)
     images = dataset.load(folder)
     run_folder = Path("runs") / f"{folder.resolve().name}-{preset.name}"
-    say(f"Training on {len(images.train)} good images of {folder} into {run_folder}; Ctrl-C saves, and start goes on.")
+    say(f"Training on {len(images.train)} good images of {folder} into {run_folder}; to pause, press Ctrl-C.")
     run = trainer.train_run(images, run_folder, preset, resume=True)
     say(f"{run_folder}: {run.caption}, loss {run.history[-1][2]:.4f}.")
     if len(images.test):

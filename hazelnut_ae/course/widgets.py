@@ -1,4 +1,4 @@
-"""The interactive figures of the notebooks, with ipywidgets; without a kernel the last picture stays."""
+"""The interactive figures of the notebooks (ipywidgets); without a kernel the last picture stays."""
 
 import base64
 import io
@@ -30,7 +30,7 @@ class InteractiveFigure(ipywidgets.VBox):
     """Controls above a figure that is drawn again at each change; without a kernel a page shows only the picture.
 
     Args:
-        controls: a widget that contains everything to operate.
+        controls: a widget with all controls.
         observed: widgets whose `value` the figure depends on.
         draw: function without arguments that returns a matplotlib figure.
     """
@@ -59,7 +59,7 @@ class InteractiveFigure(ipywidgets.VBox):
 
 
 def interactive_figure(draw, **controls):
-    """Returns the figure that `draw` makes of the values of its arguments, ipywidgets each."""
+    """Returns a figure that `draw` draws from the values of ipywidgets, its keyword arguments."""
     box = ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
     return InteractiveFigure(box, controls.values(), lambda: draw(**{key: one.value for key, one in controls.items()}))
 
@@ -79,7 +79,7 @@ class Canvas(anywidget.AnyWidget):
 
 
 def draw_a_defect(model, nuts, tau=0.2, caption=""):
-    """Returns a nut to draw on (notebook 6), beside its reconstruction; the drawing is the mask.
+    """Returns a nut to draw on (notebook 6) and its reconstruction; the drawing is the mask.
 
     Args:
         model: the Autoencoder.
@@ -246,7 +246,7 @@ def outcomes(marked, truth):
         ax.set(xticks=[], yticks=[])
         ax.set_title(name, fontsize=9)
     for (row, column), answer in np.ndenumerate(marked):
-        if answer or truth[row, column]:  # colours of Figure 2; the letters say which error it is
+        if answer or truth[row, column]:  # colours of Figure 2
             colour = diagrams.RIGHT if answer == truth[row, column] else diagrams.WRONG
             word = "FN" if not answer else "TP" if truth[row, column] else "FP"
             axes[2].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour))

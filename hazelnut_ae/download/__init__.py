@@ -1,1 +1,1 @@
-"""Real data sets: where they are published, the transfer, and taking an archive apart safely."""
+"""Downloads real data sets and unpacks them safely."""

@@ -1,4 +1,4 @@
-"""Gets a real data set: tries the addresses in turn, verifies the archive, unpacks one category of it."""
+"""Downloads a real data set: tries the addresses in turn, verifies the archive, unpacks one category."""
 
 import contextlib
 import hashlib
@@ -20,16 +20,20 @@ from hazelnut_ae.io.files import atomic_path, replace
 
 
 def download(folder, category="hazelnut", url=None, sha256=None, archive=None, accept_license=False):
-    """Puts one category into `folder` in MVTec layout; verified archives stay in the cache, for other categories.
+    """Downloads and unpacks one category in MVTec layout; verified archives stay in the cache.
 
     Args:
         folder: new, empty, or made by an earlier call.
-        url: replaces the known addresses, as the variable HAZELNUT_URL does.
-        sha256: replaces the known hash of the archive.
-        archive: path of an archive on this computer; then nothing is fetched.
-        accept_license: do not ask.
-    Returns: a few lines that say what is there.
-    Raises: DataError if no address works, the archive is not the right one, the disk is full, …
+        category: of MVTec AD, or "hazelnut_toy".
+        url, sha256: replace the known addresses and hash; the variable HAZELNUT_URL also replaces the addresses.
+        archive: path of a local archive; then nothing is downloaded.
+        accept_license: True to accept the licence without a question.
+
+    Returns:
+        A text for the user: the number of images in each folder.
+
+    Raises:
+        DataError: no address works, the archive is wrong, the disk is full, …
     """
     source = SOURCES.get(category)
     url = None if archive else url or os.environ.get("HAZELNUT_URL")
@@ -62,7 +66,7 @@ def download(folder, category="hazelnut", url=None, sha256=None, archive=None, a
 
 
 def ask_license(source, accept=False):
-    """Shows a licence and asks once whether you accept it. Raises: DataError if not, or if nobody can answer."""
+    """Shows a licence and asks once whether you accept it. Raises DataError if not, or without a terminal."""
     path = cache_folder() / "accepted_licenses.txt"
     accepted = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     if source.name in accepted.splitlines():
@@ -90,7 +94,7 @@ def _check_arguments(category, url, sha256, archive):
 
 
 def _already_there(folder, category):
-    """Whether the folder holds all of the category. Raises: DataError if it holds anything else."""
+    """Whether the folder contains the whole category. Raises DataError if it contains anything else."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not made by this command
@@ -101,7 +105,7 @@ def _already_there(folder, category):
 
 
 def _archive(source, downloads, url, sha256, archive):
-    """The archive as (path, its SHA-256, whether that was known before). Raises: DataError"""
+    """Returns (path of the archive, its SHA-256, whether that was known). Raises DataError if it cannot be had."""
     name = Path(archive or urlsplit(url or source.addresses[0]).path).name
     official = source and (not (archive or url) or name.startswith("mvtec_anomaly_detection"))
     known = (sha256 or (official and source.sha256) or "").lower()
@@ -112,7 +116,7 @@ def _archive(source, downloads, url, sha256, archive):
         return Path(archive), digest, bool(known)
     key = known or hashlib.sha256((url or source.page).encode(errors="replace")).hexdigest()
     path = downloads / f"{key[:16]}-{re.sub(r'[^A-Za-z0-9._-]', '_', name)[-60:]}"
-    if known and path.exists() and pooch.file_hash(path) == known:  # fetched for another category
+    if known and path.exists() and pooch.file_hash(path) == known:  # downloaded earlier, for another category
         return path, known, True
     part, reasons = path.with_name(path.name + ".part"), []
     for address in [url] if url else source.addresses:

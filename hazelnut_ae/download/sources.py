@@ -1,11 +1,11 @@
-"""Where real data sets are published: licence, page, hash and the known addresses."""
+"""The real data sets: licence, page, hash and known addresses."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Source:
-    """A published data set. Its addresses are tried in turn; all of them deliver the file with this SHA-256."""
+    """A published data set; the addresses are tried in turn, each has the file with this SHA-256."""
 
     name: str
     license: str
@@ -14,9 +14,8 @@ class Source:
     addresses: tuple[str, ...]
 
 
-# MVTec's own addresses have moved at least three times since 2019 and broke every project that used one (see anomalib's
-# issues 250, 3121, 3441 and 3608). What protects a reader is the hash, not the address: add a new address in front and
-# keep those that may come back; until a release has it, readers use --url, HAZELNUT_URL or --archive.
+# MVTec's addresses changed at least three times since 2019 (see anomalib's issues 250, 3121, 3441 and 3608). The hash
+# makes any address safe: add a new one in front, and keep the old ones, because they may work again.
 MVTEC_AD = Source(
     name="MVTec AD (Bergmann et al., CVPR 2019)",
     license="CC BY-NC-SA 4.0: share and change it with credit, under the same licence, not for commercial purposes",

@@ -1,4 +1,4 @@
-"""One large file over HTTP: a broken transfer continues where it stopped, also in the next call."""
+"""Downloads one large file over HTTP; a broken transfer continues where it stopped, also in the next call."""
 
 import sys
 import time
@@ -10,17 +10,15 @@ from tqdm import tqdm
 from hazelnut_ae import __version__
 
 CONNECT, STALL = 10, 30  # seconds to wait for a connection, and for the next bytes
-TRIES = 5  # transfers in a row that bring less than PROGRESS bytes each
+TRIES = 5  # the most transfers in a row with less than PROGRESS bytes each
 PROGRESS = 1 << 20
 PAUSE = 1.0  # seconds before the second try, doubled before each further one
 MAX_DOWNLOAD = 8 << 30  # bytes; MVTec AD has 5.3 GB
-
-
-BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)  # trying again may help
+BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)  # a retry may help
 
 
 class Unavailable(Exception):
-    """This address does not deliver; another one may."""
+    """This address does not work; another one may."""
 
 
 def say(line):
@@ -29,12 +27,10 @@ def say(line):
 
 
 def fetch(url, part, resume):
-    """Fetches `url` to the file `part`.
+    """Downloads `url` to the file `part`; what has arrived stays there if the transfer fails.
 
-    Args:
-        part: Path; what has arrived stays there if the transfer fails.
-        resume: continue from what is in `part`, whatever address it came from; the caller must know the file's hash.
-    Raises: Unavailable if the address does not deliver; OSError if the disk is full.
+    resume: continue what is in `part`, even from another address; only safe if the caller knows the file's hash.
+    Raises Unavailable if the address does not work, OSError if the disk is full.
     """
     idle = 0
     while True:
@@ -50,7 +46,7 @@ def fetch(url, part, resume):
 
 
 def host(url):
-    """The part of an address that may be shown: no password, no key."""
+    """Returns the host of an address, without passwords or keys."""
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
@@ -59,7 +55,7 @@ def _size(path):
 
 
 def _transfer(url, part, have):
-    """One request, from byte `have` on."""
+    """Sends one request for the bytes from `have` on."""
     headers = {"User-Agent": f"hazelnut_ae/{__version__}", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -87,7 +83,7 @@ def _transfer(url, part, have):
 
 
 def _innermost(error):
-    """The first cause of a nested network error, in a few words."""
+    """Returns the first cause of a nested network error, in a few words."""
     while error.args and isinstance(error.args[-1], Exception):
         error = error.args[-1]
     return " ".join(str(getattr(error, "reason", None) or error).split())[-120:] or type(error).__name__

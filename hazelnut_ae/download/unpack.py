@@ -1,7 +1,6 @@
-"""Takes the images of one category out of an archive: .tar, .tar.xz, .tar.gz, .tar.bz2 or .zip.
+"""Unpacks the images of one category from an archive (.tar, .tar.xz, .tar.gz, .tar.bz2 or .zip) without trusting it.
 
-An archive is not trusted, even if its hash is known. Files are written anew under checked names, so that links, modes
-and owners in the archive have no effect.
+It creates new files under checked names, so links, permissions and owners in the archive have no effect.
 """
 
 import bz2
@@ -22,7 +21,7 @@ from hazelnut_ae.errors import DataError
 from hazelnut_ae.io.files import first_line
 from hazelnut_ae.io.images import IMAGE_SUFFIXES
 
-RECEIPT = "download.json"  # in the data folder: what it is, where it came from, how many images it must have
+RECEIPT = "download.json"  # in the data folder: category, origin, number of images
 
 # Limits far above the real archive (MVTec AD: 6,880 members, 5.3 GB, images under 4 MB) and far below a full disk.
 MAX_MEMBERS = 100_000
@@ -34,18 +33,22 @@ OPENERS = {b"\xfd7zXZ\x00": lzma.open, b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
 
 
 def unpack(archive, folder, category, receipt=None):
-    """Writes the images of `category` in `archive` to `folder`, all of them or nothing.
+    """Writes all images of `category` in `archive` to `folder`, or nothing.
 
     Reads `<category>/{train,test,ground_truth}/<defect or good>/*`, or the plain `<category>/{good,<defect>}/*` with
     `<category>/mask/<defect>/*`; of the plain layout's good images, every sixth becomes a test image.
 
     Args:
         archive: path of the file.
-        folder: must not exist or be empty.
-        category: folder at the top of the archive or one below.
-        receipt: dict; with category and counts added, it becomes `download.json` in `folder`.
-    Returns: the counts, see `count_images`.
-    Raises: DataError if the archive is damaged, hostile or lacks the category, or if the disk is full.
+        folder: a new or empty folder.
+        category: a folder at the top of the archive or one level below.
+        receipt: dict to write to `download.json` in `folder`, together with category and counts.
+
+    Returns:
+        The counts, see `count_images`.
+
+    Raises:
+        DataError: the archive is damaged, dangerous or lacks the category, or the disk is full.
     """
     archive, folder = Path(archive), Path(folder)
     unfinished = folder.with_name(f".{folder.name}.hazelnut_ae-unpacking")
@@ -106,7 +109,7 @@ def _write_category(archive, folder, category):
 
 
 def _checked_parts(name):
-    """The parts of a member's name. Raises: ValueError if it leads outside or is no file name on some system."""
+    """Splits the name of a member. Raises ValueError if it leads outside the folder or is invalid on some system."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     odd = not name.isprintable() or set(name) & set('\\:*?"<>|') or any(part[-1] in " ." for part in parts)  # "..", too
     if odd or name.startswith("/"):
@@ -115,7 +118,7 @@ def _checked_parts(name):
 
 
 def _target(inner):
-    """Where a file of the category goes, from its path there as parts; None leaves it out."""
+    """Returns the path in the data folder for a file of the category, given its path as parts; None: skip it."""
     path = PurePosixPath(*inner)
     if len(inner) == 1 and path.stem.lower() in ("license", "licence", "readme"):
         return f"{path.stem.lower()}.txt"
@@ -131,7 +134,7 @@ def _target(inner):
 
 
 def _members(archive):
-    """Yields (name, size, readable content, None for a folder) of every member of an archive, in its order."""
+    """Yields (name, size, file object or None for a folder) of each member of an archive."""
     size = os.path.getsize(archive)
     with open(archive, "rb") as raw, tqdm.wrapattr(raw, "read", size, desc="unpacking", disable=None) as file:
         start = raw.read(6)
@@ -165,7 +168,7 @@ def _tar_members(file):
 
 
 class _Limited:
-    """Reads no more than a member and its header may take, so that no made-up size fills the memory."""
+    """Limits what is read for a member and its header, so that a false size cannot fill the memory."""
 
     def __init__(self, file):
         self.file, self.total, self.left = file, 0, MAX_HEADER

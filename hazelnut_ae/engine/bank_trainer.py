@@ -1,4 +1,4 @@
-"""Training of a memory bank: fitted in one go, its run folder has no checkpoint and no history."""
+"""Trains a memory bank in one pass, so its run folder has no checkpoint and no history."""
 
 from pathlib import Path
 
@@ -27,12 +27,12 @@ def train_run(
 
     Args:
         dataset, folder, seed, device: as for `trainer.train_run`.
-        preset: only its name is kept.
-        resume: leave a finished run as it is, and fit an unfinished one again.
-        **settings: of `MemoryBank`, instead of its defaults.
+        preset: only its name is stored.
+        resume: keep a finished run unchanged, and fit an unfinished one again.
+        **settings: arguments of `MemoryBank` that replace its defaults.
 
     Raises:
-        DataError: as `trainer.train_run`, or there are no pretrained weights.
+        DataError: as for `trainer.train_run`, or if there are no pretrained weights.
     """
     folder = Path(folder)
     train_rows, held_out_rows = split_good(len(dataset.train), seed)

@@ -1,7 +1,7 @@
-"""The two thresholds of a run, chosen from its held-out good images and kept in thresholds.json.
+"""The two thresholds of a run, chosen from its held-out good images and stored in thresholds.json.
 
-`train` and `evaluate` have the data folder and write the file; `predict` has only the run and reads it. The file names
-the weights that it belongs to, so thresholds of older weights are never used.
+`train` and `evaluate` write the file, `predict` reads it. It contains the hash of the weights, so it is never used with
+other weights.
 """
 
 import contextlib
@@ -22,18 +22,18 @@ FILE = "thresholds.json"
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the held-out good images tell about a detector."""
+    """What a detector's results on held-out good images determine."""
 
-    tau: float  # the threshold of pixels
-    image_tau: float  # the threshold of image scores
-    typical: float = 0.0  # the median score of the pixels, where the colours of a heat map begin
+    tau: float  # the pixel threshold
+    image_tau: float  # the image score threshold
+    typical: float = 0.0  # the median pixel score; a heat map is coloured from this value on
     held_out_scores: tuple[float, ...] = ()  # one per held-out image; empty if unknown
 
     @property
     def false_alarms(self) -> float:
-        """The share of good images that may exceed image_tau, as far as N held-out images can promise.
+        """The false-alarm rate that N held-out images guarantee (conformal prediction); 1 without images.
 
-        The rank of image_tau among N + 1 equally likely ranks (conformal prediction); 1 without images.
+        It is (number of held-out scores above image_tau + 1) / (N + 1).
         """
         above = sum(score > self.image_tau for score in self.held_out_scores)
         return (above + 1) / (len(self.held_out_scores) + 1)
@@ -49,7 +49,7 @@ def calibrate(held_out_maps: np.ndarray, tau: float | None = None, scores: np.nd
 
     Raises:
         ValueError: there are no maps.
-        DataError: a map holds NaN.
+        DataError: a map contains NaN.
     """
     scores = metrics.image_scores(held_out_maps) if scores is None else scores
     return Calibration(
@@ -68,10 +68,7 @@ def write(folder, detector, held_out_maps, tau, scores):
 
 
 def write_missing(folder, detector, held_out):
-    """Writes the thresholds of a finished run, unless they are there; held_out: uint8 [M, 3, 256, 256].
-
-    A detector that has diverged gets none: a message says so.
-    """
+    """Writes missing thresholds, or prints why there are none (diverged); held_out: uint8 [M, 3, 256, 256]."""
     with contextlib.suppress(DataError):
         return read(folder, detector)
     try:
@@ -86,7 +83,7 @@ def write_missing(folder, detector, held_out):
 def read(folder: str | Path, detector: Detector) -> Calibration:
     """Reads the thresholds of a run. Raises DataError if there are none for the weights of this detector."""
     path = Path(folder) / FILE
-    remedy = f"run hazelnut-ae evaluate DIR --run {folder} once, with the images it learnt from as DIR"
+    remedy = f"run hazelnut-ae evaluate DIR --run {folder} once, with the images it learned from as DIR"
     if not path.is_file():
         raise DataError(f"{folder} holds no thresholds; {remedy}, or give both --tau and --image-tau.")
     content = read_json(path, remedy + ".")

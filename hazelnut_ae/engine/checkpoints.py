@@ -1,7 +1,6 @@
-"""Checkpoints: the state of long work, written so that a kill or a full disk loses a minute at most.
+"""Checkpoints: the state of unfinished training, so that a kill or a full disk loses at most a minute.
 
-`save` and `load` serve `trainer`; `Checkpoint` serves the fits of `comparison`, and so do `write_tensors` and
-`read_tensors`, for what is finished.
+`trainer` uses `save` and `load`. `comparison` uses `Checkpoint`, and `write_tensors` for finished results.
 """
 
 import copy
@@ -21,7 +20,7 @@ from hazelnut_ae.io.files import DAMAGE, atomic_path, first_line, keep_copy
 
 
 def digest_of(state: dict) -> str:
-    """Returns the SHA-256 of all tensors and plain values of a nested state: a flipped bit on the disk changes it."""
+    """Returns the SHA-256 of all tensors and values of a nested state; it detects damaged files."""
     digest = hashlib.sha256()
 
     def add(value):
@@ -42,12 +41,12 @@ def digest_of(state: dict) -> str:
 
 
 def previous(path):
-    """Returns the path of the checkpoint before this one: checkpoint.pt → checkpoint.previous.pt."""
+    """Returns the path of the previous checkpoint: checkpoint.pt → checkpoint.previous.pt."""
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def save(path, state):
-    """Writes a nested dict of tensors and plain values; keeps the one before. Raises DataError on a full disk."""
+    """Writes a nested dict of tensors and values; keeps the previous file. Raises DataError on a full disk."""
     try:
         with atomic_path(path) as temporary:
             try:
@@ -57,27 +56,27 @@ def save(path, state):
             if path.exists():
                 keep_copy(path, previous(path))
     except DataError as error:
-        raise DataError(f"{error} The checkpoint before it is whole: make room, then go on with --resume.") from error
+        raise DataError(f"{error} The previous checkpoint is intact; free some space and use --resume.") from error
 
 
 def load(path, remedy, needs=()):
     """Returns the newest undamaged state that `save` wrote, None if there is none; never runs code from a file.
 
-    needs: names that the state must have. Raises DataError, which ends with the remedy, if all files are damaged.
+    needs: required names in the state. Raises DataError, whose message ends with `remedy`, if all files are damaged.
     """
     damage = []
     for place in filter(os.path.exists, (path, previous(path))):
         try:
             with zipfile.ZipFile(place) as entries:
                 if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.infolist()):
-                    raise ValueError("it is compressed, which ours never are")  # a bomb: it may inflate without end
+                    raise ValueError("it is compressed, but our checkpoints never are")  # may be a decompression bomb
             state = torch.load(place, map_location="cpu", weights_only=True)
             if not isinstance(state, dict) or not all(name in state for name in needs):
-                raise ValueError("it is of another type or of another version")
+                raise ValueError("another program or another version wrote it")
             if state.pop("digest", None) != digest_of(state):
                 raise ValueError("its checksum is wrong")
             if damage:
-                print(f"{damage[0]} Going on from the checkpoint before it.")
+                print(f"{damage[0]} Continuing from the previous checkpoint.")
             return state
         except DAMAGE as error:
             damage.append(f"{place} is damaged ({first_line(error)}).")
@@ -87,7 +86,7 @@ def load(path, remedy, needs=()):
 
 
 class Checkpoint:
-    """The checkpoint of a fit. `key` says what is fitted; a file with another key is ignored."""
+    """The checkpoint of one fit. `key` identifies system, data and settings; a file with another key is ignored."""
 
     def __init__(self, path, key, every_seconds=60):
         self.path, self.key, self.every_seconds = Path(path), key, every_seconds
@@ -96,14 +95,14 @@ class Checkpoint:
 
     @property
     def seconds(self):
-        """Seconds that this fit took so far, in this process and in those that it resumes."""
+        """Seconds that this fit took so far, including those before it was resumed."""
         return self.seconds_before + time.monotonic() - self.started
 
     def resume(self, **parts):
-        """Loads modules and optimizers in place; returns the step to go on from, 0 without a usable checkpoint."""
+        """Loads modules and optimizers in place; returns the step to continue from, 0 without a usable checkpoint."""
         before = {name: copy.deepcopy(part.state_dict()) for name, part in parts.items()}
         try:
-            saved = load(self.path, "The fit begins anew.", needs=("key", "step", "seconds", *parts))
+            saved = load(self.path, "Fitting starts again from step 0.", needs=("key", "step", "seconds", *parts))
             if saved is None or saved["key"] != self.key:
                 return 0
             for name, part in parts.items():
@@ -111,7 +110,7 @@ class Checkpoint:
         except (DataError, *DAMAGE) as error:
             for name, part in parts.items():
                 part.load_state_dict(before[name])
-            unusable = f"{self.path} cannot be used ({first_line(error)}). The fit begins anew."
+            unusable = f"{self.path} cannot be used ({first_line(error)}). Fitting starts again from step 0."
             print(error if isinstance(error, DataError) else unusable)
             return 0
         self.seconds_before = saved["seconds"]
@@ -137,7 +136,7 @@ def read_tensors(path, key):
             about = file.metadata() or {}
             if about.get("key") != key:
                 return None, {}
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # nothing stays mapped
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # not mapped
             return tensors, json.loads(about["facts"])
     except (OSError, SafetensorError, KeyError, ValueError):
         return None, {}

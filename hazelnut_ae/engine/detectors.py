@@ -1,6 +1,6 @@
-"""The detectors that `train --detector` offers and a run folder can hold.
+"""The detectors of `train --detector`.
 
-A new one is a `Detector`, a module beside this one with its `train_run`, and an entry in `DETECTORS`.
+To add one: write a `Detector`, a module in this folder with its `train_run`, and an entry in `DETECTORS`.
 """
 
 from collections.abc import Callable
@@ -26,9 +26,8 @@ class DetectorType:
 
     @property
     def train_run(self):
-        return import_module(
-            f"hazelnut_ae.engine.{self.trainer}"
-        ).train_run  # late: it imports `runs`, which imports us
+        # imported here, because it imports `runs`, which imports this module
+        return import_module(f"hazelnut_ae.engine.{self.trainer}").train_run
 
 
 def build_article(config, weights):

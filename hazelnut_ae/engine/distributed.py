@@ -1,7 +1,7 @@
 """One run in several processes (torchrun), and a clean stop on Ctrl-C.
 
-Each process computes its share of a batch, and DistributedDataParallel averages the gradients. A step is the same as
-in one process, except that BatchNorm normalises by the statistics of the process's own share.
+Each process computes its share of a batch; DistributedDataParallel averages the gradients. Only BatchNorm differs from
+one process: it uses the statistics of the process's own share.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import torch.distributed as dist
 
 
 def join_processes() -> tuple[int, int]:
-    """Returns (rank, number of processes): those that torchrun started, else (0, 1)."""
+    """Returns (rank, number of processes) under torchrun, else (0, 1)."""
     world = int(os.environ.get("WORLD_SIZE", 1))
     if world > 1 and not dist.is_initialized():
         nccl = torch.cuda.is_available() and dist.is_nccl_available()
@@ -24,7 +24,7 @@ def join_processes() -> tuple[int, int]:
 
 @contextlib.contextmanager
 def first_process_first(rank, world):
-    """The first process runs the block before the others begin it: it alone creates the run folder."""
+    """Runs the block in the first process before the others, so that only the first creates the run folder."""
     if rank > 0:
         dist.barrier()
     yield
@@ -33,7 +33,7 @@ def first_process_first(rank, world):
 
 
 def mean_over_processes(value, world):
-    """Returns the mean, as a float, of a tensor with one number in each process, such as the loss of its share."""
+    """Returns the mean over all processes of a scalar tensor, such as the loss, as a float."""
     if world > 1:
         dist.all_reduce(value, dist.ReduceOp.SUM)
     return value.item() / world
@@ -41,7 +41,7 @@ def mean_over_processes(value, world):
 
 @contextlib.contextmanager
 def stop_signals():
-    """Yields an object whose `wanted` Ctrl-C and SIGTERM set to True; a second Ctrl-C interrupts at once."""
+    """Yields an object; Ctrl-C and SIGTERM set its `wanted` to True. A second Ctrl-C interrupts at once."""
     stop = SimpleNamespace(wanted=False)
 
     def handle(number, frame):

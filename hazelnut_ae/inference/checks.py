@@ -1,4 +1,4 @@
-"""Measurements on the images of a data folder: duplicates, orientation. `advice` puts them into words."""
+"""Measures duplicates and orientation in the images of a data folder; `advice` describes the results."""
 
 from typing import NamedTuple
 
@@ -6,16 +6,16 @@ import numpy as np
 from scipy import ndimage
 
 SIDE = 32  # images are averaged to 32×32 pixels before they are compared
-WINDOW = np.hypot(*(np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2)) < SIDE / 2 - 0.5  # the circle that turning leaves inside
-DUPLICATE = 0.3  # of the usual distance to the nearest image; the same photograph as another JPEG: 0.13 – 0.22
+WINDOW = np.hypot(*(np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2)) < SIDE / 2 - 0.5  # the inscribed circle
+DUPLICATE = 0.3  # of the median distance to the nearest image; a recompressed JPEG has 0.13 – 0.22
 LOOKED_AT, FEWEST = 24, 4  # images whose orientation is compared, at most and at least
-STEP, NEAR = 15, 2  # degrees between two turns; turns by which a part put down by hand may differ
-SHIFT = 8  # pixels of 32 by which one image may be moved to fit another
-# Limits for mean correlations of image pairs, with values measured on either side
-ROUND = 0.7  # at the worst turn: bottles from 0.84, hazelnuts up to 0.5
-ALIKE = 0.65  # unturned: transistors 0.71, bottles 0.92, hazelnuts up to 0.55
-TURNED = 0.05  # what turning adds: nothing for transistors, 0.17 for a bolt that may be upside down
-SHARED = 0.4  # at the best turn: hazelnuts from 0.62, grain of a surface and noise up to 0.29
+STEP, NEAR = 15, 2  # degrees between two rotations; steps by which parts placed by hand may differ
+SHIFT = 8  # pixels of 32 by which one image may be shifted to match another
+# Limits for mean correlations of image pairs, with measured values
+ROUND = 0.7  # at the worst rotation: bottles from 0.84, hazelnuts up to 0.5
+ALIKE = 0.65  # not rotated: transistors 0.71, bottles 0.92, hazelnuts up to 0.55
+TURNED = 0.05  # gain by rotation: nothing for transistors, 0.17 for a bolt that may be upside down
+SHARED = 0.4  # at the best rotation: hazelnuts from 0.62, grain of a surface and noise up to 0.29
 
 
 def shrink(images):
@@ -25,14 +25,14 @@ def shrink(images):
 
 
 def normalized(images):
-    """Images [N, …, 32, 32] of mean 0 and length 1 in the window, and 0 outside of it."""
+    """Scales images [N, …, 32, 32] to mean 0 and norm 1 in the window, and sets them to 0 outside."""
     axes = tuple(range(1, images.ndim))
     inside = (images - images.mean(axis=axes, where=WINDOW, keepdims=True)) * WINDOW
     return inside / np.sqrt((inside**2).sum(axis=axes, keepdims=True) + 1e-12)
 
 
 def near_duplicates(train, test):
-    """Pairs of nearly the same image uint8 [N, 3, 256, 256]: [row of test, of train], and [row, later row] of train."""
+    """Finds near-duplicates in uint8 [N, 3, 256, 256]: pairs [test row, train row], and pairs of train rows."""
     if len(train) < 3:
         return [], []
     train, test = (normalized(shrink(images)).reshape(-1, 3 * SIDE**2) for images in (train, test))  # [N, D], [M, D]
@@ -49,10 +49,7 @@ class Orientation(NamedTuple):
 
 
 def orientation(images):
-    """Measures how parts are turned in good images, uint8 [N, 3, 256, 256], by fitting pairs of images to each other.
-
-    Only fine details count, because light differs across an image. None: fewer than 4 images, or nothing to see.
-    """
+    """Measures whether parts are rotated, by matching the fine details of pairs of images uint8 [N, 3, 256, 256]."""
     small = shrink(images[:: -(-len(images) // LOOKED_AT) or 1])  # float32 [n, 3, 32, 32], n ≤ 24
     if len(images) < FEWEST or small.std(axis=(1, 2, 3)).max() < 1:  # of 255
         return Orientation(None)
@@ -66,7 +63,7 @@ def orientation(images):
 
 
 def correlations(images):
-    """Correlation of each image [N, 32, 32] with each other one at each turn and its best shift: [24, N·(N - 1)]."""
+    """Correlates each pair of images [N, 32, 32] at each rotation and its best shift: [24, N·(N - 1)]."""
     fixed, pairs, rows = np.fft.rfft2(normalized(images)).conj(), ~np.eye(len(images), dtype=bool), []
     for degrees in range(0, 360, STEP):
         turned = ndimage.rotate(images, degrees, axes=(1, 2), reshape=False, order=1, mode="nearest")

@@ -1,4 +1,4 @@
-"""From a data folder and a run to numbers and pictures: the commands `evaluate` and `figures`."""
+"""The commands `evaluate` and `figures`: metrics and figures of a run on a data folder."""
 
 from pathlib import Path
 
@@ -13,10 +13,9 @@ from hazelnut_ae.io.files import write_json
 
 
 def evaluate(dataset: Dataset, run: runs.Run) -> dict:
-    """Measures a run on the test images of a dataset; it may have learned from other images, which is noted.
+    """Measures a run on test images; prints a note if it learned from other data. Raises DataError without test images.
 
-    Returns the dict of `evaluate --json`, which is also written to the run's results.json. Raises DataError if the
-    dataset has no test images.
+    Returns the dict of `evaluate --json`; it is also written to results.json in the run folder.
     """
     if not len(dataset.test):
         raise DataError(f"{dataset.name} has no test images; put some into test/good and test/<defect> to measure it.")
@@ -36,7 +35,7 @@ def evaluate(dataset: Dataset, run: runs.Run) -> dict:
 def figures(dataset: Dataset, run: runs.Run, out: str | Path) -> list[Path]:
     """Draws figures 3–7 and 9–14 and the picture of defects found into the folder `out`; returns the paths.
 
-    A detector without the article's τ is shown at the run's own τ, and its anomaly map in place of a reconstruction.
+    For a detector other than the article's, they show the run's own τ and the anomaly map instead of a reconstruction.
     """
     note_other_data(dataset, run)
     images = dataset.test.images

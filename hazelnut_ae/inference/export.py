@@ -1,6 +1,6 @@
-"""`hazelnut-ae export`: a run as one ONNX file, for programs that have neither this package nor torch.
+"""`hazelnut-ae export`: writes a run as one ONNX file, for programs without this package and torch.
 
-It does all but the resizing, and is only written once onnxruntime has computed the same with it as the run itself.
+The file contains everything but the resizing. It is written only if onnxruntime gives the same results as the run.
 """
 
 import io
@@ -25,11 +25,11 @@ PER_IMAGE = ("scores", "defective", "maps", "masks")  # outputs with a row per i
 OUTPUTS = (*PER_IMAGE, "tau", "image_tau")
 RANGES = {"uint8": "uint8 in 0 … 255", "float32": "float32 in [0, 1]"}
 TOLERANCE = 1e-4  # of maps and scores, between the file and the run
-OPSET = 17  # of 2022: the version of ONNX that a runtime must know
+OPSET = 17  # the ONNX version that a runtime must support; from 2022
 
 
 class Exported(nn.Module):
-    """A detector's module with the scaling before it and the decisions after it: images [N, 3, 256, 256] to `OUTPUTS`.
+    """Scaling, a detector's module and the decisions: images [N, 3, 256, 256] to `OUTPUTS`.
 
     scores: float64 [N]; defective: bool [N]; maps and masks: float32 and bool [N, 256, 256]; tau and image_tau.
     """
@@ -50,7 +50,7 @@ class Exported(nn.Module):
 
 
 class Differences(NamedTuple):
-    """How far a file is from its run: the largest differences of pixels and scores, and how many decisions differ."""
+    """The largest differences between a file and its run in maps and scores, and the number of other decisions."""
 
     images: int
     maps: float
@@ -61,12 +61,12 @@ class Differences(NamedTuple):
 def export(
     run: str | Path, file: str | Path, tau: float | None = None, image_tau: float | None = None, takes: str = "uint8"
 ) -> Differences:
-    """Writes a run as an ONNX file, atomically, and returns how far the file is from the run on five images.
+    """Writes a run as an ONNX file, and returns the differences between file and run on five images.
 
     Args:
         run: the run folder.
-        file: its name ends in .onnx.
-        tau, image_tau: thresholds instead of the run's own, see `load_detector`.
+        file: the new file; its name ends in .onnx.
+        tau, image_tau: replace the run's thresholds, see `load_detector`.
         takes: the dtype of its input, "uint8" or "float32".
 
     Raises:
@@ -111,7 +111,6 @@ def onnx_bytes(detector, takes="uint8"):
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # without dynamo: the exporter that all versions of torch since 2.4 have, without a further package
             torch.onnx.export(module, (example,), file, dynamo=False, **options)
     except RuntimeError as error:
         raise DataError(f"the detector {detector.detector.name!r} cannot be exported ({first_line(error)}).") from error

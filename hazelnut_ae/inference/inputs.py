@@ -1,4 +1,4 @@
-"""Which images are meant by files, folders and patterns, and reading each without stopping at one that is damaged."""
+"""Lists the images in files, folders and patterns, and reads each; a damaged one does not stop the others."""
 
 import glob
 import os
@@ -11,23 +11,23 @@ from hazelnut_ae.dataset import SIZE, rgb_at
 from hazelnut_ae.errors import DataError, printable
 from hazelnut_ae.io.images import IMAGE_SUFFIXES, opened
 
-SHOWN = 512  # pixels of the longer side of a picture that is written
+SHOWN = 512  # pixels of the longer side of a written picture
 
 
 class Photograph(NamedTuple):
-    """One image, read once for the detector and for the pictures."""
+    """One image, decoded once for the detector and the pictures."""
 
     image: np.ndarray  # uint8 [3, 256, 256], what the detector gets
-    shown: np.ndarray  # uint8 [3, h, w] with its own proportions, at most 512 pixels long
+    shown: np.ndarray  # uint8 [3, h, w], original aspect ratio, at most 512 pixels long
     size: tuple[int, int]  # (width, height) of the file, upright
-    stamp: list[int]  # of the file before it was read, see `stamp`
+    stamp: list[int]  # size and time of the file before it was read
 
 
 def listed(inputs, out):
-    """Lists the images of files, folders (with their subfolders) and patterns, without hidden files and those in `out`.
+    """Lists the images in files, folders (with subfolders) and patterns, without hidden files and those in `out`.
 
-    Returns the paths as text, in order, each once, and how many other files were skipped. Raises DataError if an input
-    does not exist or holds no image.
+    Returns the paths in order, without duplicates, and the number of other files. Raises DataError if an input does not
+    exist or has no image.
     """
     paths, skipped = {}, 0
     for given in map(os.fspath, inputs):
@@ -45,7 +45,7 @@ def listed(inputs, out):
 
 
 def images_below(folder, out):
-    """The image files in a folder and its subfolders, sorted, and how many other files there are."""
+    """Returns the image files in a folder and its subfolders, sorted, and the number of other files."""
 
     def closed(error):
         raise DataError(f"{error.filename} cannot be read ({error.strerror}); give yourself the right to read it.")
@@ -61,11 +61,11 @@ def images_below(folder, out):
 
 
 def read(path):
-    """Returns the `Photograph` in a file, or the DataError that says why there is none."""
+    """Returns the `Photograph` in a file, or (not raised) the DataError if it cannot be read."""
     try:
         path.encode("utf-8")
         if not os.path.isfile(path):  # a link to nowhere, or a pipe, which would block
-            return DataError(f"{path} is no plain file; replace or remove it.")
+            return DataError(f"{path} is not a regular file; replace or remove it.")
         before = stamp(path)
         with opened(path) as image:
             size = tuple(max(1, round(min(1, SHOWN / max(image.size)) * side)) for side in image.size)
@@ -77,12 +77,12 @@ def read(path):
 
 
 def reason(path, error):
-    """What is wrong with a file, in words that do not repeat its name."""
+    """The message of an error without the name of its file."""
     return str(error).removeprefix(printable(path)).replace(" " + printable(repr(path)), "").strip()
 
 
 def stamp(path):
-    """[bytes, time of change] of a file; None where there is none."""
+    """Returns [size in bytes, modification time in ns] of a file; None if it does not exist."""
     try:
         status = Path(path).stat()
         return [status.st_size, status.st_mtime_ns]

@@ -1,4 +1,4 @@
-"""A trained detector from a run folder, loaded once, for images from files or from a program's own arrays."""
+"""Loads the detector of a run, for image files or a program's own arrays."""
 
 import threading
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ ImageLike = str | Path | np.ndarray
 
 
 class Predictions(NamedTuple):
-    """What a detector says about N images, in their order."""
+    """The results for N images, in their order."""
 
     scores: np.ndarray  # float64 [N], larger = more anomalous
     decisions: np.ndarray  # bool [N], True = defective: the score exceeds image_tau
@@ -35,10 +35,10 @@ def load_detector(run: str | Path, tau: float | None = None, image_tau: float | 
 
     Args:
         run: the run folder.
-        tau, image_tau: thresholds of pixels and of image scores, instead of the run's own.
+        tau, image_tau: pixel and image score thresholds that replace the run's own.
 
     Raises:
-        DataError: the folder holds no run, a file is damaged, or a threshold is neither in the run nor given.
+        DataError: the folder has no run, a file is damaged, or a threshold is neither stored nor given.
     """
     detector = runs.load_run(run).detector
     try:
@@ -59,14 +59,14 @@ class LoadedDetector:
         self._lock = threading.Lock()
 
     def predict(self, images: ImageLike | Sequence[ImageLike]) -> Predictions:
-        """Scores one image or several; threads may call it at the same time.
+        """Scores one or more images; thread-safe.
 
         Args:
             images: the path of an image file; a uint8 array of any size, shape (H, W, 3), (3, H, W) or grey (H, W);
                 several in one array, (N, H, W, 3) or (N, 3, H, W); or a list of paths and arrays of single images.
 
         Raises:
-            DataError: a file is no image, or a score is NaN.
+            DataError: a file is not an image, or a score is NaN.
             ValueError: an array has another dtype or shape.
         """
         maps, scores = [np.zeros((0, SIZE, SIZE), np.float32)], [np.zeros(0)]
@@ -74,7 +74,7 @@ class LoadedDetector:
             images = [images]
         for batch in batches(images):
             batch = np.stack([prepared(one) for one in batch])  # uint8 [n, 3, 256, 256]
-            with self._lock:  # a Detector need not allow two callers, and torch uses all processors for one
+            with self._lock:  # a Detector may not be thread-safe; torch uses all cores for one call
                 found = self.detector.predict(batch)
             maps.append(curves.finite(found.anomaly_maps))
             scores.append(curves.finite(found.image_scores))

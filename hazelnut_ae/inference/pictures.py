@@ -1,4 +1,4 @@
-"""What is shown of one image: boxes around its defective regions, its heat map, the overlay, two thumbnails."""
+"""Draws the result for one image: boxes of defective regions, heat map, overlay and thumbnails."""
 
 import base64
 import io
@@ -11,14 +11,14 @@ from skimage.measure import label, regionprops
 
 from hazelnut_ae import figures
 
-BOXES = 10  # of an image, the largest; some maps are all specks
-THUMBNAIL_BYTES = 20_000  # at most, so that 1,000 images with two of them stay well below 60 MB
+BOXES = 10  # the largest of each image; some maps consist of small spots
+THUMBNAIL_BYTES = 20_000  # at most, so that a report with 2,000 of them stays below 60 MB
 
 
 def regions(mask, size):
-    """Counts the connected regions of a mask bool [H, W]; pixels that touch at a corner belong together.
+    """Finds the connected regions (corners touch) of a mask bool [H, W] of an image file of `size` (width, height).
 
-    Returns the number, boxes of the 10 largest in pixels of a file of this size (width, height), and their mask.
+    Returns their number, the boxes of the 10 largest in pixels of the file, and the mask of these 10, bool [H, W].
     """
     (rows, columns), (width, height), boxes = mask.shape, size, []
     labels = label(mask, connectivity=2)
@@ -32,35 +32,35 @@ def regions(mask, size):
 
 
 def enlarged(values, shown):
-    """A map or mask [H, W] at the size of a picture [3, h, w]: float32 [h, w]."""
+    """Resizes a map or mask [H, W] to the size of a picture [3, h, w]: float32 [h, w]."""
     size = shown.shape[2], shown.shape[1]
     return np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
 
 
 def heat(strength):
-    """Strength [h, w] in [0, 1] as a Pillow image whose lightness grows with it."""
+    """Draws strength [h, w] in [0, 1] as a Pillow image; brighter is stronger."""
     image = Image.fromarray((255 * strength + 0.5).astype(np.uint8))
     image.putpalette((255 * colormaps["inferno"](np.arange(256))[:, :3] + 0.5).astype(np.uint8).tobytes())
-    return image  # a byte for each pixel and a palette: a third of the size
+    return image  # with a palette the file has a third of the size
 
 
 def overlay(shown, strength, largest):
-    """The heat [h, w] over an image [3, h, w], with a line around the regions, bool [H, W], as a Pillow image."""
+    """Draws heat [h, w] over an image [3, h, w], and a line around the regions bool [H, W], as a Pillow image."""
     picture = figures.overlay(shown, strength, 1)  # float [3, h, w]
     inside = enlarged(largest, shown) > 0.5
     line = binary_dilation(inside) & ~inside
-    picture[:, binary_dilation(line) & ~inside] *= 0.3  # a dark edge sets the light line off
+    picture[:, binary_dilation(line) & ~inside] *= 0.3  # a dark edge, for contrast
     picture[:, line] = 1
     return image_of((255 * picture + 0.5).clip(0, 255).astype(np.uint8))
 
 
 def image_of(picture):
-    """uint8 [3, h, w] as a Pillow image."""
+    """Converts uint8 [3, h, w] to a Pillow image."""
     return Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
 
 
 def thumbnail(image):
-    """A Pillow image as a JPEG of at most 256 pixels and 20 kB, in base64."""
+    """Encodes a Pillow image as base64 of a JPEG of at most 256 pixels and 20 kB."""
     image = image.copy()
     image.thumbnail((256, 256))
     for quality in (80, 60, 40, 20):
@@ -71,7 +71,7 @@ def thumbnail(image):
 
 
 def encoded(image, file_format, **options):
-    """A Pillow image as the bytes of a file."""
+    """Encodes a Pillow image as the bytes of a file."""
     buffer = io.BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()

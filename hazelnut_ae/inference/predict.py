@@ -1,7 +1,7 @@
-"""`hazelnut-ae predict`: any number of new images through a run, into tables, pictures and a report.
+"""`hazelnut-ae predict`: scores any number of new images with a run; writes tables, pictures and a report.
 
-Each batch of 32 is on the disk before the next begins. A batch of which something is missing is scored whole, so a
-command that goes on ends with the same bytes as one that was never stopped.
+Each batch of 32 is stored before the next one starts. An incomplete batch is scored again as a whole, so a command that
+was stopped and repeated writes the same bytes as one that was never stopped.
 """
 
 import contextlib
@@ -25,17 +25,17 @@ from hazelnut_ae.inference.loaded import LoadedDetector, load_detector
 
 @dataclass
 class Outcome:
-    """What a call of `predict` has done."""
+    """The result of `predict`."""
 
     defective: int
     good: int
-    image_tau: float  # the threshold between the two
-    unreadable: dict[str, DataError]  # by path; they do not stop the others
+    image_tau: float  # the threshold of image scores
+    unreadable: dict[str, DataError]  # by path
     written: list[Path]  # the report and the tables
     notes: list[str]  # further sentences for the user
 
     def lines(self):
-        """Yields what the command line prints, the worst news last."""
+        """Yields the lines to print, errors last."""
         count, verb = self.defective + self.good, "is" if self.defective == 1 else "are"
         yield f"{self.defective} of {count} images {verb} defective, with a score above τ = {self.image_tau:.4g}."
         yield from [*map(str, self.written), *self.notes]
@@ -51,21 +51,21 @@ def predict(
     Args:
         inputs: image files, folders of them, or patterns.
         run: the run folder.
-        out: a new folder, or one that an earlier call with the same settings began.
-        tau, image_tau: thresholds instead of the run's own, see `load_detector`.
+        out: a new folder, or that of an earlier call with the same settings, to continue it.
+        tau, image_tau: replace the run's thresholds, see `load_detector`.
         pictures: whether to write a heat map and an overlay of each image.
 
     Raises:
-        DataError: an input does not exist, there is no run, or `out` holds something else.
-        Interrupted: Ctrl-C; the same call goes on.
+        DataError: an input does not exist, there is no run, or `out` has other content.
+        Interrupted: Ctrl-C stopped it; the same call continues.
     """
     paths, skipped = images.listed(inputs, out)
-    notes = [f"{skipped} files that are no PNG, JPEG, BMP or TIFF were skipped."] if skipped else []
+    notes = [f"{skipped} files were skipped, because they are not PNG, JPEG, BMP or TIFF."] if skipped else []
     return predict_paths(load_detector(run, tau, image_tau), paths, out, pictures, str(run), notes)
 
 
 def predict_paths(detector: LoadedDetector, paths, out, pictures=True, name="", notes=()) -> Outcome:
-    """Does the same for the paths of files; `name` is the run's in the tables and the report."""
+    """Does the work of `predict` for a list of files; `name` is the name of the run in tables and report."""
     settings = {"weights": digest_of(detector.detector.state()), "tau": detector.tau, "pictures": pictures}
     journal = table.Journal(out, settings, paths)
     try:
@@ -86,7 +86,7 @@ def predict_paths(detector: LoadedDetector, paths, out, pictures=True, name="", 
 
 
 def score_missing(detector, paths, journal, pictures):
-    """Scores what the journal lacks; returns {path: DataError} of what cannot be read."""
+    """Scores the images that are not in the journal; returns {path: DataError} of those that cannot be read."""
     unreadable, missing = {}, {path for path in paths if path not in journal.done}
     bar = tqdm(total=len(paths), initial=len(paths) - len(missing), unit="image", desc="predicting", disable=None)
     try:
@@ -110,18 +110,18 @@ def score_missing(detector, paths, journal, pictures):
 
 
 def entry_of(path, photograph, row, detector, folder):
-    """An image's line in the journal, from its row of `Predictions`; its pictures are written first, if in a folder."""
+    """Writes an image's pictures (if `folder`), and returns its journal entry; row: its row of `Predictions`."""
     score, anomaly_map, mask = row  # a number, float32 [256, 256], bool [256, 256]
     count, boxes, largest = drawing.regions(mask, photograph.size)
     # 0 at a typical good pixel, 0.5 at τ: the same brightness for all images
     typical, strength = detector.calibration.typical, drawing.enlarged(anomaly_map, photograph.shown)  # float32 [h, w]
     strength = np.clip((strength - typical) / max(2 * (detector.tau - typical), 1e-6), 0, 1)
     overlay = drawing.overlay(photograph.shown, strength, largest)
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", Path(path).stem)[:40]  # valid on any disk; with the hash no other image's
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", Path(path).stem)[:40]  # valid on any disk; the hash makes it unique
     files, stem = {}, f"pictures/{name}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
     for name, picture in {"heat_map": drawing.heat(strength), "overlay": overlay}.items() if folder else ():
         content, file = drawing.encoded(picture, "PNG", compress_level=4), f"{stem}.{name}.png"
-        try:  # the journal names the file only afterwards: half of one is written again
+        try:  # before the journal entry, so that an incomplete file is written again
             (folder / file).parent.mkdir(exist_ok=True)
             (folder / file).write_bytes(content)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""report.html: one page that needs no other file, with the worst images first and a threshold to move."""
+"""report.html: one self-contained page, worst images first, with a threshold slider."""
 
 import contextlib
 import json
@@ -16,12 +16,12 @@ from hazelnut_ae.inference.inputs import reason
 from hazelnut_ae.io.files import atomic_path
 
 FOLDER = Path(__file__).parent
-PICTURES = 1000  # images that have a picture in the page: with up to 2 × 20 kB for each it stays below 60 MB
+PICTURES = 1000  # images shown with pictures; the page stays below 60 MB
 COLOURS = {"good": (figures.BLUE, figures.SKY), "defective": (figures.VERMILION, figures.ORANGE)}  # on white, on black
 
 
 def write(path, name, detector, journal, scored, scores, unreadable):
-    """Writes the page for these paths and their scores [N]; memory never holds all pictures."""
+    """Writes the page for the paths `scored` and their scores [N]; reads one picture at a time."""
     tau, order = detector.image_tau, np.argsort(-scores, kind="stable")
     held_out = np.sort(np.array(detector.calibration.held_out_scores))[::-1]
     ticks = axis([*scores, *held_out, tau])
@@ -49,7 +49,7 @@ def write(path, name, detector, journal, scored, scores, unreadable):
         "colours": COLOURS,
         "css": css,
         "js": js,
-        "data": json.dumps(data),  # numbers alone: no name can end the script
+        "data": json.dumps(data),  # only numbers, so no text can end the script
     }
     template = Environment(autoescape=True, trim_blocks=True).from_string(page)
     with atomic_path(path) as temporary, open(temporary, "w", newline="\n", encoding="utf-8") as file:
@@ -57,16 +57,16 @@ def write(path, name, detector, journal, scored, scores, unreadable):
 
 
 def axis(values):
-    """Round numbers in equal steps, [T], that hold all values between them."""
+    """Returns ticks [T]: round numbers in equal steps that include all values."""
     low, high = min(values), max(values)
     return MaxNLocator(8).tick_values(low, high if high > low else low + (abs(low) or 1))
 
 
 def bars(scores, low, high, height):
-    """A histogram as an SVG path over x in [0, 1000], up or down from y = 120; the highest bar has this height."""
+    """Draws a histogram as an SVG path over x in [0, 1000], from y = 120 up, or down if `height` is negative."""
     counts, _ = np.histogram(scores, 80, (low, high))
     width, path = 1000 / len(counts), ""
     for number in np.flatnonzero(counts):
-        tall = math.copysign(max(3.0, abs(height) * counts[number] / counts.max()), height)  # 3: one image is seen
+        tall = math.copysign(max(3.0, abs(height) * counts[number] / counts.max()), height)  # at least 3: visible
         path += f"M{number * width + 0.5:g} 120v{-tall:.1f}h{width - 1:g}v{tall:.1f}z"
     return path

@@ -1,4 +1,4 @@
-"""What `predict` writes about each image: a line of journal.jsonl at once, predictions.csv and .json at the end."""
+"""Writes the results of `predict`: journal.jsonl image by image, predictions.csv and .json at the end."""
 
 import contextlib
 import csv
@@ -16,14 +16,14 @@ COLUMNS = (
     "file", "decision", "score", "defective_share", "regions", "boxes", "width", "height", "heat_map", "overlay",
     "problem",
 )  # fmt: skip
-FORMULA = tuple("=+-@＝＋－＠")  # what a spreadsheet may take for the beginning of a formula
+FORMULA = tuple("=+-@＝＋－＠")  # characters with which a formula in a spreadsheet can begin
 
 
 class Journal:
-    """One line of JSON for each finished image, {path: (where its line begins, its score)} in `done`.
+    """One line of JSON per finished image; `done` is {path: (offset of its line, its score)}.
 
-    The same command goes on from it after a kill: a line that is cut short, or whose image or pictures have changed
-    since, does not count. Raises DataError if the folder holds anything else, or predictions with other settings.
+    After a kill the same command continues from it. It ignores incomplete lines, and images or pictures that changed.
+    Raises DataError if the folder has other content, or predictions with other settings.
     """
 
     def __init__(self, folder, settings, paths):
@@ -43,7 +43,7 @@ class Journal:
             self.file.close()
             other = "predictions of another run, with another --tau or choice of --no-pictures, or other files"
             raise DataError(f"{folder} holds {other}; choose a new folder for --out.")
-        for left in self.folder.glob(".*.tmp"):  # of a table that a kill left half written
+        for left in self.folder.glob(".*.tmp"):  # an incomplete table of a killed process
             left.unlink()
         wanted = set(paths)
         for line in iter(self.file.readline, b""):
@@ -57,12 +57,12 @@ class Journal:
                     self.done[entry["file"]] = start, entry["score"]
 
     def _is_current(self, entry):
-        """Whether the image is the file it was, and its pictures have the sizes that were written."""
+        """Whether the image is unchanged and its pictures have the recorded sizes."""
         sizes = [(stamp(self.folder / name) or [None])[0] == size for name, size in entry["pictures"].values()]
         return entry["stamp"] == stamp(entry["file"]) and all(sizes)
 
     def append(self, entries):
-        """Adds entries, and returns when they are on the disk."""
+        """Appends entries and waits until they are on the disk."""
         entries = list(entries)
         try:
             self.file.seek(0, os.SEEK_END)
@@ -75,7 +75,7 @@ class Journal:
             raise not_written(self.path, error) from error
 
     def entry(self, path):
-        """Reads what is written about an image."""
+        """Reads the entry of an image."""
         self.file.seek(self.done[path][0])
         return json.loads(self.file.readline())
 
@@ -85,12 +85,12 @@ def not_written(path, error):
 
 
 def line_of(entry):
-    """One line of JSON, as bytes; JSON escapes line ends in names."""
+    """Encodes an entry as one line of JSON."""
     return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
 
 
 def row_of(entry, image_tau):
-    """What both tables say about an image, from its line in the journal."""
+    """Converts a journal entry to a row of the tables."""
     heat_map, overlay = (entry["pictures"].get(name, [None])[0] for name in ("heat_map", "overlay"))
     decision = "defective" if entry["score"] > image_tau else "good"
     found = entry["file"], decision, entry["score"], entry["share"], entry["regions"], entry["boxes"], *entry["size"]
@@ -98,12 +98,9 @@ def row_of(entry, image_tau):
 
 
 def write_csv(path, rows, unreadable):
-    """Writes a row per image, then those that cannot be read, {path: DataError}.
-
-    A box is written 40x22+12+30: width, height, x, y in pixels of the file.
-    """
+    """Writes a row per image, then the unreadable ones; a box is 40x22+12+30: width, height, x, y in pixels."""
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8-sig") as file:
-        # the byte order mark lets a spreadsheet see UTF-8; quotes protect cells where columns end at a semicolon
+        # spreadsheets need the byte order mark for UTF-8, and quotes if they split cells at semicolons
         writer = csv.DictWriter(file, COLUMNS, restval="", quoting=csv.QUOTE_NONNUMERIC)
         writer.writeheader()
         for row in rows:
@@ -115,13 +112,13 @@ def write_csv(path, rows, unreadable):
 
 
 def as_text(text):
-    """Text that no spreadsheet computes with, and no terminal obeys."""
+    """Makes text safe: no formula for a spreadsheet, no control characters for a terminal."""
     text = printable(text)
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def write_json(path, settings, rows, unreadable):
-    """Writes one object with the settings, "images" and "unreadable"; each image has a line of its own."""
+    """Writes one object with the settings, "images" and "unreadable"; one line per image."""
     problems = ({"file": printable(one), "problem": reason(one, error)} for one, error in unreadable.items())
     parts = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
     for key, items in (("images", rows), ("unreadable", problems)):

@@ -1,8 +1,4 @@
-"""The cache folder: what is expensive to make and can be made again. `hazelnut-ae cache` lists and clears it.
-
-Every name follows one convention, see `entry`. The first use is here, too: resized image sets, so that loading 500
-images a second time takes a fraction of a second.
-"""
+"""The cache folder, and the resized image sets in it: loading 500 images again takes a fraction of a second."""
 
 import hashlib
 import json
@@ -19,42 +15,38 @@ import pooch
 
 from hazelnut_ae.errors import DataError, printable
 
-SET_VERSION = 1  # of a stored image set; count it up when its pixels or its files change
+SET_VERSION = 1  # of a stored image set; increase it when its pixels or files change
 HOLD_IN_MEMORY = 1_000_000_000  # bytes of images; a larger set stays on the disk and is memory-mapped
-NAME = re.compile(r"(?:^|[.-])[0-9a-f]{12,}(?:[.-]|$)|^\.(?:building|painting)-")  # names of entries, nobody else's
+NAME = re.compile(r"(?:^|[.-])[0-9a-f]{12,}(?:[.-]|$)|^\.(?:building|painting)-")  # only the cache's own entries
 
 
 def cache_folder():
-    """The cache's root: `HAZELNUT_CACHE`, or the user's cache folder."""
+    """The cache folder: `HAZELNUT_CACHE`, or a folder in the user's cache."""
     return Path(os.environ.get("HAZELNUT_CACHE") or pooch.os_cache("hazelnut_ae"))
 
 
 def entry(category, version, **inputs):
-    """The path under which something is kept in the cache; nothing is created.
+    """Returns the path of a cache entry; creates nothing.
 
     Args:
-        category: what it is, for example "sets", "painted", "runs"; the folder below the cache folder.
-        version: int, a constant beside the code that makes it; count it up when the same inputs give another result.
-        inputs: everything else that decides the result, as JSON can hold it: numbers, names, fingerprints, lists.
-    Returns: Path <cache folder>/<category>/<12 hexadecimal digits>, of the SHA-256 of version and inputs.
+        category: a subfolder of the cache, such as "sets", "painted", "runs".
+        version: int; increase it when the same inputs give another result.
+        inputs: everything else that decides the result, as JSON values.
+
+    Returns:
+        Path <cache folder>/<category>/<12 hexadecimal digits of the SHA-256 of version and inputs>.
     """
     text = json.dumps([version, inputs], sort_keys=True)
     return cache_folder() / category / hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-# --- resized image sets -------------------------------------------------------------------------------------------
-
-
 def _set_path(folder, signature):
-    """Where a data folder's set is kept: one entry per folder, in it one set, named by the signature of its files."""
+    """The path of a data folder's set: one entry per folder, with one set, named by the signature of its files."""
     return entry("sets", SET_VERSION, folder=str(Path(folder).resolve())) / signature
 
 
 def stored(folder, signature):
-    """The set of that signature, or None where the cache has none that is whole.
-
-    Returns: (images uint8 [N, 3, H, W], masks as bits uint8 [N, H·W / 8] for `unpack`, fingerprint).
-    """
+    """Returns (images uint8 [N, 3, H, W], mask bits uint8 [N, H·W / 8] for `unpack`, fingerprint), or None."""
     return _read(_set_path(folder, signature))
 
 
@@ -68,23 +60,18 @@ def _read(path):
             return None
         return np.array(images) if images.nbytes <= HOLD_IN_MEMORY else images, bits, header["fingerprint"]
     except (OSError, ValueError, KeyError, TypeError, EOFError):
-        return None  # there is none, or it is cut short: it is built again
+        return None  # missing or incomplete: it is built again
 
 
 def unpack(bits, size):
-    """Masks bool [N, size, size] from bits uint8 [N, size² / 8]."""
+    """Converts bits uint8 [N, size² / 8] to masks bool [N, size, size]."""
     return np.unpackbits(bits, axis=1, count=size * size).reshape(len(bits), size, size).astype(bool)
 
 
 def store(folder, signature, count, size, pairs):
-    """Stores the images and masks of a data folder.
+    """Stores `count` pairs (image uint8 [3, size, size], mask bool [size, size]); returns the same as `stored`.
 
-    A cache that cannot be written costs time, not data: the set then stays in memory, with a warning.
-
-    Args:
-        count: number of pairs.
-        pairs: iterable of (image uint8 [3, size, size], mask bool [size, size]).
-    Returns: the same as `stored`.
+    If the cache cannot be written, it prints a warning and holds the set in memory.
     """
     final = _set_path(folder, signature)
     building = _reserve(final.parent, (count, 3, size, size))
@@ -101,7 +88,7 @@ def store(folder, signature, count, size, pairs):
         if building is None:
             return images, bits, fingerprint
         images.flush()
-        images = None  # Windows moves no folder while one of its files is mapped
+        images = None  # Windows cannot move a folder while one of its files is mapped
         _publish(building, final, bits, fingerprint)
         where = building if building.exists() else final
         return stored(folder, signature) or (np.load(where / "images.npy"), bits, fingerprint)
@@ -111,7 +98,7 @@ def store(folder, signature, count, size, pairs):
 
 
 def _reserve(parent, shape):
-    """A new folder with an empty images.npy of that shape, or None where the disk cannot take it."""
+    """Creates a folder with an empty images.npy of that shape; returns None if the disk has no room."""
     building = None
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -119,23 +106,23 @@ def _reserve(parent, shape):
         path = building / "images.npy"
         np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
         with open(path, "r+b") as file:
-            if hasattr(os, "posix_fallocate"):  # a full disk must fail here, not as a crash in a mapped write
+            if hasattr(os, "posix_fallocate"):  # a full disk must fail here; later it would crash
                 os.posix_fallocate(file.fileno(), 0, os.path.getsize(path))
         return building
     except OSError as error:
-        print(f"The cache {cache_folder()} cannot be written ({error.strerror}); going on without.", file=sys.stderr)
+        print(f"The cache {cache_folder()} cannot be written ({error.strerror}); continuing without.", file=sys.stderr)
         if building is not None:
             shutil.rmtree(building, ignore_errors=True)
         return None
 
 
 def _publish(building, final, bits, fingerprint):
-    """Completes a set and gives it its name; a full disk, or another process that was first, leaves it where it is."""
+    """Completes a set and renames it; does nothing if the disk is full or another process was first."""
     try:
         np.save(building / "masks.npy", bits)
         header = json.dumps({"images": len(bits), "fingerprint": fingerprint})
         (building / "set.json").write_text(header, encoding="utf-8")
-        for old in final.parent.iterdir():  # sets of files that have changed since, or a damaged one of these
+        for old in final.parent.iterdir():  # outdated or damaged sets
             if not old.name.startswith(".building-") and (old != final or _read(final) is None):
                 shutil.rmtree(old, ignore_errors=True)
         os.rename(building, final)
@@ -143,11 +130,8 @@ def _publish(building, final, bits, fingerprint):
         pass
 
 
-# --- hazelnut-ae cache --------------------------------------------------------------------------------------------
-
-
 def kept():
-    """All entries of the cache as [(category, path, bytes)]; links are not followed, files of others left out."""
+    """Lists the entries of the cache as [(category, path, bytes)]; ignores links and other files."""
     try:
         folders = sorted(cache_folder().iterdir()) if cache_folder().exists() else []
         folders = [path for path in folders if path.is_dir() and not path.is_symlink()]
@@ -161,7 +145,7 @@ def kept():
 
 
 def _remove(path):
-    """Removes an entry; returns False if it stays because something uses it."""
+    """Removes an entry; returns False if it cannot, for example because a process uses it."""
     try:
         with filelock.FileLock(f"{path}.lock", timeout=0):  # the lock of the process that builds or uses it
             if path.is_dir() and not path.is_symlink():
@@ -174,7 +158,7 @@ def _remove(path):
 
 
 def run(arguments):
-    """`hazelnut-ae cache`: lists the entries, or with --clear says what goes and removes it."""
+    """`hazelnut-ae cache`: lists the entries; with --clear it also removes them."""
     entries = kept()
     known = {category for category, _, _ in entries}
     for category in set(arguments.clear or []) - known:

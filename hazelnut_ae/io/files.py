@@ -1,4 +1,4 @@
-"""Reading and writing files so that a kill or a full disk loses nothing."""
+"""Reads and writes files so that a kill or a full disk loses nothing."""
 
 import contextlib
 import json
@@ -13,17 +13,16 @@ from pathlib import Path
 
 from hazelnut_ae.errors import DataError
 
-# What readers of files raise for content that is damaged or made up.
+# The exceptions that readers raise for damaged or manipulated files.
 DAMAGE = (OSError, RuntimeError, ValueError, KeyError, EOFError, AttributeError, TypeError, IndexError)
 DAMAGE += (NotImplementedError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 
 @contextlib.contextmanager
 def atomic_path(path):
-    """Yields a temporary path beside `path`; on success it takes the place of `path` in one step.
+    """Yields a temporary path; on success it replaces `path` in one step. Raises DataError if it cannot be written.
 
-    A kill or a full disk at any moment leaves either the old file or the new one, never half of one.
-    Raises: DataError if the file cannot be written.
+    After a kill or a full disk, `path` is either the old file or the new one, never an incomplete one.
     """
     path = Path(path)
     temporary = None
@@ -32,7 +31,7 @@ def atomic_path(path):
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         os.close(handle)
         yield Path(temporary)
-        with open(temporary, "r+b") as file:  # the bytes must be on the disk before the name is; Windows wants a "+"
+        with open(temporary, "r+b") as file:  # store the content before the rename; Windows needs the "+"
             os.fsync(file.fileno())
         os.umask(mask := os.umask(0))
         os.chmod(temporary, 0o666 & ~mask)
@@ -48,7 +47,7 @@ def atomic_path(path):
 
 
 def replace(source, target):
-    """os.replace with retries: Windows refuses while another program, a virus scanner for example, reads the target."""
+    """os.replace with retries: Windows refuses while another program, such as a virus scanner, reads the target."""
     for wait in (0.02, 0.1, 0.3):
         try:
             return os.replace(source, target)
@@ -69,36 +68,29 @@ def keep_copy(current, previous):
 
 
 def write_json(path, content):
-    """Writes JSON atomically. Raises: DataError if the file cannot be written."""
+    """Writes JSON atomically. Raises DataError if the file cannot be written."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_json(path, remedy):
-    """Reads a JSON object.
-
-    Args:
-        path: the file.
-        remedy: what the user can do about a file that is missing or damaged; ends the error's sentence.
-    Returns: dict.
-    Raises: DataError if the file is missing, damaged or holds no object.
-    """
+    """Reads a JSON object as a dict. Raises DataError, whose message ends with `remedy`, if it cannot."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         if not isinstance(content, dict):
-            raise ValueError("it holds no settings")
+            raise ValueError("it is not a JSON object")
         return content
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read ({error}); {remedy}") from error
 
 
 def print_anywhere():
-    """Makes a console without UTF-8, common on Windows, print "?" for τ instead of raising an error."""
+    """Makes a console without UTF-8 (common on Windows) print "?" for τ instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):  # a notebook's stream, or a closed one
             stream.reconfigure(errors="replace")
 
 
 def first_line(error):
-    """The first line of an error's message, or its type where it has none."""
+    """Returns the first line of an error's message, or its type if it has none."""
     return (str(error).splitlines() or [type(error).__name__])[0]

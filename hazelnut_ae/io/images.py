@@ -1,4 +1,4 @@
-"""Image files: found in a folder, and decoded without trusting their content, several at a time."""
+"""Finds image files in a folder and decodes them in threads, safely for untrusted files."""
 
 import contextlib
 import os
@@ -10,23 +10,20 @@ from tqdm import tqdm
 
 from hazelnut_ae.errors import DataError
 
-MAX_PIXELS = 100_000_000  # a photograph beyond this is refused from its header, before it fills the memory
+MAX_PIXELS = 100_000_000  # larger images are refused after their header, before they fill the memory
 LARGE = 20_000_000  # pixels; decoding takes up to ten bytes per pixel, so larger images are decoded one at a time
 THREADS = 8  # that decode; with the two limits above they need less than 3 GB together
 ONE_AT_A_TIME = threading.Lock()
-Image.core.set_block_size(64 << 20)  # the C library returns blocks above 32 MB to the system, smaller ones stay taken
+Image.core.set_block_size(64 << 20)  # the C library frees blocks above 32 MB, but keeps smaller ones
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 
 
 @contextlib.contextmanager
 def opened(path):
-    """Opens an image and yields it decoded and upright, as a Pillow image.
-
-    Raises: DataError if the file cannot be read, is no PNG, JPEG, BMP or TIFF, is damaged or has too many pixels.
-    """
+    """Yields a decoded, upright Pillow image. Raises DataError if it is unreadable, too large or of another format."""
     try:
         Image.MAX_IMAGE_PIXELS = None  # our own limit is lower and has a clearer message
-        with Image.open(path, formats=("PNG", "JPEG", "BMP", "TIFF")) as image:  # PostScript, say, can run programs
+        with Image.open(path, formats=("PNG", "JPEG", "BMP", "TIFF")) as image:  # PostScript can run programs
             pixels = image.width * image.height
             if pixels > MAX_PIXELS:
                 raise DataError(
@@ -46,7 +43,7 @@ def opened(path):
 
 
 def decoded(read, entries, name):
-    """Yields `read(entry)` of every entry in order, decoded by a few threads, with a progress bar that shows `name`."""
+    """Yields `read(entry)` for each entry in order, computed in threads, with a progress bar called `name`."""
     bar = tqdm(total=len(entries), desc=f"reading {name}", unit="image", disable=None, leave=False)
     with bar, ThreadPoolExecutor(min(THREADS, (os.cpu_count() or 1) + 1)) as pool:
         for start in range(0, len(entries), 64):  # 64 at a time, so that decoded images never fill the memory
@@ -56,13 +53,12 @@ def decoded(read, entries, name):
 
 
 def images_by_stem(folder, problems, skipped, strip=""):
-    """The image files of a folder.
+    """Returns the image files of a folder, {stem: path}, sorted by name, without hidden files.
 
     Args:
-        problems: list that gets a sentence for each file that must be changed.
-        skipped: list that gets a sentence for each file of another type.
+        folder: path of the folder.
+        problems, skipped: lists; it adds a sentence for each wrong file, and for each file of another type.
         strip: removed from the end of a stem, for example "_mask".
-    Returns: {stem: path}, sorted by name; hidden files and folders are left out.
     """
     images = {}
     for path in listing(folder):
@@ -71,7 +67,7 @@ def images_by_stem(folder, problems, skipped, strip=""):
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             skipped.append(f"{path} is not a PNG, JPEG, BMP or TIFF file and is skipped.")
             continue
-        if not path.is_file():  # a broken link, or a pipe, on which reading would wait forever
+        if not path.is_file():  # a broken link, or a pipe, which would block
             problems.append(f"{path} is not an ordinary file; remove it.")
             continue
         stem = path.stem.removesuffix(strip) if strip else path.stem
@@ -83,12 +79,12 @@ def images_by_stem(folder, problems, skipped, strip=""):
 
 
 def subfolders(folder):
-    """The folders in a folder, sorted, without hidden ones; empty if there is no such folder."""
+    """Returns the subfolders of a folder, sorted, without hidden ones; [] if the folder does not exist."""
     return [path for path in listing(folder) if path.is_dir() and not path.name.startswith(".")]
 
 
 def listing(folder):
-    """The content of a folder, sorted; empty if there is no such folder. Raises: DataError if it cannot be read."""
+    """Returns the sorted content of a folder, [] if it does not exist. Raises DataError if it cannot be read."""
     try:
         paths = sorted(folder.iterdir(), key=lambda path: path.name) if folder.is_dir() else []
     except OSError as error:

@@ -10,24 +10,20 @@ MEASURED = FOLDER / "measured"
 
 
 def measured(name):
-    """Reads measured/NAME.json: the result of `evaluate` on one set of images.
+    """Reads measured/NAME.json, the result of `evaluate` on a set of images, such as "hazelnut_toy".
 
-    name: "mvtec_hazelnut_128", "hazelnut_toy", "transistor", …; with "comparison_" or "ladder_" before it, a list of
-    results, one for each system or rung.
+    Names that begin with "comparison_" or "ladder_" give a list of results, one for each system or rung.
     """
     return json.loads((MEASURED / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def latent_study():
-    """Reads the measurements at other latent sizes.
-
-    Columns: latent, residual_good and residual_defective (mean residual of those test pixels), f1_<defect>.
-    """
+    """Reads the measurements at other latent sizes: size, mean residuals of good and defective pixels, F1s."""
     return pd.read_csv(FOLDER / "latent_sizes.csv")
 
 
 def variants_study():
-    """Reads what single choices change for the comparison systems on MVTec AD's transistor, in pixel AUROC."""
+    """Reads how single choices change the pixel AUROC of the comparison systems on MVTec AD's transistor."""
     return pd.read_csv(MEASURED / "transistor_variants.csv")
 
 

@@ -1,6 +1,6 @@
 """Installs the course from this folder, without a network: python install.py
 
-It makes .venv beside this file and installs into it what lies in wheels. A second call repairs what a first one left.
+It creates .venv in this folder and installs the files in wheels. If it fails, run it again.
 """
 
 import json
@@ -20,13 +20,13 @@ def main():
     here = {"system": platform.system(), "machine": platform.machine(), "python": list(sys.version_info[:2])}
     different = [f"{name} {made_for[name]}, not {here[name]}" for name in here if made_for[name] != here[name]]
     if different:
-        print(f"Note: this folder was made for another machine ({'; '.join(different)}). README.txt says what helps.")
+        print(f"Note: this folder was made for another machine ({'; '.join(different)}). See README.txt.")
     print("Installing into .venv; this takes a few minutes.", flush=True)
     venv.create(HERE / ".venv", with_pip=True)
     command = [str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--no-index", "--find-links", str(HERE / "wheels"), WANTED]
     if subprocess.run(command).returncode:
-        print("The installation did not succeed. README.txt says what this machine needs.")
+        print("The installation did not succeed. README.txt lists the requirements.")
         return 1
     if subprocess.run([str(BIN / "hazelnut-ae"), "--version"]).returncode:
         return 1

@@ -1,4 +1,4 @@
-"""Opens the notebooks with what was installed here: python lab.py [another command and its arguments]"""
+"""Opens the notebooks with the installed course: python lab.py [another command and its arguments]"""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ def main(command):
     if not BIN.is_dir():
         print("Nothing is installed yet: python install.py")
         return 1
-    environment = {"HAZELNUT_CACHE": str(HERE / "cache"), **os.environ}  # the painted hazelnuts lie there
+    environment = {"HAZELNUT_CACHE": str(HERE / "cache"), **os.environ}  # with the painted hazelnuts
     environment["PATH"] = os.pathsep.join([str(BIN), environment.get("PATH", "")])
     name, *rest = command or ["jupyter", "lab", "notebooks"]
     return subprocess.run([str(BIN / name), *rest], cwd=HERE, env=environment).returncode
