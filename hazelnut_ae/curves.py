@@ -15,7 +15,7 @@ PRO_LIMIT = 0.3  # false-positive rate; Bergmann et al., Uninformed Students, CV
 
 
 def counts_above(scores, truth, weights=None):
-    """Counts pixels with a score of at least τ: (thresholds, true_positives, false_positives), from the largest τ down.
+    """Counts scores ≥ τ: (thresholds, true_positives, false_positives), each [different scores], largest τ first.
 
     scores: float [n]; truth: bool [n], True for defective; weights: of defective pixels, [n], or None for 1.
     """
@@ -28,19 +28,20 @@ def counts_above(scores, truth, weights=None):
 
 def roc_curve(scores, truth):
     """Returns (false-positive rates, true-positive rates) from (0, 0) to (1, 1), each [different scores + 1]."""
-    _, true, false = counts_above(scores, truth)
-    return np.append(0, false / false[-1]), np.append(0, true / true[-1])
+    _, tp, fp = counts_above(scores, truth)
+    return np.append(0, fp / fp[-1]), np.append(0, tp / tp[-1])
 
 
 def sorted_auroc(scores, truth):
     """Returns the area under the ROC curve, by trapezoids."""
-    return integrate.trapezoid(*roc_curve(scores, truth)[::-1])
+    fpr, tpr = roc_curve(scores, truth)
+    return integrate.trapezoid(tpr, fpr)
 
 
 def precision_recall_curve(scores, truth):
     """Returns (thresholds, precisions, recalls), each [different scores], from the largest threshold down."""
-    thresholds, true, false = counts_above(scores, truth)
-    return thresholds, true / (true + false), true / true[-1]
+    thresholds, tp, fp = counts_above(scores, truth)
+    return thresholds, tp / (tp + fp), tp / tp[-1]
 
 
 def sorted_average_precision(scores, truth):
@@ -51,8 +52,8 @@ def sorted_average_precision(scores, truth):
 
 def sorted_f1_max(scores, truth):
     """Returns the largest F1 over all thresholds, and its threshold, for `score >= threshold`: (f1, threshold)."""
-    thresholds, true, false = counts_above(scores, truth)
-    f1 = 2 * true / (true + false + true[-1])
+    thresholds, tp, fp = counts_above(scores, truth)
+    f1 = 2 * tp / (tp + fp + tp[-1])  # tp[-1] is the number of all defective ones
     return f1.max(), thresholds[np.argmax(f1)]
 
 
@@ -62,12 +63,11 @@ def sorted_pro(maps, masks, limit=PRO_LIMIT):
     The area up to the rate `limit` counts, divided by `limit`.
     """
     weights, regions = region_weights(masks)  # a defective pixel counts 1 / size of its region
-    _, overlap, false = counts_above(maps.ravel(), masks.ravel(), weights.ravel())
-    rate, overlap = np.append(0, false / false[-1]), np.append(0, overlap / regions)
-    # where the curve is vertical at the limit, `interp` must not take the upper end: that step is beyond the area
-    inside, last = rate < limit, np.searchsorted(rate, limit)
-    end = np.interp(limit, rate[last - 1 : last + 1], overlap[last - 1 : last + 1])
-    return integrate.trapezoid(np.append(overlap[inside], end), np.append(rate[inside], limit)) / limit
+    _, overlap, fp = counts_above(maps.ravel(), masks.ravel(), weights.ravel())
+    fpr, overlap = np.append(0, fp / fp[-1]), np.append(0, overlap / regions)
+    inside, last = fpr < limit, np.searchsorted(fpr, limit)  # last: the first point at or beyond the limit
+    end = np.interp(limit, fpr[last - 1 : last + 1], overlap[last - 1 : last + 1])  # of a vertical step the lower end
+    return integrate.trapezoid(np.append(overlap[inside], end), np.append(fpr[inside], limit)) / limit
 
 
 # The same from histograms. A bin contains the float32 scores with the same first 19 bits: sign, exponent and 10 bits
@@ -143,21 +143,21 @@ def divide(a, b):
 
 def auroc(negatives, positives):
     """Returns the probability that a defective pixel scores above a good one, ties half (Mann and Whitney 1947)."""
-    below = np.cumsum(negatives, axis=-1) - negatives / 2
+    below = np.cumsum(negatives, axis=-1) - negatives / 2  # good pixels below each bin, [..., K]
     return divide((positives * below).sum(-1), negatives.sum(-1) * positives.sum(-1))
 
 
 def average_precision(negatives, positives):
     """Returns the sum of (recall step) · (precision there), without interpolation."""
-    true, false = above(positives), above(negatives)
-    precision = true / np.maximum(true + false, 1e-12)
+    tp, fp = above(positives), above(negatives)  # [..., K]
+    precision = tp / np.maximum(tp + fp, 1e-12)
     return divide((positives * precision).sum(-1), positives.sum(-1))
 
 
 def f1_max(negatives, positives):
     """Returns the largest F1 over all thresholds, and the bin whose lower edge is that threshold: (f1, index)."""
-    true, false = above(positives), above(negatives)
-    f1 = divide(2 * true, true + false + positives.sum(-1, keepdims=True))
+    tp, fp = above(positives), above(negatives)  # [..., K]
+    f1 = divide(2 * tp, tp + fp + positives.sum(-1, keepdims=True))
     f1 = np.where(positives.sum(-1, keepdims=True) > 0, f1, np.nan)
     index = np.argmax(np.nan_to_num(f1, nan=-1), axis=-1)
     return np.take_along_axis(f1, index[..., None], -1)[..., 0], index
@@ -165,7 +165,7 @@ def f1_max(negatives, positives):
 
 def pro(negatives, regions, count, limit=PRO_LIMIT):
     """Returns PRO as `sorted_pro` does; count: number of regions, shape of the leading axes."""
-    start = np.zeros((*negatives.shape[:-1], 1))  # the curve begins at (0, 0): τ above every score
+    start = np.zeros((*negatives.shape[:-1], 1))  # the curve [..., K + 1] begins at (0, 0): τ above every score
     fpr = np.concatenate([start, divide(above(negatives), negatives.sum(-1, keepdims=True))[..., ::-1]], -1)
     overlap = np.concatenate([start, divide(above(regions), np.asarray(count)[..., None])[..., ::-1]], -1)
     width, left, right = np.diff(fpr), np.minimum(fpr[..., :-1], limit), np.minimum(fpr[..., 1:], limit)

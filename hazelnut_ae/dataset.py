@@ -34,10 +34,10 @@ class ImageSet:
         return len(self.images)
 
     def subset(self, indices):
-        """Returns the images with these numbers as a new ImageSet."""
+        """Returns the images at these indices as a new ImageSet."""
         indices = np.asarray(indices, dtype=int)
-        names = ([names[i] for i in indices] for names in (self.defects, self.paths))
-        return ImageSet(self.images[indices], self.masks[indices], *names)
+        defects, paths = ([names[i] for i in indices] for names in (self.defects, self.paths))
+        return ImageSet(self.images[indices], self.masks[indices], defects, paths)
 
     def of(self, defect):
         """Returns the images of one defect as a new ImageSet."""
@@ -74,7 +74,7 @@ def scan(folder):
     """Lists a data folder without opening an image: (sorted entries, problems as sentences, ignored files)."""
     folder = Path(folder)
     entries, problems, skipped = [], [], []
-    if not os.path.isdir(folder):  # unlike Path.is_dir it takes any nonsense for an answer
+    if not os.path.isdir(folder):  # Path.is_dir would raise for a name that is too long
         return [], [f"{folder} is not a folder; name one in MVTec layout (train/good, test/…, ground_truth/…)."], []
     good = images_by_stem(folder / "train" / "good", problems, skipped)
     if not good:
@@ -115,7 +115,7 @@ def rgb_at(image, size, path=""):
 
     size: (width, height); path: for the message. Raises DataError if its values are floating-point numbers.
     """
-    if image.mode.startswith("I"):  # 16-bit grey, 0 … 65535
+    if image.mode.startswith("I"):  # 16-bit grey; 65535 / 257 is 255
         grey = resized(image.convert("I").convert("F"), size)
         image = Image.fromarray((np.asarray(grey) / 257).round().clip(0, 255).astype(np.uint8))
     elif image.mode == "F":
@@ -171,17 +171,17 @@ def load(folder: str | Path, size: int = SIZE) -> Dataset:
     pairs = decoded(lambda entry: read_entry(entry, size), entries, folder.name)  # lazy: nothing is read yet
     signature = source_signature(folder, entries, size)
     stored = cache.stored(folder, signature) or cache.store(folder, signature, len(entries), size, pairs)
-    images, bits, fingerprint = stored
+    images, bits, fingerprint = stored  # uint8 [N, 3, size, size], masks packed eight to a byte, str
 
     def image_set(split):
         rows = [i for i, entry in enumerate(entries) if entry.split == split]
-        of = slice(rows[0], rows[-1] + 1) if rows else slice(0, 0)  # a slice, so that a memory map is not copied
-        names = [entry.path.relative_to(folder).as_posix() for entry in entries[of]]
-        if split == "train":  # one empty mask for all images
+        span = slice(rows[0], rows[-1] + 1) if rows else slice(0, 0)  # contiguous; a list would copy a memory map
+        names = [entry.path.relative_to(folder).as_posix() for entry in entries[span]]
+        if split == "train":  # one empty mask in memory, seen as [n, size, size]
             masks = np.broadcast_to(np.zeros((size, size), dtype=bool), (len(rows), size, size))
         else:
-            masks = cache.unpack(bits[of], size)
-        return ImageSet(images[of], masks, [entry.defect for entry in entries[of]], names)
+            masks = cache.unpack(bits[span], size)  # bool [n, size, size]
+        return ImageSet(images[span], masks, [entry.defect for entry in entries[span]], names)
 
     return Dataset(image_set("train"), image_set("test"), folder.resolve().name, fingerprint, read_license(folder))
 

@@ -47,7 +47,7 @@ class Detector(ABC):
 
     @abstractmethod
     def restore(self, state: dict[str, torch.Tensor]) -> None:
-        """Loads what `state` of the same detector class returned. Raises RuntimeError if it does not fit."""
+        """Loads what `state` of the same detector class returned. Raises RuntimeError if the tensors do not match."""
 
     def anomaly_maps(self, images: np.ndarray) -> np.ndarray:
         """Returns only the anomaly maps of `predict`."""
@@ -81,7 +81,7 @@ def prediction_from_maps(anomaly_maps: np.ndarray) -> Prediction:
 
 @torch.no_grad()
 def reconstruct(model, images):
-    """Returns a network's reconstructions of images uint8 [N, 3, 256, 256], as float32 in [0, 1]."""
+    """Returns a network's reconstructions of images uint8 [N, 3, 256, 256]: the same shape, float32 in [0, 1]."""
     model.eval()
     device = next(model.parameters()).device
     outputs = [model(to_float(batch).to(device)).cpu() for batch in batches(images)]
@@ -124,14 +124,14 @@ class AutoencoderDetector(Detector):
     def fit(self, good: np.ndarray, steps: int = 500, seed: int = 0) -> None:
         """Trains on good images uint8 [N, 3, 256, 256] simply: L2, Adam, batches of 32, no augmentation."""
         generator = torch.Generator().manual_seed(seed)
-        rows = (torch.randint(len(good), (BATCH,), generator=generator).numpy() for _ in range(steps))
+        rows = (torch.randint(len(good), (BATCH,), generator=generator).numpy() for _ in range(steps))  # [32] each
         optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
         for _ in train(self.model, optimizer, (good[chosen] for chosen in rows)):
             pass
 
     def predict(self, images: np.ndarray) -> Prediction:
         """Returns the residuals of images, uint8 [N, 3, 256, 256], as maps in [0, 1]."""
-        maps = [residual(batch, reconstruct(self.model, batch)) for batch in batches(images)]
+        maps = [residual(batch, reconstruct(self.model, batch)) for batch in batches(images)]  # [≤ 32, H, W] each
         return prediction_from_maps(np.concatenate(maps) if maps else np.zeros((0, *images.shape[2:])))
 
     def printed_tau(self, defect: str) -> float | None:

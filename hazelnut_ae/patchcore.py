@@ -32,9 +32,9 @@ PROJECTED = 32  # dimensions of the random projection in which the coreset is ch
 GRID = 2  # the stage whose grid the patches have, at stride 8: 80×80 patches of an image of 640 pixels
 CHUNK = 256  # patches compared at a time: 256 × 5,000 products take 5 MB
 FINE, COARSE = (0, 1, 2, 3), (2, 4)  # the stages that each bank uses
-COARSE_WEIGHT = 0.6  # σ of coarse / fine distances; the largest value tried that costs ≤ 0.005 of F1-max
+COARSE_WEIGHT = 0.6  # σ of the scaled coarse map / σ of the fine one; the largest tried that costs ≤ 0.005 of F1-max
 TOP_K = 10  # the image score is the mean of the 10 largest of 32×32 coarse distances
-SAVED_NAMES = {"fine.coreset": "fine.kept", "coarse.coreset": "coarse.kept", "typical": "usual"}  # in run folders
+SAVED_NAMES = {"fine.coreset": "fine.kept", "coarse.coreset": "coarse.kept", "typical": "usual"}  # so older runs load
 
 
 def aggregate_neighbourhood(stages, grid, neighbourhood):
@@ -53,9 +53,9 @@ def greedy_coreset(features, size, seed=0):
     """Chooses rows of features [N, D] that cover all others: greedy k-center (Algorithm 1 of the paper).
 
     The next one is always the farthest from those chosen so far, so rare features are covered as well as frequent ones.
-    The largest remaining distance is at most twice the smallest possible one (Gonzalez, 1985). Distances are measured
-    in a random projection to 32 dimensions, which hardly changes them (Johnson & Lindenstrauss, 1984). Returns row
-    numbers, int64 [size], fewer if there are fewer different features.
+    No row is farther from them than twice the best that `size` rows can do (Gonzalez, 1985). Distances are measured in
+    a random projection to 32 dimensions, which hardly changes their ratios (Johnson & Lindenstrauss, 1984). Returns row
+    indices, int64 [size], fewer if there are fewer different features.
     """
     generator = torch.Generator().manual_seed(seed)
     if features.shape[1] > PROJECTED:
@@ -76,15 +76,15 @@ def greedy_coreset(features, size, seed=0):
 def nearest_distances(patches, bank):
     """Computes the Euclidean distance of each patch [N, P, D] to its nearest neighbour in the bank [K, D]: [N, P].
 
-    The largest a·b − |b|²/2 tells which one is nearest. The distance itself is that of the difference, because
-    |a|² − 2 a·b + |b|² loses its digits where both are nearly equal.
+    For a patch a the row b with the largest a·b − |b|²/2 is nearest. The distance itself is that of the difference,
+    because |a|² − 2 a·b + |b|² loses its digits where both are nearly equal.
     """
     half_squares = bank.square().sum(dim=1) / 2  # [K]
     distances = []
     for start in range(0, patches.shape[1], CHUNK):
         chunk = patches[:, start : start + CHUNK]  # [N, CHUNK, D]
         nearest = (chunk @ bank.T - half_squares).max(dim=2).indices  # [N, CHUNK]; faster than argmax
-        distances.append((chunk - bank[nearest]).square().sum(dim=2).sqrt())
+        distances.append((chunk - bank[nearest]).square().sum(dim=2).sqrt())  # [N, CHUNK]
     return torch.cat(distances, dim=1)
 
 
@@ -98,7 +98,7 @@ class GaussianSmoothing(nn.Module):
         kernel = torch.exp(-0.5 * (offsets / max(sigma, 1e-15)) ** 2)  # σ = 0 changes nothing
         self.register_buffer("kernel", (kernel / kernel.sum()).float(), persistent=False)  # [2·radius + 1]
 
-    def forward(self, maps):
+    def forward(self, maps):  # first down the columns, then along the rows
         radius = len(self.kernel) // 2
         maps = F.conv2d(F.pad(maps, (0, 0, radius, radius), mode="replicate"), self.kernel[None, None, :, None])
         return F.conv2d(F.pad(maps, (radius, radius, 0, 0), mode="replicate"), self.kernel[None, None, None, :])
@@ -112,12 +112,12 @@ class Bank(nn.Module):
         self.stages, self.side, self.neighbourhood = stages, side, neighbourhood
         self.widths = [widths[i] for i in stages]  # channels of each stage; D is their sum
         for name, shape in (("mean", ()), ("scale", ()), ("coreset", (0,))):
-            self.register_buffer(name, torch.zeros(*shape, sum(self.widths)))
+            self.register_buffer(name, torch.zeros(*shape, sum(self.widths)))  # [D], [D] and [K, D], K = 0 until fit
 
     def patches(self, network, x):
         """Returns the patch features [N, P, D] of images float32 [N, 3, H, W] in [0, 1]."""
         x = F.interpolate(x, size=(self.side, self.side), mode="bilinear")  # [N, 3, S, S]
-        stages = network(x, max(self.stages) + 1)
+        stages = network(x, max(self.stages) + 1)  # [N, C, h, w], [N, C', h', w'], …
         return aggregate_neighbourhood([stages[i] for i in self.stages], stages[GRID].shape[-2:], self.neighbourhood)
 
     def fit_coreset(self, features, size, seed):
@@ -201,17 +201,17 @@ class MemoryBank(Detector):
         """Fills both banks from good images, uint8 [N, 3, H, W], N ≥ 1. The same seed gives the same banks."""
         rows = np.unique(np.linspace(0, len(good) - 1, IMAGES).round().astype(int))  # at most 400
         calibration = rows[::CALIBRATION_EVERY]
-        if len(rows) >= CALIBRATION_EVERY:
+        if len(rows) >= CALIBRATION_EVERY:  # of fewer images the banks need every one
             rows = np.setdiff1d(rows, calibration)
         for name, bank in (("fine", self.banks.fine), ("coarse", self.banks.coarse)):
             features, generator = [], torch.Generator().manual_seed(self.seed)
             for row in tqdm(rows, desc=f"memory bank: {name} features", disable=None):
                 patches = bank.patches(self.network, self.batch(good[row]))[0]  # [P, D]
                 chosen = torch.randperm(len(patches), generator=generator)[: -(-self.candidates // len(rows))]
-                features.append(patches[chosen])
+                features.append(patches[chosen])  # [candidates / images, rounded up, D]
             bank.fit_coreset(torch.cat(features), self.size, self.seed)  # from about 50,000 patches
         calibration = tqdm(calibration, desc="memory bank: calibration", disable=None)
-        distances = [self.banks.distances(self.batch(good[row])) for row in calibration]
+        distances = [self.banks.distances(self.batch(good[row])) for row in calibration]  # (fine, coarse, largest) each
         self.banks.calibrate_scales(*(torch.cat(parts) for parts in zip(*distances, strict=True)))
 
     @torch.inference_mode()
@@ -219,7 +219,7 @@ class MemoryBank(Detector):
         """Scores images uint8 [N, 3, H, W] by their distances ≥ 0 to the memory bank (`TwoBanks`)."""
         maps, scores = np.zeros((len(images), *images.shape[2:]), np.float32), np.zeros(len(images))
         for row, image in enumerate(tqdm(images, desc="memory bank: maps", disable=None)):
-            anomaly_map, score = self.banks(self.batch(image))
+            anomaly_map, score = self.banks(self.batch(image))  # [1, H, W], [1]
             maps[row], scores[row] = anomaly_map[0].cpu().numpy(), score.item()
         return Prediction(maps, scores)
 

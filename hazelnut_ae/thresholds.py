@@ -11,8 +11,8 @@ from hazelnut_ae import curves, metrics
 
 PRINTED_TAU = {"print": 0.2, "crack": 0.2, "cut": 0.2, "hole": 0.25}  # section 4.3; chosen on the test images
 DEFAULT_PRINTED_TAU = 0.2
-EXCEEDED = 0.001  # the share of good pixels above τ
-REGION_AREA = 100  # pixels of 65,536
+EXCEEDED = 0.001  # the share of good pixels that may lie above τ
+REGION_AREA = 100  # pixels, of the 65,536 of an image
 FALSE_ALARM_RATE = 0.1  # the share of good images called defective
 
 
@@ -22,44 +22,44 @@ def printed_tau(defect):
 
 
 def tau_quantile(maps, exceeded=EXCEEDED):
-    """Rule (a): the τ that a share of `exceeded` of the good pixels exceeds.
+    """The quantile rule: the τ that a share of `exceeded` of the good pixels exceeds.
 
     maps: float32 [N, H, W] of held-out good images. Raises ValueError if there is none, DataError if one holds NaN.
     """
-    return float(np.quantile(_held_out(maps), 1 - exceeded))
+    return float(np.quantile(_checked(maps), 1 - exceeded))
 
 
 def tau_region(maps, area=REGION_AREA):
-    """Rule (b), of MVTec: the smallest τ at which the largest connected region above it has fewer than `area` pixels.
+    """The region rule, of MVTec: the smallest τ above which every connected region has fewer than `area` pixels.
 
-    The user chooses the area; Bergmann et al. (CVPR 2019, section 4.3) print none. maps as for rule (a).
+    The user chooses the area; Bergmann et al. (CVPR 2019, section 4.3) print none. maps as for `tau_quantile`.
     """
-    maps = _held_out(maps)
+    maps = _checked(maps)
     values = np.unique(maps)
-    low, high = -1, len(values) - 1  # at values[high] nothing is above τ; the largest region shrinks as τ rises
+    low, high = -1, len(values) - 1  # bisection: above values[high] all regions are small enough
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if _largest_region(maps > values[middle]) < area else (middle, high)
     return float(values[high])
 
 
-def _largest_region(above):
+def _largest_region(above):  # its pixels, int; above: bool [N, H, W]
     labels, count = curves.label_regions(above)
     return np.bincount(labels.ravel())[1:].max() if count else 0
 
 
 def tau_exponential(maps, exceeded=EXCEEDED):
-    """Rule (c): the τ that residuals with an exponential distribution exceed with probability `exceeded`.
+    """The exponential rule: the τ that residuals with an exponential distribution exceed with probability `exceeded`.
 
     Residuals fall off about exponentially, so τ is a multiple of their mean: ln(1 / exceeded) = 6.9 times for one pixel
     in a thousand. The median over the images ignores an image that the network did not learn. But the mean includes the
     empty background, so τ depends on how much of the picture the part fills. Meant for absolute, not squared, errors.
     """
-    maps = _held_out(maps)
+    maps = _checked(maps)
     floor = maps.min()  # 0 for residuals; distances to a nearest neighbour start higher
     scale = np.median(maps.mean(axis=(1, 2), dtype=float) - floor)  # [N] → one
     tau = floor + scale * np.log(1 / exceeded)
-    return float(min(tau, maps.max()))  # scores with an upper bound, such as 1 − SSIM, may never reach τ
+    return float(min(tau, maps.max()))  # scores with an upper bound, as 1 − SSIM, may not reach τ
 
 
 tau_label_free = tau_exponential  # the default rule
@@ -79,13 +79,13 @@ def rules_on_good_images(held_out_maps, border=64, draws=100, seed=0):
     tau; low, high: its range in 90 % of the bootstrap's draws; marked: the percentage of pixels above τ in a good image
     that was left out when τ was chosen; wider: tau with `border` pixels of empty background on each side.
     """
-    maps, rng = _held_out(held_out_maps), np.random.default_rng(seed)
-    chosen = rng.integers(len(maps), size=(draws, len(maps)))  # [draws, N], the same for every rule
+    maps, rng = _checked(held_out_maps), np.random.default_rng(seed)
+    drawn = rng.integers(len(maps), size=(draws, len(maps)))  # [draws, N], the same for every rule
     edge = ((0, 0), (border, border), (border, border))
     wider = np.pad(maps, edge, constant_values=np.median(maps[:, 0]))  # the upper edge shows empty ground
     rows = {}
     for rule, choose in RULES.items():
-        low, high = np.quantile([choose(maps[numbers]) for numbers in chosen], [0.05, 0.95])
+        low, high = np.quantile([choose(maps[indices]) for indices in drawn], [0.05, 0.95])
         marked = [(maps[i] > choose(np.delete(maps, i, axis=0))).mean() for i in range(len(maps))]
         rows[rule] = {"tau": choose(maps), "low": low, "high": high, "marked": 100 * np.mean(marked)}
         rows[rule]["wider"] = choose(wider)
@@ -100,7 +100,7 @@ def rules_table(maps, test, held_out_maps):
     """
     defects = np.asarray(test.defects)
     names = sorted(set(test.defects) - {"good"})
-    groups = {"all": np.ones(len(maps), bool)} | {name: defects == name for name in names}
+    groups = {"all": np.ones(len(maps), bool)} | {name: defects == name for name in names}  # bool [N] each
     pixels = {name: metrics.PixelMetrics().update(maps[c], test.masks[c]) for name, c in groups.items()}
     best, rows = {name: one.compute()["f1_max"] for name, one in pixels.items()}, {}
     for rule, choose in RULES.items():
@@ -124,11 +124,11 @@ def tau_images_label_free(scores, false_alarm_rate=FALSE_ALARM_RATE):
     n = len(scores)
     if not n:
         return float("nan")
-    k = min(int(np.ceil((1 - false_alarm_rate) * (n + 1) - 1e-9)), n)
+    k = min(int(np.ceil((1 - false_alarm_rate) * (n + 1) - 1e-9)), n)  # 1e-9: 0.58 · 50 is 29, not 29.000000000000004
     return float(scores[k - 1])
 
 
-def _held_out(maps):
+def _checked(maps):  # as float32 [N, H, W]; raises as `tau_quantile`
     maps = np.asarray(maps, np.float32)
     if maps.ndim != 3 or not maps.size:
         raise ValueError(f"τ is chosen from maps [N, H, W] of held-out good images, not from {list(maps.shape)}")

@@ -60,7 +60,7 @@ def loss_on(model, images, loss_function=l2_loss):
     model.eval()  # BatchNorm uses its averages, and learns nothing here
     with torch.no_grad():
         losses = [loss_function(model, batch).item() * len(batch) for batch in torch.as_tensor(images).split(32)]
-    return sum(losses) / len(images)
+    return sum(losses) / len(images)  # the last batch may be smaller
 
 
 def one_cycle(step, steps, highest):
@@ -82,10 +82,10 @@ def one_cycle(step, steps, highest):
 
 
 def split_good(count, seed):
-    """Splits the numbers of good images into (training, held out: 10 %, at least 2). Raises DataError below 4."""
+    """Splits the indices of good images into (training, held out: 10 %, at least 2). Raises DataError below 4."""
     if count < 4:
         raise DataError(f"train/good holds {count} images, but training needs at least 4; add some.")
-    order = np.random.default_rng([seed, 391]).permutation(count)
+    order = np.random.default_rng([seed, 391]).permutation(count)  # [count]; 391: any constant would do
     held_out = max(2, round(HELD_OUT * count))
     return np.sort(order[held_out:]), np.sort(order[:held_out])
 

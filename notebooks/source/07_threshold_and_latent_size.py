@@ -11,7 +11,7 @@
 # three quarters: thresholds and measures 50 minutes, without labels 15, latent size 10, exercises 30. The numbers in the text are those of the
 # painted nuts and the run that comes along; with other images, read your own.
 #
-# The code of this lesson: `hazelnut_ae/thresholds.py`.
+# The code of this lesson: `hazelnut_ae/thresholds.py` and `hazelnut_ae/curves.py`.
 
 # %% tags=["setup"]
 import ipywidgets
@@ -86,7 +86,7 @@ print(f"of those above 0.1, {100 * on_edge[flood].mean():.0f} % lie on edges, a 
 # ## The dial
 #
 # Choose a kind of defect and an image, and move τ: left the picture, right where you stand on the F<sub>1</sub> curve of this
-# kind of defect. (Where no kernel runs you see τ = 0.2, and others in the strip below.)
+# kind. (Where no kernel runs you see τ = 0.2, and others in the strip below.)
 
 # %%
 taus = np.linspace(0.01, 0.8, 80)

@@ -145,7 +145,7 @@ rung("the article", "one pixel aside", "blurred", "aside and blurred")
 #
 # * (3) The network of this page sees every image augmented **afresh**. What if it saw five fixed copies of each, as the article's?
 # * (4) A loss that sees **structure**: AE(SSIM) of notebook 9, after as many images.
-# * (5) A network that is **told**: a small U-Net (`baselines.UNetDetector`) learns from painted defects and their masks.
+# * (5) A network that is **told**: a small U-Net (`baselines.UNetSegmenter`) learns from painted defects and their masks.
 
 # %%
 sets = ("synthetic_hazelnuts", "mvtec_hazelnut_128", "hazelnut_toy", "transistor", "bottle")
@@ -528,7 +528,7 @@ with check(4):
 # * T. Defard et al., [*PaDiM*](https://arxiv.org/abs/2011.08785), 2020: a Gaussian per place instead of a bank.
 # * P. Baldi, K. Hornik, [*Neural networks and principal component analysis*](https://doi.org/10.1016/0893-6080(89)90014-2), Neural
 #   Networks 2, 1989: why PCA is rung 0.
-# * O. Ronneberger et al., [*U-Net*](https://arxiv.org/abs/1505.04597), MICCAI 2015: the supervised way, `baselines.UNetDetector`.
+# * O. Ronneberger et al., [*U-Net*](https://arxiv.org/abs/1505.04597), MICCAI 2015: the supervised way, `baselines.UNetSegmenter`.
 #
 # **Back:** [9 · The comparison systems](09_comparison_systems.ipynb) · **Next:** your own parts, with `hazelnut-ae predict` ·
 # [Solutions](solutions/10_beyond.ipynb)
