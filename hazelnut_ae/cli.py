@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import hazelnut_ae
+from hazelnut_ae.engine.detectors import DETECTORS
 from hazelnut_ae.errors import DataError, Interrupted
 from hazelnut_ae.io.files import print_anywhere
 from hazelnut_ae.options import (
@@ -134,8 +135,8 @@ def advise(arguments):
     option(
         "--detector",
         default="article",
-        choices=["article", "features"],
-        help="article: its autoencoder (default); features: a memory bank of pretrained features",
+        choices=list(DETECTORS),
+        help="; ".join(f"{name}: {one.text}" for name, one in DETECTORS.items()),
     ),
     PRESET,
     option("--epochs", type=positive, help="replaces the preset's"),
@@ -147,7 +148,6 @@ def advise(arguments):
 )
 def train(arguments):
     from hazelnut_ae import dataset
-    from hazelnut_ae.engine.detectors import DETECTORS
 
     detector = DETECTORS[arguments.detector]
     options = {name: getattr(arguments, name) for name in ("epochs", "latent", "augment")}

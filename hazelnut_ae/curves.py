@@ -210,7 +210,7 @@ def image_histograms(maps, masks):
 class PixelMetrics:
     """Pixel metrics of any number of maps: call `update(maps, masks)` for each part, then `compute()`.
 
-    It takes 12 MB for any number of images. `a + b` holds the counts of both. `images`: the first ImageHistogram objects.
+    It takes 12 MB for any number of images. `a + b` adds the counts of both. `images`: initial ImageHistogram objects.
     """
 
     def __init__(self, images=()):

@@ -75,7 +75,8 @@ def augmentations(text):
 FOLDER = option("folder", metavar="DIR", type=Path, help="a data folder in MVTec layout")
 RUN = option("--run", required=True, type=Path, metavar="RUN", help="the folder of the run")
 RUN_OR_SHIPPED = option("--run", type=Path, metavar="RUN", help="its folder (default: the run in the package)")
-PRESET = option("--preset", default="quick", choices=list(PRESETS), help="default: quick")
+PRESETS_HELP = "tiny: seconds, only shows that everything runs; quick: minutes (default); article: 1000 epochs"
+PRESET = option("--preset", default="quick", choices=list(PRESETS), help=PRESETS_HELP)
 SEED = option("--seed", type=natural, default=0, help="default: 0")
 JSON = option("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
 TAU = option("--tau", type=finite, help="threshold of pixels (default: the run's own)")

@@ -34,11 +34,19 @@ def train_run(
     Raises:
         DataError: as for `trainer.train_run`, or if there are no pretrained weights.
     """
-    folder = Path(folder)
-    train_rows, held_out_rows = split_good(len(dataset.train), seed)
     detector = MemoryBank(seed=seed, device=find_device(device), **settings)
     settings = {"backbone": detector.network.name} | {key: getattr(detector, key) for key in BANK}
-    config = runs.make_config("features", preset, dataset, seed, settings)
+    return fit_run("features", detector, settings, dataset, folder, preset, seed, resume)
+
+
+def fit_run(name, detector, settings, dataset, folder, preset, seed=0, resume=False):
+    """Fits any `Detector` in one go and writes its run folder.
+
+    name: its entry in `DETECTORS`; settings: a dict of what this entry asks config.json for; the rest: as above.
+    """
+    folder = Path(folder)
+    train_rows, held_out_rows = split_good(len(dataset.train), seed)
+    config = runs.make_config(name, preset, dataset, seed, settings)
     if runs.open_folder(folder, config, resume) is None or not (folder / "model.safetensors").is_file():
         write_json(folder / "config.json", config)
         detector.fit(dataset.train.images[train_rows])

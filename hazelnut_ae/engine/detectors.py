@@ -1,24 +1,25 @@
 """The detectors of `train --detector`.
 
-To add one: write a `Detector`, a module in this folder with its `train_run`, and an entry in `DETECTORS`.
+A new one is a `Detector`, a module beside this one with its `train_run` (for one that is fitted in one go, a call of
+`bank_trainer.fit_run`), and an entry in `DETECTORS`. Functions here import late, so that `--help` needs no PyTorch.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from hazelnut_ae.autoencoder import Autoencoder
-from hazelnut_ae.backbones import empty_stages
-from hazelnut_ae.detection import AutoencoderDetector, Detector
-from hazelnut_ae.patchcore import MemoryBank
+if TYPE_CHECKING:
+    from hazelnut_ae.detection import Detector
 
 
 @dataclass(frozen=True)
 class DetectorType:
     """How runs of one detector are trained and loaded."""
 
+    text: str  # what the help of `train --detector` says
     trainer: str  # the module of `engine` whose `train_run` trains it
-    build: Callable[[dict, dict], Detector]  # from config and weights; ValueError or RuntimeError if they do not match
+    build: Callable[[dict, dict], "Detector"]  # from config and weights; ValueError or RuntimeError if they differ
     settings: dict[str, type]  # the keys that its config.json needs
     must_agree: tuple[str, ...]  # the keys of config.json that must be equal to resume a run
     caption: Callable[..., str]  # describes a `Run` in a few words
@@ -26,11 +27,13 @@ class DetectorType:
 
     @property
     def train_run(self):
-        # imported here, because it imports `runs`, which imports this module
         return import_module(f"hazelnut_ae.engine.{self.trainer}").train_run
 
 
 def build_article(config, weights):
+    from hazelnut_ae.autoencoder import Autoencoder
+    from hazelnut_ae.detection import AutoencoderDetector
+
     if not any(config["latent_dim"] in tensor.shape for tensor in weights.values()):  # before memory is allocated
         raise ValueError(f"the weights are not those of a latent vector of {config['latent_dim']}")
     detector = AutoencoderDetector(Autoencoder(config["latent_dim"]))
@@ -48,6 +51,9 @@ BANK = {"side": int, "neighbourhood": int, "coarse_side": int, "candidates": int
 
 
 def build_features(config, weights):
+    from hazelnut_ae.backbones import empty_stages
+    from hazelnut_ae.patchcore import MemoryBank
+
     sides = all(32 <= config[key] <= 2048 for key in ("side", "coarse_side"))
     if not sides or config["neighbourhood"] not in range(1, 64, 2) or config["blur"] > 64:  # before memory is allocated
         raise ValueError("config.json has a side, a neighbourhood or a blur that no run has")
@@ -64,6 +70,7 @@ def caption_features(run):
 AUGMENTATION = ("copies", "augmentations", "augment_online")
 DETECTORS: dict[str, DetectorType] = {
     "article": DetectorType(
+        text="its autoencoder (default)",
         trainer="trainer",
         build=build_article,
         settings={"latent_dim": int, "epochs": int},
@@ -72,6 +79,7 @@ DETECTORS: dict[str, DetectorType] = {
         learns_in_steps=True,
     ),
     "features": DetectorType(
+        text="a memory bank of pretrained features",
         trainer="bank_trainer",
         build=build_features,
         settings={"backbone": str, **BANK},
