@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run lab test quick-test lint notebooks numbers book slides classroom publish-name clean
+.PHONY: run lab test quick-test browser-test lint notebooks numbers book slides classroom publish-name clean
 .DEFAULT_GOAL := run
 
 # Installs the core and runs it. HAZELNUT_DATA=folder make run takes your own images. Without make: hazelnut-ae start.
@@ -15,11 +15,15 @@ lab: .venv/notebooks
 	$(BIN)/jupyter lab notebooks
 
 test: lint
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m "not browser"
 
 # Without kills, archive bombs, fuzz, long trainings and the notebooks.
 quick-test: lint
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal -m "not slow and not browser"
+
+# The book, the playground and JupyterLab in Chromium.
+browser-test: .venv/book
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 2 -m browser --dist loadfile
 
 lint: .venv/dev
 	$(BIN)/ruff check .

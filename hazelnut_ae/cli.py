@@ -11,28 +11,14 @@ import sys
 from pathlib import Path
 
 import hazelnut_ae
+from hazelnut_ae import options as shared
 from hazelnut_ae.engine.detectors import DETECTORS
 from hazelnut_ae.errors import DataError, Interrupted
 from hazelnut_ae.io.files import print_anywhere
-from hazelnut_ae.options import (
-    AUGMENT,
-    COMMANDS,
-    FOLDER,
-    IMAGE_TAU,
-    JSON,
-    PRESET,
-    RUN,
-    RUN_OR_SHIPPED,
-    SEED,
-    TAU,
-    above_zero,
-    augmentations,
-    command,
-    option,
-    positive,
-    words,
-)
+from hazelnut_ae.options import command, option
 from hazelnut_ae.presets import PRESETS, find_preset
+
+DETECTOR_HELP = "; ".join(f"{name}: {one.text}" for name, one in DETECTORS.items())
 
 
 def main(arguments=None):
@@ -64,7 +50,7 @@ def parser():
     top = argparse.ArgumentParser(prog="hazelnut-ae", description="Find defects in images by learning from good ones.")
     top.add_argument("--version", action="version", version=f"hazelnut-ae {hazelnut_ae.__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for name, (function, text, options) in COMMANDS.items():
+    for name, (function, text, options) in shared.COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(run_command=function)
         for flags, settings in options:
@@ -75,7 +61,7 @@ def parser():
 @command(
     "paint, train, measure and draw; keeps what already exists",
     option("--data", type=Path, metavar="DIR", help="your own images (default: HAZELNUT_DATA, or painted hazelnuts)"),
-    PRESET,
+    shared.PRESET,
 )
 def start(arguments):
     from hazelnut_ae.course.start import start as run_all
@@ -83,7 +69,7 @@ def start(arguments):
     run_all(arguments.data, arguments.preset)
 
 
-@command("paint a data set of synthetic hazelnuts in MVTec layout", FOLDER, PRESET, SEED)
+@command("paint a data set of synthetic hazelnuts in MVTec layout", shared.FOLDER, shared.PRESET, shared.SEED)
 def synthesize(arguments):
     from hazelnut_ae import synthetic
 
@@ -107,7 +93,7 @@ def download(arguments):
     print(fetch(arguments.folder, **{name: getattr(arguments, name) for name in names}))
 
 
-@command("count the images of a data folder, list every problem and give advice", FOLDER)
+@command("count the images of a data folder, list every problem and give advice", shared.FOLDER)
 def check(arguments):
     from hazelnut_ae import dataset
 
@@ -120,7 +106,7 @@ def check(arguments):
     return 1 if problems else advise(arguments)
 
 
-@command("recommend settings for a data folder, with reasons (the last part of check)", FOLDER)
+@command("recommend settings for a data folder, with reasons (the last part of check)", shared.FOLDER)
 def advise(arguments):
     from hazelnut_ae import dataset
     from hazelnut_ae.inference.advice import advice
@@ -130,19 +116,14 @@ def advise(arguments):
 
 @command(
     "train the article's autoencoder, or another detector, on the good images of a folder",
-    FOLDER,
+    shared.FOLDER,
     option("--run", required=True, type=Path, metavar="RUN", help="the folder to create for the run"),
-    option(
-        "--detector",
-        default="article",
-        choices=list(DETECTORS),
-        help="; ".join(f"{name}: {one.text}" for name, one in DETECTORS.items()),
-    ),
-    PRESET,
-    option("--epochs", type=positive, help="replaces the preset's"),
-    option("--latent", type=positive, help="size of the latent vector (default: 500)"),
-    option("--augment", type=augmentations, help=f"{AUGMENT} (default: rotation,flip,noise)"),
-    SEED,
+    option("--detector", default="article", choices=list(DETECTORS), help=DETECTOR_HELP),
+    shared.PRESET,
+    option("--epochs", type=shared.positive, help="replaces the preset's"),
+    option("--latent", type=shared.positive, help="size of the latent vector (default: 500)"),
+    option("--augment", type=shared.augmentations, help=f"{shared.AUGMENT} (default: rotation,flip,noise)"),
+    shared.SEED,
     option("--device", help="cpu, cuda, cuda:1, mps (default: the best available)"),
     option("--resume", action="store_true", help="continue the run in the folder where it stopped"),
 )
@@ -166,7 +147,7 @@ def train(arguments):
         print(f"{arguments.run}: {run.caption}{loss}.")
 
 
-@command("measure a run on the test images and print the results table", FOLDER, RUN_OR_SHIPPED, JSON)
+@command("measure a run and print the results table", shared.FOLDER, shared.RUN_OR_SHIPPED, shared.JSON)
 def evaluate(arguments):
     from hazelnut_ae import dataset, results
     from hazelnut_ae.engine import run_data
@@ -192,8 +173,8 @@ def write_numbers(arguments, numbers):
 
 @command(
     "draw figures 3–7 and 9–14 of the article from a run",
-    FOLDER,
-    RUN_OR_SHIPPED,
+    shared.FOLDER,
+    shared.RUN_OR_SHIPPED,
     option("--out", type=Path, metavar="DIR", help="folder for the pictures (default: HAZELNUT_FIGURES or figures)"),
 )
 def figures(arguments):
@@ -210,10 +191,10 @@ def figures(arguments):
 @command(
     "find defects in new images, without masks: scores, heat maps, tables and a report",
     option("inputs", metavar="INPUT", nargs="+", help="image files, folders of them, or patterns"),
-    RUN,
+    shared.RUN,
     option("--out", required=True, type=Path, metavar="DIR", help="a new folder, or that of an interrupted call"),
-    TAU,
-    IMAGE_TAU,
+    shared.TAU,
+    shared.IMAGE_TAU,
     option("--no-pictures", action="store_true", help="write only the tables and the report"),
 )
 def predict(arguments):
@@ -228,10 +209,10 @@ def predict(arguments):
 @command(
     "write a run as one ONNX file, for programs without PyTorch, and compare the two",
     option("file", metavar="FILE", type=Path, help="a name that ends in .onnx"),
-    RUN,
+    shared.RUN,
     option("--input", default="uint8", choices=["uint8", "float32"], help="0 … 255 (default), or [0, 1]"),
-    TAU,
-    IMAGE_TAU,
+    shared.TAU,
+    shared.IMAGE_TAU,
 )
 def export(arguments):
     from hazelnut_ae.inference.export import export as write
@@ -244,12 +225,12 @@ def export(arguments):
 
 @command(
     "fit the article's comparison systems and compare them with a run",
-    FOLDER,
-    RUN,
-    option("--systems", type=words, help="such as article,ae-l2; an unknown name lists all (default: all)"),
+    shared.FOLDER,
+    shared.RUN,
+    option("--systems", type=shared.words, help="such as article,ae-l2; an unknown name lists all (default: all)"),
     option("--setting", default="quick", choices=["tiny", "quick", "paper"], help="default: quick"),
-    option("--augment", type=augmentations, help=f"{AUGMENT} (default: as the run was trained)"),
-    JSON,
+    option("--augment", type=shared.augmentations, help=f"{shared.AUGMENT} (default: as the run was trained)"),
+    shared.JSON,
 )
 def compare(arguments):
     from hazelnut_ae import comparison, dataset
@@ -268,13 +249,13 @@ def compare(arguments):
 
 @command(
     "execute all notebooks; write the executed copies and the figures",
-    PRESET,
+    shared.PRESET,
     option("--data", type=Path, metavar="DIR", help="your own images (default: synthetic hazelnuts)"),
     option("--run", type=Path, metavar="RUN", help="the run that the notebooks share (default: one in the cache)"),
     option("--out", type=Path, metavar="DIR", default=Path("tutorial"), help="default: tutorial"),
     option("--figures", type=Path, metavar="DIR", help="folder for the figures (default: figures in --out)"),
     option("--solutions", action="store_true", help="also execute the solutions"),
-    option("--only", type=words, help="numbers of notebooks, such as 01,06 (default: all)"),
+    option("--only", type=shared.words, help="numbers of notebooks, such as 01,06 (default: all)"),
 )
 def tutorial(arguments):
     from hazelnut_ae.course.execute import execute
@@ -289,9 +270,9 @@ def tutorial(arguments):
     option("places", metavar="NOTEBOOK", nargs="+", type=Path, help="notebooks, or folders of notebooks"),
     option("--csv", type=Path, metavar="FILE", help="also write the table to this file, for a spreadsheet"),
     option("--preset", default="tiny", choices=list(PRESETS), help="of the images (default: tiny)"),
-    option("--seconds", type=above_zero, default=60, help="time limit for one cell (default: 60)"),
-    option("--total", type=above_zero, default=300, help="time limit for one notebook, in seconds (default: 300)"),
-    option("--memory", type=above_zero, default=2, help="memory limit in GB, in addition to the set-up (default: 2)"),
+    option("--seconds", type=shared.above_zero, default=60, help="time limit for one cell (default: 60)"),
+    option("--total", type=shared.above_zero, default=300, help="seconds for one notebook (default: 300)"),
+    option("--memory", type=shared.above_zero, default=2, help="GB in addition to the set-up (default: 2)"),
     option("--lessons", type=Path, metavar="DIR", help="the project's own notebooks (default: found)"),
     option("--docker", metavar="IMAGE", help="isolate in containers of this image instead of bubblewrap"),
     option("--trust", action="store_true", help="do not isolate: the notebooks can do everything that you can do"),

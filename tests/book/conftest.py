@@ -23,7 +23,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents and {"chromium", "book"} & set(item.fixturenames):
-            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.browser)
 
 
 @pytest.fixture(scope="session")
