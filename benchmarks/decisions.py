@@ -1,5 +1,7 @@
 """Shared by the studies of decisions: detectors of one kind with other seeds, their scores, rates with intervals."""
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +27,6 @@ def with_train(data, images):
 
 def hash_of(images):
     """Returns a short hash of images."""
-    import hashlib
-
     return hashlib.sha256(np.ascontiguousarray(images)).hexdigest()[:16]
 
 
@@ -49,7 +49,8 @@ def fitted(system, data, learnt, seed, folder, preset="quick"):
         detector.fit(learnt)
     else:
         data = with_train(data, learnt)
-        run = trainer.train_run(data, Path(folder) / hash_of(learnt), find_preset(preset), seed, resume=True)
+        settings = replace(find_preset(preset), evaluate_every=10_000)  # F1 curves are not needed
+        run = trainer.train_run(data, Path(folder) / f"{hash_of(learnt)}-{seed}", settings, seed, resume=True)
         detector = AutoencoderDetector(run.model)
     return detector
 
@@ -63,8 +64,11 @@ def rate(count, total):
 def decisions(good_scores, defective_scores, tau):
     """Returns the false-alarm rate and the miss rate at an image threshold, each with its interval, as a dict."""
     alarms, misses = int((good_scores > tau).sum()), int((defective_scores <= tau).sum())
-    row = {"false_alarms": rate(alarms, len(good_scores)), "missed": rate(misses, len(defective_scores))}
-    return {f"{name}{end}": value for name, three in row.items() for end, value in zip(("", "_low", "_high"), three)}
+    rates = {"false_alarms": rate(alarms, len(good_scores)), "missed": rate(misses, len(defective_scores))}
+    row = {}
+    for name, (share, low, high) in rates.items():
+        row |= {name: share, f"{name}_low": low, f"{name}_high": high}
+    return row
 
 
 def quality(predicted, test):
