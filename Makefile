@@ -32,7 +32,7 @@ lint: .venv/dev
 
 # Builds the notebooks and their solutions from notebooks/source and executes them in place; ONLY=06 for one of them.
 notebooks: .venv/dev
-	$(BIN)/python -m hazelnut_ae.course.build
+	$(BIN)/python book/notebook_files.py
 	$(BIN)/hazelnut-ae tutorial --out notebooks --figures figures --solutions $(if $(ONLY),--only $(ONLY))
 
 # Writes the page of measured numbers, hazelnut_ae/shipped/README.md, from the files beside it.
@@ -50,7 +50,7 @@ slides: .venv/book
 
 # One folder and one zip from which laptops install without a network; PIP="…" hands options to pip download.
 classroom: .venv/notebooks
-	$(BIN)/python -m hazelnut_ae.course.classroom $(or $(OUT),classroom) $(if $(PIP),-- $(PIP))
+	$(BIN)/python book/classroom.py $(or $(OUT),classroom) $(if $(PIP),-- $(PIP))
 
 # Fills in where this repository is on GitHub: README, Colab, Binder, CITATION and pyproject. Without OWNER: from git's origin.
 publish-name:

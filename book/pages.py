@@ -12,8 +12,8 @@ import jupytext
 import nbformat
 
 import hazelnut_ae
-from hazelnut_ae.course import build
 
+import notebook_files
 import questions
 
 BOOK = Path(__file__).resolve().parent
@@ -83,7 +83,7 @@ def notebook_page(source):
             executed |= {cell.source: cell for cell in nbformat.read(path, as_version=4).cells}
     cells = []
     for cell in jupytext.read(source).cells:
-        text, tags = cell.source.strip("\n"), build.tags(cell)
+        text, tags = cell.source.strip("\n"), notebook_files.tags(cell)
         cell = nbformat.from_dict(executed.get(text) or cell)
         cell.metadata = nbformat.from_dict({})
         cell.source = text
@@ -98,7 +98,7 @@ def notebook_page(source):
             if "solution" in tags:
                 cell.metadata = nbformat.from_dict({"tags": ["hide-cell"]})
         cells.append(cell)
-    book = nbformat.v4.new_notebook(cells=cells, metadata=build.METADATA)
+    book = nbformat.v4.new_notebook(cells=cells, metadata=notebook_files.METADATA)
     for number, cell in enumerate(book.cells):
         cell.id = f"cell-{number}"
     return book

@@ -19,7 +19,7 @@ errors (problems told in one sentence).
 
 The other folders, each importing only from those below it:
 
-    course       what the notebooks share: their data and run; building, executing and grading them
+    course       what the notebooks share: their data and run; executing and grading them
     inference    new images without masks: `load_detector`, prediction, report, export; evaluation; advice
     comparison   the comparison systems of notebook 9
     download     real data sets

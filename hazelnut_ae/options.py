@@ -24,36 +24,23 @@ def option(*flags, **settings):
     return flags, settings
 
 
-def natural(text):
-    """Converts text to an integer ≥ 0."""
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return number
+def number(kind, holds, problem):
+    """Returns a function that converts text to a number; it raises argparse's error if `holds` is not true of it."""
+
+    def convert(text):
+        value = kind(text)
+        if not holds(value):
+            raise argparse.ArgumentTypeError(f"{text} {problem}")
+        return value
+
+    convert.__name__ = kind.__name__  # argparse says "invalid int value"
+    return convert
 
 
-def positive(text):
-    """Converts text to an integer ≥ 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return number
-
-
-def finite(text):
-    """Converts text to a finite number."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
-    return value
-
-
-def above_zero(text):
-    """Converts text to a finite number above 0."""
-    value = finite(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
+natural = number(int, lambda value: value >= 0, "is below 0")
+positive = number(int, lambda value: value >= 1, "is below 1")
+finite = number(float, math.isfinite, "is not a finite number")
+above_zero = number(float, lambda value: 0 < value < math.inf, "is not a finite number above 0")
 
 
 def words(text):

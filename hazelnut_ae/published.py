@@ -76,16 +76,6 @@ AUROC_RESULTS = (
     PublishedAuroc("hazelnut", "SPADE", "pixel", 0.984, None, "Cohen and Hoshen, SPADE, 2020", False),
 )
 
-ANOMALIB = "README of PatchCore in anomalib 1, WideResNet-50"
-PATCHCORE_RESULTS = (  # beside the memory bank; whole categories, the official split
-    PublishedAuroc("hazelnut", "PatchCore", "pixel", 0.987, None, ANOMALIB),
-    PublishedAuroc("hazelnut", "PatchCore", "image", 1.000, None, ANOMALIB),
-    PublishedAuroc("transistor", "PatchCore", "pixel", 0.981, None, ANOMALIB),
-    PublishedAuroc("transistor", "PatchCore", "image", 1.000, None, ANOMALIB),
-    PublishedAuroc("bottle", "PatchCore", "pixel", 0.984, None, ANOMALIB),
-    PublishedAuroc("bottle", "PatchCore", "image", 1.000, None, ANOMALIB),
-)
-
 
 def harmonic_mean(a, b):
     """2ab / (a + b)."""

@@ -1,1 +1,1 @@
-"""The course: the data and the run of the notebooks, and how these are built, executed and graded."""
+"""The course: the data and the run of the notebooks, and how these are executed and graded."""

@@ -5,8 +5,9 @@ import zipfile
 
 import pytest
 
-from hazelnut_ae.course import classroom
 from hazelnut_ae.errors import DataError
+
+import classroom
 
 
 @pytest.fixture

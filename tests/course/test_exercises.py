@@ -11,8 +11,9 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from hazelnut_ae.course import build
 from hazelnut_ae.course.checks import check
+
+import notebook_files
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in (FOLDER / "source").glob("[0-9][0-9]_*.py"))
@@ -132,7 +133,7 @@ def test_a_notebook_runs_and_its_checks_tell_right_from_wrong(name, shell):
     committed = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells
     names, exercises = {}, {}
     for cell in jupytext.read(FOLDER / "source" / f"{name}.py").cells:
-        (tag,) = build.tags(cell) or {""}
+        (tag,) = notebook_files.tags(cell) or {""}
         if tag == "exercise":
             exercises[len(exercises) + 1] = {}
         elif cell.cell_type != "code":

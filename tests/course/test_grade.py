@@ -10,8 +10,10 @@ import pytest
 
 import hazelnut_ae
 from hazelnut_ae.cli import main
-from hazelnut_ae.course import build, grade, sandbox
+from hazelnut_ae.course import grade, sandbox
 from hazelnut_ae.errors import DataError
+
+import notebook_files
 
 SOURCE = """
 # %% [markdown]
@@ -94,7 +96,7 @@ def ours(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ours")
     (folder / "source").mkdir()
     (folder / "source" / "01_small.py").write_text(SOURCE, encoding="utf-8")
-    build.write_notebooks(folder)
+    notebook_files.write_notebooks(folder)
     return folder
 
 

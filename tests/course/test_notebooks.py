@@ -8,14 +8,15 @@ import nbformat
 import pytest
 
 import hazelnut_ae
-from hazelnut_ae.course import build
+
+import notebook_files
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = sorted((FOLDER / "source").glob("[0-9][0-9]_*.py"))
 NOTEBOOKS = sorted([*FOLDER.glob("[0-9][0-9]_*.ipynb"), *(FOLDER / "solutions").glob("[0-9][0-9]_*.ipynb")])
 WORDS, CODE_CELLS = 1500, 25  # of a notebook's main text, at most
 
-built = cache(build.notebooks_from)
+built = cache(notebook_files.notebooks_from)
 each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(FOLDER)))
 
@@ -28,8 +29,8 @@ def read(path):
 @each_source
 def test_notebook_and_solutions_are_built_from_their_source(source):
     for book, folder in zip(built(source), (FOLDER, FOLDER / "solutions"), strict=True):
-        remedy = f"{source.stem} is not what its source says; run python -m hazelnut_ae.course.build"
-        assert build.same_text(read(folder / f"{source.stem}.ipynb"), book), remedy
+        remedy = f"{source.stem} is not what its source says; run python book/notebook_files.py"
+        assert notebook_files.same_text(read(folder / f"{source.stem}.ipynb"), book), remedy
 
 
 def test_every_notebook_has_a_source():
@@ -49,8 +50,8 @@ def test_the_main_text_is_short(source):
     words, cells, detour = 0, 0, False
     for cell in built(source)[0].cells:
         begins = cell.cell_type == "markdown" and cell.source.startswith("## ")
-        assert cell.source.startswith("## A detour") == ("detour" in build.tags(cell))
-        detour = "detour" in build.tags(cell) or (detour and not begins)
+        assert cell.source.startswith("## A detour") == ("detour" in notebook_files.tags(cell))
+        detour = "detour" in notebook_files.tags(cell) or (detour and not begins)
         if begins and cell.source.startswith("## Exercises"):
             break
         if not detour and cell.cell_type == "markdown":
@@ -64,7 +65,9 @@ def test_the_main_text_is_short(source):
 @each_source
 def test_three_to_five_exercises_each_with_its_solution_and_a_last_sentence(source):
     _, solutions = built(source)
-    cells = [(next(iter(build.tags(cell))), cell.cell_type) for cell in solutions.cells if build.tags(cell)]
+    cells = [
+        (next(iter(notebook_files.tags(cell))), cell.cell_type) for cell in solutions.cells if notebook_files.tags(cell)
+    ]
     tags = [tag for tag, _ in cells if tag in ("exercise", "solution")]
     assert 3 <= tags.count("exercise") <= 5
     assert all("solution" in tags[i + 1 : i + 2] for i, tag in enumerate(tags) if tag == "exercise")
@@ -109,16 +112,16 @@ def test_outputs_of_unchanged_cells_survive_a_rebuild(tmp_path):
     (tmp_path / "source").mkdir()
     source = tmp_path / "source" / "01_one.py"
     source.write_text('# %% [markdown]\n# # One\n\n# %%\n1 + 1\n\n# %%\n2 + 2\n\n# %% tags=["solution"]\n3 + 3\n')
-    assert len(build.write_notebooks(tmp_path)) == 2
+    assert len(notebook_files.write_notebooks(tmp_path)) == 2
     path = tmp_path / "01_one.ipynb"
     book = nbformat.read(path, as_version=4)
     assert [cell.source for cell in book.cells] == ["# One", "1 + 1", "2 + 2"]
     for cell in book.cells[1:]:
         cell.outputs = [nbformat.v4.new_output("stream", text=cell.source)]
     nbformat.write(book, path)
-    assert build.write_notebooks(tmp_path) == []
+    assert notebook_files.write_notebooks(tmp_path) == []
     source.write_text(source.read_text().replace("2 + 2", "2 * 2"))
-    assert build.write_notebooks(tmp_path) == [path]
+    assert notebook_files.write_notebooks(tmp_path) == [path]
     assert [len(cell.outputs) for cell in nbformat.read(path, as_version=4).cells[1:]] == [1, 0]
     solutions = nbformat.read(tmp_path / "solutions" / "01_one.ipynb", as_version=4)
     assert [cell.source for cell in solutions.cells[1:]] == ["3 + 3"]

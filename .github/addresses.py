@@ -1,4 +1,4 @@
-"""`python -m hazelnut_ae.download` checks the known addresses; exit code 1 if a data set has none that works."""
+"""`python .github/addresses.py` checks the known addresses; exit code 1 if a data set has none that works."""
 
 import sys
 

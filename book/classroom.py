@@ -1,6 +1,6 @@
 """`make classroom`: one folder, and one zip, from which laptops install the course without a network.
 
-`python -m hazelnut_ae.course.classroom OUT [-- options for pip]`. The wheels fit machines with the same system,
+`python book/classroom.py OUT [-- options for pip]`. The wheels fit machines with the same system,
 processor and Python. Files in OUT/wheels stay, so that folders made on several systems can be combined.
 """
 
@@ -106,7 +106,7 @@ def zip_folder(folder, say):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m hazelnut_ae.course.classroom", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python book/classroom.py", description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, nargs="?", default=Path("classroom"), help="default: classroom")
     parser.add_argument("pip", nargs="*", metavar="OPTION", help="behind --: options for pip download")
     options = parser.parse_args()

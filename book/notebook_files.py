@@ -1,6 +1,6 @@
 """Builds each notebook and its solutions from notebooks/source/NN_name.py, which is in jupytext's percent format.
 
-`python -m hazelnut_ae.course.build` builds them all; unchanged cells keep their outputs. Cells tagged setup,
+`python book/notebook_files.py` builds them all; unchanged cells keep their outputs. Cells tagged setup,
 exercise (the question) and check go to both; solution to the solutions only; try (where the reader writes), detour (a
 heading that JupyterLab shows folded) and cells without a tag to the notebook only.
 """
