@@ -2,7 +2,8 @@
 
 `python book/notebook_files.py` builds them all; unchanged cells keep their outputs. Cells tagged setup,
 exercise (the question) and check go to both; solution to the solutions only; try (where the reader writes), detour (a
-heading that JupyterLab shows folded) and cells without a tag to the notebook only.
+heading that JupyterLab shows folded), claim (asserts of the sentence above, shown folded) and cells without a tag to
+the notebook only. `{{ expression }}` in prose is a number (`course.prose`); a rebuild keeps those that are known.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import jupytext
 import nbformat
 from jupytext.combine import combine_inputs_with_outputs
 
+from hazelnut_ae.course import prose
 from hazelnut_ae.course.execute import notebooks_folder
 from hazelnut_ae.io.files import atomic_path
 
@@ -50,12 +52,40 @@ def _notebook(cells):
         cell.metadata = {"tags": sorted(tags(cell))} if tags(cell) else {}
         if "detour" in tags(cell):
             cell.metadata["jp-MarkdownHeadingCollapsed"] = True
+        if "claim" in tags(cell):
+            assert cell.source.startswith(prose.CLAIM), f"a claim begins with {prose.CLAIM!r}: {cell.source}"
+            cell.metadata["jupyter"] = {"source_hidden": True}
+        if cell.cell_type == "markdown" and prose.expressions(cell.source):
+            cell.metadata["template"] = cell.source
     return book
+
+
+def fill_in(book, old):
+    """Fills the numbers that an older notebook knows into the text of a new one."""
+    known, same_cell = {}, {}
+    for cell in old.cells if old else ():
+        for expression, value in cell.metadata.get("values", {}).items():
+            known.setdefault(expression, set()).add(value)
+            same_cell[cell.metadata["template"], expression] = value
+    for cell in book.cells:
+        if template := cell.metadata.get("template"):
+            values = {}
+            for one in prose.expressions(template):
+                if (template, one) in same_cell:
+                    values[one] = same_cell[template, one]
+                elif len(known.get(one, ())) == 1:  # else it has had several values: only a run can tell
+                    (values[one],) = known[one]
+            cell.metadata["values"], cell.source = values, prose.filled(template, values)
 
 
 def same_text(a, b):
     """Returns whether two notebooks have the same cells, apart from their outputs."""
-    return [(c.cell_type, c.source, tags(c)) for c in a.cells] == [(c.cell_type, c.source, tags(c)) for c in b.cells]
+    return texts(a) == texts(b)
+
+
+def texts(book):
+    """Returns what the cells of a notebook say, whatever their outputs and the numbers in their text."""
+    return [(cell.cell_type, cell.metadata.get("template", cell.source), tags(cell)) for cell in book.cells]
 
 
 def write_notebooks(folder):
@@ -64,14 +94,15 @@ def write_notebooks(folder):
     for source in sorted((folder / "source").glob("[0-9][0-9]_*.py")):
         for book, target in zip(notebooks_from(source), (folder, folder / "solutions"), strict=True):
             path = target / f"{source.stem}.ipynb"
-            if path.exists():
-                old = nbformat.read(path, as_version=4)
-                if same_text(old, book):
-                    continue
-                ids, unchanged = [cell.id for cell in book.cells], {cell.source for cell in old.cells}
+            old = nbformat.read(path, as_version=4) if path.exists() else None
+            if old and same_text(old, book):
+                continue
+            fill_in(book, old)
+            if old:
+                own, unchanged = [(cell.id, cell.metadata) for cell in book.cells], {cell.source for cell in old.cells}
                 book = combine_inputs_with_outputs(book, old, fmt="py:percent")
-                for cell, own in zip(book.cells, ids, strict=True):
-                    cell.id = own
+                for cell, (name, metadata) in zip(book.cells, own, strict=True):
+                    cell.id, cell.metadata = name, metadata
                     if cell.cell_type == "code" and cell.source not in unchanged:
                         cell.outputs, cell.execution_count = [], None  # they belong to another cell
             with atomic_path(path) as temporary:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hazelnut_ae import dataset, presets
+from hazelnut_ae.course import prose
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.io.files import atomic_path
 
@@ -55,6 +56,9 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
     for variable, folder in (("HAZELNUT_DATA", data), ("HAZELNUT_RUN", run_folder)):  # not those of the caller
         environment.pop(variable, None)
         environment |= {variable: str(Path(folder).resolve())} if folder is not None else {}
+    environment.pop(prose.STRICT, None)
+    if data is None and run_folder is None and preset == "quick":  # what the text was written for
+        environment[prose.STRICT] = "1"
     books = [nbformat.read(path, as_version=4) for path in paths]
     targets = [out / path.relative_to(source) for path in paths]
     with tqdm(total=sum(len(book.cells) for book in books), unit="cell", disable=None) as bar:
@@ -66,10 +70,12 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
 def _execute_one(path, book, target, environment, bar):
     """Executes one notebook and writes it to `target`, up to the cell that fails if one does."""
     import nbformat
-    from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
-    client = NotebookClient(book, timeout=None, kernel_name="python3", on_cell_complete=lambda **_: bar.update())
+    from hazelnut_ae.course.client import ProseClient
+
+    client = ProseClient(book, timeout=None, kernel_name="python3", on_cell_complete=lambda **_: bar.update())
+    client.strict = prose.STRICT in environment
     client.resources = {"metadata": {"path": str(path.parent)}}
     bar.set_description(path.stem)
     try:

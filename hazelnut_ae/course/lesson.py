@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from hazelnut_ae import dataset, detection, figures, presets, synthetic
+from hazelnut_ae.course import prose
 from hazelnut_ae.engine import bank_trainer, run_data, runs, trainer
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.io import cache
@@ -151,6 +152,8 @@ def setup():
     if get_ipython() is not None:
         get_ipython().run_line_magic("matplotlib", "inline")
         show_sharp_figures(get_ipython())
+        if prose.soften_claims not in get_ipython().input_transformers_cleanup:
+            get_ipython().input_transformers_cleanup.append(prose.soften_claims)
     name = os.environ.get("HAZELNUT_PRESET") or "quick"
     if name not in presets.PRESETS:
         raise DataError(f"HAZELNUT_PRESET is {name!r}; set it to one of {', '.join(presets.PRESETS)}, or unset it.")
