@@ -84,8 +84,8 @@ def run(task, mode, environment, image=None):
 
     Args:
         task: a dict. "setup": the project's code; "cells": dicts with "kind" (lesson, answer or check), "exercise" (a
-            number or None) and "code"; "files": {name: text}, for its folder; time limits "seconds" for a cell
-            and "total"; "memory": in GB beyond what the set-up takes.
+            number or None) and "code"; "files": {name: text}, for its folder; "missing": exercises as handed out;
+            time limits "seconds" for a cell and "total"; "memory": in GB beyond what the set-up takes.
         mode: "bwrap", "docker" or "trust".
         environment: the HAZELNUT_* variables of the notebook; the folders that they name can be read.
         image: for "docker": the image with Python and the libraries.
@@ -140,27 +140,30 @@ def work(task, folder):
     """Runs the cells of a task in one kernel, in `folder`; returns the same as `run`.
 
     If a cell hangs or ends the kernel, the notebook starts again without it. The slow cells of the lesson itself run
-    only if a name is not defined without them.
+    only if an answer misses a name without them.
     """
     limit = f"__import__('{SELF}', fromlist=['_']).limit_memory({task['memory'] * 1e9:.0f})"
     cells = [{"kind": "setup", "exercise": None, "code": code} for code in (*task["setup"], limit)] + task["cells"]
     left_out = lessons = {i for i, cell in enumerate(cells) if cell["kind"] == "lesson"}
-    verdicts, ends = {}, time.monotonic() + task["total"]
+    verdicts, failed, ends = {}, {}, time.monotonic() + task["total"]
     while time.monotonic() < ends:
-        stopped = _attempt(cells, task, folder, ends, left_out, verdicts)
+        stopped = _attempt(cells, task, folder, ends, left_out, verdicts, failed)
         if isinstance(stopped, str):
             return {"problem": f"the set-up stopped: {stopped}"}
         if stopped is not None:
             left_out = left_out | {stopped}
-        elif left_out & lessons and any(message.startswith("NameError") for _, message in verdicts.values()):
+        elif left_out & lessons and any(
+            message.startswith(("NameError", "KeyError")) and number not in task["missing"]
+            for number, (_, message) in verdicts.items()
+        ):
             left_out, lessons, verdicts = left_out - lessons, set(), {}
         else:
             break
     return {"verdicts": verdicts}
 
 
-def _attempt(cells, task, folder, ends, left_out, verdicts):
-    """Fills in the verdicts; returns the error of the set-up, or the index of a cell that hung or ended the kernel."""
+def _attempt(cells, task, folder, ends, left_out, verdicts, failed):
+    """Fills in verdicts and failed helper cells; returns the set-up's error, or the index of a cell that stopped it."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -189,12 +192,17 @@ def _attempt(cells, task, folder, ends, left_out, verdicts):
                 stop = ["error", "it ended the kernel: out of memory, or by its own doing"]
             if kind == "setup" and (stop or error):
                 return stop[1] if stop else error
+            if kind == "answer" and not number:  # a helper: the answers below may need it
+                failed[i] = f"the cell {cell['code'].splitlines()[0][:40]!r} failed: {stop[1] if stop else error}"
+                failed[i] = failed[i] if stop or error else ""
             if stop:
                 verdicts |= {number: stop} if number else {}
                 return i
             if kind == "check":
                 printed = "".join(output.text for output in outputs if output.get("name") == "stdout")
-                verdicts[number] = verdict(number, printed, errors.get(number, ""), error, task["memory"])
+                result, message = verdict(number, printed, errors.get(number, ""), error, task["memory"])
+                because = next(filter(None, failed.values()), "") if message.startswith("NameError") else ""
+                verdicts[number] = [result, f"{message}; {because}" if because else message]
             elif error:
                 errors[number] = error
 
