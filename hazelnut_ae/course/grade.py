@@ -50,7 +50,7 @@ def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, 
         lesson, began = None, time.monotonic()
         try:
             cells, lesson = read(path, ours)
-            task = {"setup": lesson.setup, "cells": [], "files": {}, "missing": []} | limits
+            task = {"setup": lesson.setup, "cells": [], "files": {}} | limits
             if lesson.name not in ready:  # the project's own code, which may fill the cache
                 ready[lesson.name] = sandbox.run(task | {"total": 1800}, "trust", environment).get("problem")
             if problem := ready[lesson.name]:
@@ -59,16 +59,15 @@ def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, 
             rows.append(Row(name, lesson.name if lesson else "", None, "error", str(problem)))
             say(f"    {problem}")
             continue
-        task["cells"], missing = plan(cells, lesson)
-        task["missing"], verdicts = list(missing), {}
-        if any(step["kind"] == "check" for step in task["cells"]):
+        task["cells"], verdicts = plan(cells, lesson)
+        task["missing"] = list(verdicts)
+        if task["cells"]:
             beside = [one for one in path.parent.glob("*.py") if not one.is_symlink() and one.stat().st_size < 1 << 20]
             task["files"] = {one.name: one.read_text("utf-8", "replace") for one in beside if one.is_file()}
             said = sandbox.run(task, mode, environment, docker)
-            verdicts = {number: told(said, number, total) for number in lesson.checks}
-        for number in missing:
-            if verdicts.get(number, missing[number])[0] != "passed":  # the answer may stand in another cell
-                verdicts[number] = missing[number]
+            for number in lesson.checks:  # the answer to a missing one may stand in another cell
+                verdict = told(said, number, total)
+                verdicts[number] = verdict if verdict[0] == "passed" else verdicts.get(number, verdict)
         mine = [Row(name, lesson.name, number, *verdicts[number]) for number in lesson.checks]
         say(f"    {next(totals(mine)).result} in {time.monotonic() - began:.0f} s")
         rows += mine
@@ -104,7 +103,7 @@ def load_lessons(folder=None):
                 lesson.stubs.setdefault(number, []).append(text)
         lessons.append(lesson)
     if not lessons:
-        raise DataError(f"{folder} holds no notebook of the course, such as 06_residual_thresholding.ipynb.")
+        raise DataError(f"{folder} holds no notebook of the course; give the folder that does as --lessons.")
     return lessons
 
 
@@ -151,8 +150,8 @@ def read(path, lessons):
 def plan(cells, lesson):
     """Returns the cells to run after the set-up, with the project's checks, and {exercise: verdict} of missing ones.
 
-    The answer is the cells below the text of an exercise or, if the text was deleted, those above its check. What a
-    student wrote above the check, in its cell, belongs to it. A missing one is checked, too, if there is other code.
+    The answer is the cells below the text of an exercise or, if the text was deleted, those above its check; code above
+    the check in its cell belongs to it. If a student wrote nothing, there is nothing to run.
     """
     steps, missing, here, since = [], {}, None, 0
     stubs = {text for texts in lesson.stubs.values() for text in texts}
@@ -166,7 +165,6 @@ def plan(cells, lesson):
             here, own = int(check[1]), text[: check.start()].strip()
             if own and not lesson.checks.get(here, own).startswith(own):
                 steps.append({"kind": "answer", "exercise": here, "code": own})
-            steps.append({"kind": "place", "exercise": here, "code": ""})
             since = len(steps)
         elif is_code and text and text not in lesson.setup:
             is_lesson = text in lesson.cells - stubs
@@ -174,30 +172,24 @@ def plan(cells, lesson):
             steps.append({"kind": kind, "exercise": number, "code": text})
     wrote = any(step["kind"] == "answer" and step["code"] not in stubs for step in steps)
     for number, check in lesson.checks.items():
-        places = [i for i, step in enumerate(steps) if step["exercise"] == number]
-        codes = [steps[i]["code"] for i in places if steps[i]["kind"] == "answer"]
-        if codes in ([], lesson.stubs.get(number)):
-            missing[number] = ("missing", "it is as it was handed out" if codes else "its cells are not there")
-        if wrote:
-            code = "from hazelnut_ae.course.checks import check\n" + check
-            at = places[-1] + 1 if places else len(steps)
-            steps.insert(at, {"kind": "check", "exercise": number, "code": code})
-    return [step for step in steps if step["kind"] != "place"], missing
+        mine = [i for i, step in enumerate(steps) if step["exercise"] == number]
+        if [steps[i]["code"] for i in mine] in ([], lesson.stubs.get(number)):
+            missing[number] = ("missing", "it is as it was handed out" if mine else "its cells are not there")
+        step = {"kind": "check", "exercise": number, "code": f"from hazelnut_ae.course.checks import check\n{check}"}
+        steps.insert(mine[-1] + 1 if mine else len(steps), step)
+    return steps if wrote else [], missing
 
 
 def totals(rows):
     """Yields a row "total" for each notebook, then for each folder of several: that of a student, if each has one."""
-    groups = {}
-    for row in rows:
-        for place in ((row.file, row.lesson), (row.file.rpartition("/")[0], "")):
-            groups.setdefault(place, []).append(row)
-    for (place, lesson), those in sorted(groups.items(), key=lambda group: group[0][0] != group[1][0].file):
-        if place != those[0].file and (not place or len({row.file for row in those}) == 1):
-            continue
+    lessons = {row.file: row.lesson for row in rows}
+    folders = Counter(folder for file in lessons if (folder := file.rpartition("/")[0]))
+    for place in (*lessons, *(folder for folder, count in folders.items() if count > 1)):
+        those = [row for row in rows if place in (row.file, row.file.rpartition("/")[0])]
         results = Counter(row.result for row in those if row.exercise)
         counts = ", ".join(f"{results[result]} {result}" for result in RESULTS if results[result])
         passed = f"{results['passed']} of {results.total()} passed" if results else "not graded"
-        yield Row(place, lesson, "total", passed, counts)
+        yield Row(place, lessons.get(place, ""), "total", passed, counts)
 
 
 def table(rows):

@@ -31,6 +31,10 @@ PROTECTION = {
     "trust": "WARNING: each notebook runs as a program of yours. It can use the network and read, change and delete "
     "your files; only its time and its memory are limited.",
 }
+OTHER_WAYS = {  # the first where the program is missing
+    "bwrap": ("install bubblewrap (Linux: apt install bubblewrap)", "name a container with --docker IMAGE"),
+    "docker": ("install Docker", "leave --docker out to take bubblewrap"),
+}
 
 
 def choose(docker=None, trust=False):
@@ -44,10 +48,9 @@ def choose(docker=None, trust=False):
         words = tried.stderr.decode(errors="replace").strip()[-150:]
         why = f"bwrap is installed, but not allowed to isolate here ({words})" if tried.returncode else ""
     if why:
-        raise DataError(
-            f"Nothing was graded: {why}. Install bubblewrap (Linux: apt install bubblewrap), or name a container with "
-            "--docker IMAGE, or, for notebooks that you would open and run yourself, add --trust."
-        )
+        ways = ", ".join(OTHER_WAYS[mode][bool(shutil.which(mode)) :])
+        trusted = "for notebooks that you would open and run yourself, give --trust instead"
+        raise DataError(f"Nothing was graded: {why}; {ways} or, {trusted}.")
     return mode
 
 
@@ -150,12 +153,10 @@ def work(task, folder):
         stopped = _attempt(cells, task, folder, ends, left_out, verdicts, failed)
         if isinstance(stopped, str):
             return {"problem": f"the set-up stopped: {stopped}"}
+        lacking = [one for one, (_, message) in verdicts.items() if message.startswith(("NameError", "KeyError"))]
         if stopped is not None:
             left_out = left_out | {stopped}
-        elif left_out & lessons and any(
-            message.startswith(("NameError", "KeyError")) and number not in task["missing"]
-            for number, (_, message) in verdicts.items()
-        ):
+        elif left_out & lessons and any(one not in task["missing"] for one in lacking):
             left_out, lessons, verdicts = left_out - lessons, set(), {}
         else:
             break
@@ -190,11 +191,11 @@ def _attempt(cells, task, folder, ends, left_out, verdicts, failed):
                 stop = ["timeout", f"not done after {client.timeout} seconds"]
             except DeadKernelError:
                 stop = ["error", "it ended the kernel: out of memory, or by its own doing"]
-            if kind == "setup" and (stop or error):
-                return stop[1] if stop else error
+            why = stop[1] if stop else error
+            if kind == "setup" and why:
+                return why
             if kind == "answer" and not number:  # a helper: the answers below may need it
-                failed[i] = f"the cell {cell['code'].splitlines()[0][:40]!r} failed: {stop[1] if stop else error}"
-                failed[i] = failed[i] if stop or error else ""
+                failed[i] = why and f"the cell {cell['code'].splitlines()[0][:40]!r} failed: {why}"
             if stop:
                 verdicts |= {number: stop} if number else {}
                 return i

@@ -127,9 +127,9 @@ def write_weights(folder, state):
 def load_run(folder: str | Path) -> Run:
     """Reads a run folder. Raises DataError if it holds no run or a file is damaged."""
     folder = Path(folder)
-    remedy = "train again with hazelnut-ae train, or name the folder of a run."
+    remedy = "remove it and train again with hazelnut-ae train, or name another run."
     if not all(os.path.isfile(folder / name) for name in ("config.json", "model.safetensors")):
-        raise DataError(f"{folder} holds no finished run; {remedy}")
+        raise DataError(f"{folder} holds no finished run; train one (--resume finishes it), or name another folder.")
     config = read_json(folder / "config.json", remedy)
     try:
         weights = load((folder / "model.safetensors").read_bytes())  # not mapped, so that Windows can replace the file
