@@ -165,27 +165,29 @@ class ImageHistogram(NamedTuple):
     region_count: int
 
 
-def image_histogram(one, mask):
-    """Returns the `ImageHistogram` of one map float32 [H, W] with its mask bool [H, W]."""
-    bins = score_bins(one).ravel()  # [H·W]
-    low = int(bins.min())
+def image_histogram(one, mask, ignored=None):
+    """Returns the `ImageHistogram` of one map float32 [H, W] with its mask, and ignored pixels or None, bool [H, W]."""
+    counted = slice(None) if ignored is None else ~ignored.ravel()
+    bins = score_bins(one).ravel()[counted]  # [H·W], or fewer
+    low = int(bins.min(initial=BINS))
     counts = np.bincount(bins - low)
     used = np.flatnonzero(counts)  # [K]
     negatives, positives, regions, region_count = counts[used], np.zeros(len(used), int), np.zeros(len(used)), 0
     if mask.any():
         weights, region_count = region_weights(mask[None])  # [1, H, W]
-        mask = mask.ravel()
+        weights, mask = weights.ravel()[counted], mask.ravel()[counted]
         defective = bins[mask] - low  # [defective pixels]
         positives = np.bincount(defective, minlength=len(counts))[used]
-        regions = np.bincount(defective, weights.ravel()[mask], minlength=len(counts))[used]
+        regions = np.bincount(defective, weights[mask], minlength=len(counts))[used]
         negatives = negatives - positives
     used_bins, negatives, positives = (np.asarray(values, np.int32) for values in (used + low, negatives, positives))
     return ImageHistogram(used_bins, negatives, positives, regions, region_count)
 
 
-def image_histograms(maps, masks):
-    """Returns the `ImageHistogram` of each map float32 [N, H, W] with its mask bool [N, H, W]. Raises as `checked`."""
-    return [image_histogram(one, mask) for one, mask in zip(*checked(maps, masks), strict=True)]
+def image_histograms(maps, masks, ignored=None):
+    """Returns the `image_histogram` of each map in [N, H, W], with masks and ignored like it. Raises as `checked`."""
+    rows = zip(*checked(maps, masks), [None] * len(maps) if ignored is None else ignored, strict=True)
+    return [image_histogram(*row) for row in rows]
 
 
 class PixelMetrics:
@@ -200,10 +202,10 @@ class PixelMetrics:
         for image in images:
             self.add(image)
 
-    def update(self, maps, masks):
-        """Adds maps float32 [N, H, W] with their masks bool [N, H, W]; returns itself. Raises as `checked`."""
-        for one, mask in zip(*checked(maps, masks), strict=True):
-            self.add(image_histogram(one, mask))
+    def update(self, maps, masks, ignored=None):
+        """Adds maps float32 [N, H, W] with their masks bool [N, H, W]; returns itself. See `image_histograms`."""
+        for image in image_histograms(maps, masks, ignored):
+            self.add(image)
         return self
 
     def add(self, image):

@@ -88,7 +88,7 @@ def test_the_four_are_nan_where_undefined():
 def test_f1_by_defect_pools_the_images_of_a_defect_alone():
     maps, masks = hazelnut_like(9)
     defects = ["good"] * 3 + ["crack"] * 4 + ["hole"] * 2
-    test = SimpleNamespace(masks=masks, defects=defects)
+    test = SimpleNamespace(masks=masks, defects=defects, ignored=None)
     found = metrics.f1_by_defect(maps, test, {"crack": 0.3, "hole": 0.4})
     assert found == {
         "crack": pytest.approx(sk.f1_score(masks[3:7].ravel(), maps[3:7].ravel() > np.float32(0.3))),
