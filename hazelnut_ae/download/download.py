@@ -138,7 +138,7 @@ def _archive(source, downloads, url, sha256, archive):
         except Unavailable as reason:
             reasons.append(f"{host(address)} {reason}")
             say(f"{reasons[-1]}.")
-    kept = " (what has arrived is kept)" if known else ""
+    kept = " (what has arrived is kept)" if known and part.exists() else ""
     raise DataError(
         f"No address delivers the archive: {'; '.join(reasons)}. Run it again{kept}, or download the archive in a "
         f"browser{f' ({source.page})' if source else ''} and give it with --archive."

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import socket
 import sys
 
@@ -254,16 +255,17 @@ def test_without_isolation_it_runs_only_when_trusted_and_says_so(ours, tmp_path,
     hand_in(ours, tmp_path / "in" / "right.ipynb", SOLVED)
     command = ["grade", str(tmp_path / "in"), "--lessons", str(ours)]
     monkeypatch.setenv("PATH", str(tmp_path))
-    for options in ((), ("--docker", "image")):
+    for options, other in (((), "--docker IMAGE"), (("--docker", "image"), "leave --docker out")):
         assert main([*command, *options]) == 1
-        error = capfd.readouterr().err
-        assert "is not installed" in error
-        assert "--trust" in error
+        program = "Docker" if options else "bubblewrap"
+        words = rf"is not installed; install {program}.*{other}.* or, for .*, give --trust instead\."
+        assert re.search(words, capfd.readouterr().err)
     if sys.platform != "win32":
         (tmp_path / "bwrap").write_text("#!/bin/sh\necho 'setting up uid map: Permission denied' >&2\nexit 1\n")
         (tmp_path / "bwrap").chmod(0o755)
         assert main(command) == 1
-        assert "not allowed to isolate here (setting up uid map: Permission denied)" in capfd.readouterr().err
+        words = "not allowed to isolate here (setting up uid map: Permission denied); name a container with --docker"
+        assert words in capfd.readouterr().err
     assert main([*command, "--trust", "--csv", str(tmp_path / "t.csv")]) == 0
     out, error = capfd.readouterr()
     assert "WARNING: each notebook runs as a program of yours" in error
