@@ -1,7 +1,7 @@
 """Curves over all thresholds τ (notebook 7): ROC, precision–recall, F1 and PRO, and the numbers that they give.
 
-First the curves as defined, on sorted scores: read these. Then the same numbers from histograms, for whole test sets
-and the bootstrap, without sorting and with little memory. A larger score is more anomalous.
+First the curves as defined, on sorted scores: read these. Then the numbers that they give, from histograms: for whole
+test sets and the bootstrap, without sorting and with little memory. A larger score is more anomalous.
 """
 
 from typing import NamedTuple
@@ -32,29 +32,10 @@ def roc_curve(scores, truth):
     return np.append(0, fp / fp[-1]), np.append(0, tp / tp[-1])
 
 
-def sorted_auroc(scores, truth):
-    """Returns the area under the ROC curve, by trapezoids."""
-    fpr, tpr = roc_curve(scores, truth)
-    return integrate.trapezoid(tpr, fpr)
-
-
 def precision_recall_curve(scores, truth):
     """Returns (thresholds, precisions, recalls), each [different scores], from the largest threshold down."""
     thresholds, tp, fp = counts_above(scores, truth)
     return thresholds, tp / (tp + fp), tp / tp[-1]
-
-
-def sorted_average_precision(scores, truth):
-    """Returns the sum of (recall step) · (precision there), without interpolation."""
-    _, precision, recall = precision_recall_curve(scores, truth)
-    return np.sum(np.diff(recall, prepend=0) * precision)
-
-
-def sorted_f1_max(scores, truth):
-    """Returns the largest F1 over all thresholds, and its threshold, for `score >= threshold`: (f1, threshold)."""
-    thresholds, tp, fp = counts_above(scores, truth)
-    f1 = 2 * tp / (tp + fp + tp[-1])  # tp[-1] is the number of all defective ones
-    return f1.max(), thresholds[np.argmax(f1)]
 
 
 def sorted_pro(maps, masks, limit=PRO_LIMIT):
@@ -70,7 +51,7 @@ def sorted_pro(maps, masks, limit=PRO_LIMIT):
     return integrate.trapezoid(np.append(overlap[inside], end), np.append(fpr[inside], limit)) / limit
 
 
-# The same from histograms. A bin contains the float32 scores with the same first 19 bits: sign, exponent and 10 bits
+# From histograms. A bin contains the float32 scores with the same first 19 bits: sign, exponent and 10 bits
 # of mantissa. So maps of any range fit, and a threshold is right to 0.1 %.
 DROPPED_BITS = 13
 BINS = 2 ** (32 - DROPPED_BITS)
@@ -107,7 +88,7 @@ def finite(maps):
     """Returns the scores [N, …] as they are. Raises DataError if one is NaN or infinite."""
     for number, one in enumerate(maps):
         if not np.isfinite(one).all():
-            remedy = "the detector has diverged: train it again, with a smaller learning rate"
+            remedy = "it has diverged: train it again, with another --seed or with --preset article"
             why = "so it has neither metrics nor a threshold"
             raise DataError(f"The anomaly map of image {number} holds NaN or infinity, {why}; {remedy}.")
     return maps
@@ -184,27 +165,29 @@ class ImageHistogram(NamedTuple):
     region_count: int
 
 
-def image_histogram(one, mask):
-    """Returns the `ImageHistogram` of one map float32 [H, W] with its mask bool [H, W]."""
-    bins = score_bins(one).ravel()  # [H·W]
-    low = int(bins.min())
+def image_histogram(one, mask, ignored=None):
+    """Returns the `ImageHistogram` of one map float32 [H, W] with its mask, and ignored pixels or None, bool [H, W]."""
+    counted = slice(None) if ignored is None else ~ignored.ravel()
+    bins = score_bins(one).ravel()[counted]  # [H·W], or fewer
+    low = int(bins.min(initial=BINS))
     counts = np.bincount(bins - low)
     used = np.flatnonzero(counts)  # [K]
     negatives, positives, regions, region_count = counts[used], np.zeros(len(used), int), np.zeros(len(used)), 0
     if mask.any():
         weights, region_count = region_weights(mask[None])  # [1, H, W]
-        mask = mask.ravel()
+        weights, mask = weights.ravel()[counted], mask.ravel()[counted]
         defective = bins[mask] - low  # [defective pixels]
         positives = np.bincount(defective, minlength=len(counts))[used]
-        regions = np.bincount(defective, weights.ravel()[mask], minlength=len(counts))[used]
+        regions = np.bincount(defective, weights[mask], minlength=len(counts))[used]
         negatives = negatives - positives
     used_bins, negatives, positives = (np.asarray(values, np.int32) for values in (used + low, negatives, positives))
     return ImageHistogram(used_bins, negatives, positives, regions, region_count)
 
 
-def image_histograms(maps, masks):
-    """Returns the `ImageHistogram` of each map float32 [N, H, W] with its mask bool [N, H, W]. Raises as `checked`."""
-    return [image_histogram(one, mask) for one, mask in zip(*checked(maps, masks), strict=True)]
+def image_histograms(maps, masks, ignored=None):
+    """Returns the `image_histogram` of each map in [N, H, W], with masks and ignored like it. Raises as `checked`."""
+    rows = zip(*checked(maps, masks), [None] * len(maps) if ignored is None else ignored, strict=True)
+    return [image_histogram(*row) for row in rows]
 
 
 class PixelMetrics:
@@ -219,10 +202,10 @@ class PixelMetrics:
         for image in images:
             self.add(image)
 
-    def update(self, maps, masks):
-        """Adds maps float32 [N, H, W] with their masks bool [N, H, W]; returns itself. Raises as `checked`."""
-        for one, mask in zip(*checked(maps, masks), strict=True):
-            self.add(image_histogram(one, mask))
+    def update(self, maps, masks, ignored=None):
+        """Adds maps float32 [N, H, W] with their masks bool [N, H, W]; returns itself. See `image_histograms`."""
+        for image in image_histograms(maps, masks, ignored):
+            self.add(image)
         return self
 
     def add(self, image):

@@ -1,12 +1,13 @@
 """The dataset (notebook 2): a folder in MVTec layout, train/good, test/<defect or good>, ground_truth/<defect>.
 
-Any category and defect names; PNG, JPEG, BMP or TIFF of any size. Area averaging resizes images to 256×256. One that is
-not square is squeezed, not cropped, so that no defect at its edge is lost.
+Any category and defect names; PNG, JPEG, BMP or TIFF of any size up to 100 megapixels. Area averaging resizes images to
+256×256. One that is not square is squeezed, not cropped, so that no defect at its edge is lost.
 """
 
 import hashlib
-import os
 import re
+import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,16 @@ from tqdm import tqdm
 
 from hazelnut_ae.errors import DataError, printable
 from hazelnut_ae.io import cache
-from hazelnut_ae.io.images import decoded, images_by_stem, opened, subfolders
+from hazelnut_ae.io.images import decoded, opened, peak
+from hazelnut_ae.io.layout import scan
+from hazelnut_ae.io.masks import Mask, understood
 
 SIZE = 256
+WHITE = 65535  # of 16-bit grey
+DEPTHS = (255, 1023, 4095, 16383, WHITE)  # what 8, 10, 12, 14 and 16 bits can hold
+OUTSIDE = 0.01  # the share of an image's pixels that may exceed white: reflections
+DIM = 64  # of 255; an image whose brightest pixel is darker uses less than a quarter of its range
+_said = set()  # notes that were given
 
 
 @dataclass
@@ -29,6 +37,7 @@ class ImageSet:
     masks: np.ndarray  # bool [N, 256, 256], True on the defect
     defects: list[str]  # N names; "good" for defect-free images
     paths: list[str]  # N file names, relative to the data folder
+    ignored: np.ndarray | None = None  # bool [N, 256, 256], pixels that are not counted; None if there are none
 
     def __len__(self):
         return len(self.images)
@@ -37,7 +46,8 @@ class ImageSet:
         """Returns the images at these indices as a new ImageSet."""
         indices = np.asarray(indices, dtype=int)
         defects, paths = ([names[i] for i in indices] for names in (self.defects, self.paths))
-        return ImageSet(self.images[indices], self.masks[indices], defects, paths)
+        ignored = None if self.ignored is None else self.ignored[indices]
+        return ImageSet(self.images[indices], self.masks[indices], defects, paths, ignored)
 
     def of(self, defect):
         """Returns the images of one defect as a new ImageSet."""
@@ -58,68 +68,37 @@ class Dataset:
     name: str  # of the folder
     fingerprint: str  # SHA-256 of all images and masks; a run recognizes its data by it
     license: str  # one line; "" if the folder does not say
+    white: int = 0  # the value of 16-bit grey that is read as 255; 0 without such files
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One image of a data folder."""
+def read_image(path, size=SIZE, white=WHITE):
+    """Reads one image file as uint8 [3, size, size]. Raises DataError if it is damaged or beyond 100 million pixels.
 
-    path: Path
-    mask: Path | None  # None for good images
-    defect: str
-    split: str  # "train" or "test"
-
-
-def scan(folder):
-    """Lists a data folder without opening an image: (sorted entries, problems as sentences, ignored files)."""
-    folder = Path(folder)
-    entries, problems, skipped = [], [], []
-    if not os.path.isdir(folder):  # Path.is_dir would raise for a name that is too long
-        return [], [f"{folder} is not a folder; name one in MVTec layout (train/good, test/…, ground_truth/…)."], []
-    good = images_by_stem(folder / "train" / "good", problems, skipped)
-    if not good:
-        problems.append(f"{folder / 'train' / 'good'} holds no images; put the defect-free training images there.")
-    entries += [Entry(path, None, "good", "train") for path in good.values()]
-    ground_truth = folder / "ground_truth"
-    for test_folder in subfolders(folder / "test"):
-        defect = test_folder.name
-        images = images_by_stem(test_folder, problems, skipped)
-        if defect == "good":
-            entries += [Entry(path, None, defect, "test") for path in images.values()]
-            continue
-        masks = images_by_stem(ground_truth / defect, problems, skipped, strip="_mask")
-        for stem, path in images.items():
-            if stem in masks:
-                entries.append(Entry(path, masks[stem], defect, "test"))
-            else:
-                mask = ground_truth / defect / f"{stem}_mask.png"
-                problems.append(f"{path} has no mask; add {mask} or move the image to test/good.")
-        for stem, mask in masks.items():
-            if stem not in images:
-                problems.append(f"{mask} has no image; add {test_folder / stem}.png or remove the mask.")
-    for mask_folder in subfolders(ground_truth):
-        images = folder / "test" / mask_folder.name
-        if not images.is_dir() and images_by_stem(mask_folder, [], []):
-            problems.append(f"{mask_folder} has masks but there is no {images}; add the images.")
-    return entries, [printable(problem) for problem in problems], [printable(file) for file in skipped]
-
-
-def read_image(path, size=SIZE):
-    """Reads one image file as uint8 [3, size, size]. Raises DataError if it is damaged or beyond 100 million pixels."""
-    with opened(path) as image:
-        return rgb_at(image, (size, size), path)
-
-
-def rgb_at(image, size, path=""):
-    """Converts a Pillow image to uint8 [3, height, width]: 16-bit grey is scaled, transparency is dropped.
-
-    size: (width, height); path: for the message. Raises DataError if its values are floating-point numbers.
+    white: the value of 16-bit grey that becomes 255.
     """
-    if image.mode.startswith("I"):  # 16-bit grey; 65535 / 257 is 255
-        grey = resized(image.convert("I").convert("F"), size)
-        image = Image.fromarray((np.asarray(grey) / 257).round().clip(0, 255).astype(np.uint8))
+    with opened(path) as image:
+        return rgb_at(image, (size, size), path, white)
+
+
+def rgb_at(image, size, path="the image", white=WHITE):
+    """Converts a Pillow image to uint8 [3, height, width]: 16-bit grey is scaled, transparent pixels become black.
+
+    size: (width, height); path: for the message; white: the value of 16-bit grey that becomes 255. Raises DataError if
+    its values are floating-point numbers, or more than a few are below 0 or above white.
+    """
+    if image.mode.startswith("I"):
+        grey = np.asarray(image.convert("I"))
+        if (grey != grey.clip(0, white)).mean() > OUTSIDE:
+            said = f"{path} holds values from {grey.min()} to {grey.max()}, but black is 0 and white {white}"
+            raise DataError(f"{said}; save it with the same range as the images in train/good.")
+        grey = np.asarray(resized(Image.fromarray(grey.astype(np.float32)), size)) / (white / 255)  # [height, width]
+        image = Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
     elif image.mode == "F":
         raise DataError(f"{path} holds floating-point numbers, whose range is unknown; save it with 8 or 16 bits.")
+    elif image.has_transparency_data:  # whatever the colours under it are
+        rgba = image.convert("RGBA")
+        image = Image.new("RGB", rgba.size)
+        image.paste(rgba, mask=rgba.getchannel("A"))
     rgb = resized(image.convert("RGB"), size)
     return np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))  # [3, height, width]
 
@@ -130,32 +109,40 @@ def resized(image, size):
     return image.resize(size, Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC)
 
 
-def read_mask(path, image_size, size=SIZE):
-    """Reads one mask file as bool [size, size]: a pixel is True if at least half of its area is defective.
+def read_mask(paths, image_size, size=SIZE):
+    """Reads a mask as a `Mask` at [size, size]: a pixel is a defect if at least half of its area is.
 
-    A defect that is too small for that keeps all pixels that it touches. The file has 0 for good and another value for
-    defective pixels. Raises DataError if it cannot be read, or has another (width, height) than its image.
+    A defect that is too small for that keeps all pixels that it touches. paths: one file, or a tuple of files, whose
+    union counts. Raises DataError if one cannot be read, or has another (width, height) than its image.
     """
-    with opened(path) as mask:
-        if mask.size != image_size:
-            sizes = f"{mask.width}×{mask.height} pixels but its image has {image_size[0]}×{image_size[1]}"
-            raise DataError(f"{path} has {sizes}; save the mask at the size of its image.")
-        grey = np.asarray(mask.convert("L") if mask.mode in ("P", "RGB", "RGBA", "CMYK", "LA", "PA") else mask)
-        # 0/255 is usual; 0/1 and class numbers occur
-        binary = grey > 127 if grey.max(initial=0) > 127 else grey > 0
-        share = Image.fromarray(binary.astype(np.float32)).resize((size, size), Image.Resampling.BOX)
-    share = np.asarray(share)  # float32 [size, size] in [0, 1]
-    return share >= 0.5 if (share >= 0.5).any() else share > 0
+    read = []
+    for path in paths if isinstance(paths, tuple) else (paths,):
+        with opened(path) as mask:
+            if mask.size != image_size:
+                sizes = f"{mask.width}×{mask.height} pixels but its image has {image_size[0]}×{image_size[1]}"
+                exif = ", turned like it by its EXIF orientation" * (mask.size == image_size[::-1])
+                raise DataError(f"{path} has {sizes}; save the mask at the size of its image{exif}.")
+            read.append(understood(mask))
+    defect, ignored = (np.logical_or.reduce([mask[part] for mask in read]) for part in (0, 1))  # as the image
+    parts = (Image.fromarray(part.astype(np.float32)) for part in (defect, ignored & ~defect))
+    share, beside = (np.asarray(part.resize((size, size), Image.Resampling.BOX)) for part in parts)  # in [0, 1]
+    defect = share >= 0.5 if (share >= 0.5).any() else share > 0  # bool [size, size]
+    ignored = ~defect & (beside > 0) & (share + beside >= 0.5)
+    return Mask(defect, ignored, ", with ".join(dict.fromkeys(mask.words for mask in read)))
 
 
-def read_entry(entry, size=SIZE):
-    """Reads the image uint8 [3, size, size] and the mask bool [size, size] (False everywhere for good images)."""
-    image = read_image(entry.path, size)
-    if entry.mask is None:
-        return image, np.zeros((size, size), dtype=bool)
+def read_entry(entry, size=SIZE, white=WHITE):
+    """Reads the image uint8 [3, size, size] and its `Mask` (False everywhere for good images)."""
     with opened(entry.path) as original:
-        image_size = original.size
-    return image, read_mask(entry.mask, image_size, size)
+        image, image_size = rgb_at(original, (size, size), entry.path, white), original.size
+    nothing = np.zeros((size, size), bool)
+    return image, read_mask(entry.masks, image_size, size) if entry.masks else Mask(nothing, nothing, "")
+
+
+def white_of(entries):
+    """Returns the value of 16-bit grey that is white in a folder, by the bits that its files use; 0 without any."""
+    highest = max(decoded(lambda entry: peak(entry.path), entries, "bit depths"), default=0)
+    return next((white for white in (0, *DEPTHS) if highest <= white), WHITE)
 
 
 def load(folder: str | Path, size: int = SIZE) -> Dataset:
@@ -168,29 +155,55 @@ def load(folder: str | Path, size: int = SIZE) -> Dataset:
     if problems:
         more = f" ({len(problems) - 1} more: see hazelnut-ae check)" if len(problems) > 1 else ""
         raise DataError(problems[0] + more)
-    pairs = decoded(lambda entry: read_entry(entry, size), entries, folder.name)  # lazy: nothing is read yet
     signature = source_signature(folder, entries, size)
-    stored = cache.stored(folder, signature) or cache.store(folder, signature, len(entries), size, pairs)
-    images, bits, fingerprint = stored  # uint8 [N, 3, size, size], masks packed eight to a byte, str
+    if (stored := cache.stored(folder, signature)) is None:
+        white = white_of(entries)
+        rows = decoded(lambda entry: read_entry(entry, size, white or WHITE), entries, folder.name)
+        rows = ((image, np.stack(mask[:2])) for image, mask in rows)
+        stored = cache.store(folder, signature, len(entries), size, rows, white)
+    images, bits, fingerprint, white = stored  # uint8 [N, 3, size, size], masks packed eight to a byte, str, int
 
     def image_set(split):
         rows = [i for i, entry in enumerate(entries) if entry.split == split]
         span = slice(rows[0], rows[-1] + 1) if rows else slice(0, 0)  # contiguous; a list would copy a memory map
         names = [entry.path.relative_to(folder).as_posix() for entry in entries[span]]
         if split == "train":  # one empty mask in memory, seen as [n, size, size]
-            masks = np.broadcast_to(np.zeros((size, size), dtype=bool), (len(rows), size, size))
+            masks, ignored = np.broadcast_to(np.zeros((size, size), dtype=bool), (2, len(rows), size, size))
         else:
-            masks = cache.unpack(bits[span], size)  # bool [n, size, size]
-        return ImageSet(images[span], masks, [entry.defect for entry in entries[span]], names)
+            masks, ignored = cache.unpack(bits[span], size).swapaxes(0, 1)  # bool [n, size, size] each
+        defects, ignored = [entry.defect for entry in entries[span]], ignored if ignored.any() else None
+        return ImageSet(images[span], masks, defects, names, ignored)
 
-    return Dataset(image_set("train"), image_set("test"), folder.resolve().name, fingerprint, read_license(folder))
+    train, test = image_set("train"), image_set("test")
+    shares = dict(zip(test.paths, test.masks.mean(axis=(1, 2)), strict=True))
+    for note in notes(folder, [image.max() for image in train.images[:: 1 + len(train) // 100]], shares):
+        if note not in _said:
+            print(f"Note: {note}", file=sys.stderr)
+            _said.add(note)
+    return Dataset(train, test, folder.resolve().name, fingerprint, read_license(folder), white)
+
+
+def notes(folder, brightest, shares):
+    """Returns sentences on what is probably wrong with the images and masks of a data folder.
+
+    brightest: the largest values of training images; shares: {test image: the defective share of its pixels}.
+    """
+    inverted, found = [folder / path for path, share in shares.items() if share > 0.5], []
+    if inverted:
+        count = f"{len(inverted)} mask{'s' * (len(inverted) != 1)}"
+        said = f"Over half of the image is marked in {count}, such as that of {inverted[0]}"
+        found.append(f"{said}: probably inverted; if so, swap black and white, because black is good.")
+    if np.median([*brightest, *[DIM] * (not brightest)]) < DIM:
+        said = f"{folder / 'train' / 'good'} is dark: its images reach {np.median(brightest):.0f} of 255"
+        found.append(f"{said}; expose longer, or scale all images alike, also those to predict.")
+    return [printable(note) for note in found]
 
 
 def source_signature(folder, entries, size):
     """Returns a hash of the names, sizes and times of all files, without reading them; it changes when a file does."""
-    digest = hashlib.sha256(f"version 1, {size} pixels\n".encode())
+    digest = hashlib.sha256(f"version 2, {size} pixels\n".encode())
     for entry in entries:
-        for path in filter(None, (entry.path, entry.mask)):
+        for path in (entry.path, *entry.masks):
             stat = path.stat()
             digest.update(f"{path.relative_to(folder).as_posix()}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:20]
@@ -208,14 +221,29 @@ def read_license(folder):
 
 
 def check(folder, size=SIZE):
-    """Reads all files of a data folder; returns (counts {"train/good": n, …}, problems, ignored files)."""
-    entries, problems, skipped = scan(folder)
-    counts = {}
+    """Reads all files of a data folder; returns (counts {"train/good": n, …}, problems, notes).
+
+    The notes name skipped files, say how the masks of each folder were read, and what is probably wrong.
+    """
+    entries, problems, found = scan(folder)
+    counts, words, brightest, shares, white = {}, {}, [], {}, white_of(entries)
     for entry in tqdm(entries, desc="checking", unit="image", disable=None, leave=False):
         key = f"{entry.split}/{entry.defect}"
         counts[key] = counts.get(key, 0) + 1
         try:
-            read_entry(entry, size)
+            image, mask = read_entry(entry, size, white or WHITE)
         except DataError as error:
             problems.append(str(error))
-    return counts, problems, skipped
+            continue
+        if entry.split == "train":
+            brightest.append(image.max())
+        if entry.masks:
+            words.setdefault(entry.defect, Counter())[mask.words] += 1
+            shares[entry.path.relative_to(folder).as_posix()] = mask.defect.mean()
+    for defect, of in words.items():
+        parts = "; ".join(f"{count} mask{'s' * (count != 1)}: {text}" for text, count in of.most_common())
+        found.append(printable(f"ground_truth/{defect}: {parts}."))
+    found += [f"The 16-bit files hold {white.bit_length()} bits: {white} is read as white."] * (0 < white < WHITE)
+    probably = notes(Path(folder), brightest[:: 1 + len(brightest) // 100], shares)
+    _said.update(probably)
+    return counts, problems, found + probably

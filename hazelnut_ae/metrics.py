@@ -61,13 +61,15 @@ def _ratio(a, b):
     return a / b if b else float("nan")
 
 
-def pixel_confusion(maps: np.ndarray, masks: np.ndarray, tau: float) -> Confusion:
+def pixel_confusion(maps: np.ndarray, masks: np.ndarray, tau: float, ignored: np.ndarray | None = None) -> Confusion:
     """Counts the pixels where maps float32 [N, H, W] exceed τ against masks bool [N, H, W].
 
-    Raises ValueError if the shapes differ, DataError if a score is NaN or infinite.
+    ignored: bool [N, H, W], pixels that are not counted (`ImageSet.ignored`); None to count all. Raises ValueError if
+    the shapes differ, DataError if a score is NaN or infinite.
     """
     maps, masks = curves.checked(maps, masks)
-    return confusion(maps > np.float32(tau), masks)
+    counted = slice(None) if ignored is None else ~ignored
+    return confusion((maps > np.float32(tau))[counted], masks[counted])
 
 
 def f1_by_defect(maps: np.ndarray, test, tau: float | dict[str, float]) -> dict[str, float]:
@@ -79,7 +81,8 @@ def f1_by_defect(maps: np.ndarray, test, tau: float | dict[str, float]) -> dict[
     result = {}
     for name in sorted(set(test.defects) - {"good"}):
         of, tau_here = defects == name, tau[name] if isinstance(tau, dict) else tau
-        result[name] = f1(pixel_confusion(maps[of], test.masks[of], tau_here))
+        ignored = None if test.ignored is None else test.ignored[of]
+        result[name] = f1(pixel_confusion(maps[of], test.masks[of], tau_here, ignored))
     return result
 
 

@@ -36,15 +36,16 @@ def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, ta
     if tau_label_free is None and held_out is not None:
         tau_label_free = thresholds.tau_label_free(held_out.anomaly_maps)
 
-    images, names = curves.image_histograms(maps, masks), sorted(set(test.defects))
+    images, names = curves.image_histograms(maps, masks, test.ignored), sorted(set(test.defects))
     pixels_of = {name: PixelMetrics(images[i] for i in np.flatnonzero(defects == name)) for name in names}
     everything = sum(pixels_of.values(), PixelMetrics())
     weights = bootstrap.draw_weights(defects, seed=seed)
     coarse = bootstrap.CoarseHistograms(images, everything)
 
     def block(chosen, pixels, tau):
+        ignored = None if test.ignored is None else test.ignored[chosen]
         found = maps[chosen], masks[chosen], weights[:, chosen]
-        return _pixel_block(*found, pixels.compute(), coarse.intervals(weights, chosen), tau, tau_label_free)
+        return _pixel_block(*found, ignored, pixels.compute(), coarse.intervals(weights, chosen), tau, tau_label_free)
 
     blocks, printed = {}, bool(printed_tau and printed_tau("good") is not None)
     for name in (name for name in names if name != "good"):
@@ -59,24 +60,25 @@ def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, ta
     return _plain(result | {"images": _image_block(predicted.image_scores, defects != "good", good_scores, weights)})
 
 
-def _pixel_block(maps, masks, weights, best, intervals, tau, tau_label_free):
+def _pixel_block(maps, masks, weights, ignored, best, intervals, tau, tau_label_free):
     """Pixel metrics of some images; best: result of `PixelMetrics.compute`; tau: the τ of "f1", or None."""
+    counted = True if ignored is None else ~ignored  # F1 leaves out what is neither defective nor predicted
     found = {name: intervals[name] for name in ("f1_max", "average_precision", "pro")}
     found["pixel_auroc"] = intervals["auroc"]
     at_tau, at_free = dict.fromkeys(("precision", "recall", "f1", "accuracy")), dict.fromkeys(LABEL_FREE)
     if tau is not None:
-        c = metrics.pixel_confusion(maps, masks, tau)
+        c = metrics.pixel_confusion(maps, masks, tau, ignored)
         at_tau = {name: getattr(metrics, name)(c) for name in at_tau}
-        found["f1"] = bootstrap.f1_interval(maps > np.float32(tau), masks, weights)
+        found["f1"] = bootstrap.f1_interval((maps > np.float32(tau)) & counted, masks, weights)
     if tau_label_free is not None:
-        c = metrics.pixel_confusion(maps, masks, tau_label_free)
+        c = metrics.pixel_confusion(maps, masks, tau_label_free, ignored)
         at_free = {name: getattr(metrics, measure)(c) for name, measure in LABEL_FREE.items()}
-        found["f1_label_free"] = bootstrap.f1_interval(maps > np.float32(tau_label_free), masks, weights)
+        found["f1_label_free"] = bootstrap.f1_interval((maps > np.float32(tau_label_free)) & counted, masks, weights)
     return {
         "images": len(maps), "tau": tau, **at_tau, "tau_label_free": tau_label_free, **at_free,
         "tau_f1_max": best["tau"], "f1_max": best["f1_max"], "pixel_auroc": best["auroc"],
         "average_precision": best["average_precision"], "pro": best["pro"],
-        "f1_all_defective": metrics.f1(metrics.confusion(np.ones_like(masks), masks)), "intervals": found,
+        "f1_all_defective": metrics.f1(metrics.confusion(np.ones_like(masks) & counted, masks)), "intervals": found,
     }  # fmt: skip
 
 

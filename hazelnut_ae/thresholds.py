@@ -101,11 +101,13 @@ def rules_table(maps, test, held_out_maps):
     defects = np.asarray(test.defects)
     names = sorted(set(test.defects) - {"good"})
     groups = {"all": np.ones(len(maps), bool)} | {name: defects == name for name in names}  # bool [N] each
-    pixels = {name: metrics.PixelMetrics().update(maps[c], test.masks[c]) for name, c in groups.items()}
+    parts = {name: (maps[c], test.masks[c]) for name, c in groups.items()}
+    ignored = {name: None if test.ignored is None else test.ignored[c] for name, c in groups.items()}
+    pixels = {name: metrics.PixelMetrics().update(*part, ignored[name]) for name, part in parts.items()}
     best, rows = {name: one.compute()["f1_max"] for name, one in pixels.items()}, {}
     for rule, choose in RULES.items():
         tau = choose(held_out_maps)
-        f1 = {name: metrics.f1(metrics.pixel_confusion(maps[c], test.masks[c], tau)) for name, c in groups.items()}
+        f1 = {name: metrics.f1(metrics.pixel_confusion(*parts[name], tau, ignored[name])) for name in groups}
         rows[rule] = {"tau": tau, "f1": f1["all"], "of_f1_max": f1["all"] / best["all"]}
         rows[rule] |= {f"of_f1_max {name}": f1[name] / best[name] for name in names}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("rule")

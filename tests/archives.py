@@ -1,6 +1,5 @@
 """Archives in the shape of MVTec AD's, made up on the spot, and what hostile-input tests measure."""
 
-import contextlib
 import io
 import tarfile
 import zipfile
@@ -8,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from hazelnut_ae.engine.device import peak_memory_gb
+from hazelnut_ae.engine.device import reset_peak_memory as forget_peak  # noqa: F401
 
 SMALL = {"train/good": 6, "test/good": 2, "test/crack": 2, "ground_truth/crack": 2}
 
@@ -58,15 +60,7 @@ def write_archive(path, files, mode="w:xz"):
 
 def peak_of_memory():
     """The most memory this process has had since the last `forget_peak`, in bytes, or 0 where it is not known."""
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
-    return 0
-
-
-def forget_peak():
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+    return 1e9 * (peak_memory_gb() or 0)
 
 
 def files_below(folder):

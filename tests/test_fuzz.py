@@ -24,6 +24,8 @@ from hazelnut_ae import dataset
 from hazelnut_ae.download import unpack
 from hazelnut_ae.engine import runs, trainer
 from hazelnut_ae.errors import DataError
+from hazelnut_ae.inference.inputs import prepared
+from hazelnut_ae.io import images as images_module
 
 pytestmark = pytest.mark.slow
 
@@ -115,7 +117,67 @@ def test_damaged_images(tmp_path_factory, watch, data):
     path.write_bytes(content)
     with judged(watch):
         assert dataset.read_image(path).shape == (3, 256, 256)
-        assert dataset.read_mask(path, (40, 30)).dtype == bool
+        assert dataset.read_mask(path, (40, 30)).defect.dtype == bool
+
+
+PIXELS = {"1": np.uint8, "L": np.uint8, "P": np.uint8, "I;16": np.uint16, "I": np.int32, "F": np.float32}
+LEVELS = [[0, 255], [0, 1], [0, 1, 255], [0, 60, 200], [7], [0, 1, 2, 3, 250, 255], list(range(256)), [-1, 0, 70000]]
+WRITERS = [("PNG", {}), ("JPEG", {"quality": 40}), ("TIFF", {}), ("TIFF", {"compression": "jpeg"}), ("BMP", {})]
+
+
+def anything(draw):
+    """A Pillow image of any mode with few or many values, in stripes, noise or a gradient."""
+    mode = draw(st.sampled_from([*PIXELS, "LA", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV"]))
+    width, height, levels = draw(st.integers(1, 40)), draw(st.integers(1, 40)), np.array(draw(st.sampled_from(LEVELS)))
+    places = np.add.outer(np.arange(height), np.arange(width)) * draw(st.sampled_from([1, 3, 17])) // 5
+    places = draw(st.sampled_from([places, np.random.default_rng(width).permuted(places)]))
+    values = levels[places % len(levels)].clip(*((0, 255) if mode not in ("I", "F", "I;16") else (-1, 70000)))
+    if mode == "F":
+        values = values / draw(st.sampled_from([255, 1, np.nan]))
+    array = values.astype(PIXELS.get(mode, np.uint8))
+    if mode not in ("LA", "PA", "RGBA"):
+        bands = [Image.fromarray(array)] * len(Image.new(mode, (1, 1)).getbands())
+    else:
+        bands = [Image.fromarray(array)] * (len(mode) - 1) + [
+            Image.fromarray(draw(st.sampled_from([array, array[::-1]])))
+        ]
+    image = bands[0] if len(bands) == 1 else Image.merge(mode, bands)
+    image = image.convert("1") if mode == "1" else image
+    if mode == "P" or (mode == "L" and draw(st.booleans())):
+        image.putpalette(draw(st.binary(min_size=768, max_size=768)))
+    return image
+
+
+@fuzz
+@given(data=st.data())
+def test_masks_and_images_of_anything(tmp_path_factory, watch, data):
+    """As a file with EXIF, transparency or pages, as a Pillow image and as an array: the same pixels, or a sentence."""
+    image, (kind, options) = anything(data.draw), data.draw(st.sampled_from(WRITERS))
+    exif, path = Image.Exif(), tmp_path_factory.getbasetemp() / "anything.tif"
+    exif[0x0112] = data.draw(st.integers(0, 9))
+    options = options | data.draw(
+        st.sampled_from([{}, {"exif": exif}, {"transparency": 0}, {"transparency": b"\0\x80"}])
+    )
+    if kind == "TIFF" and data.draw(st.integers(0, 4)) == 0:
+        options |= {"save_all": True, "append_images": [anything(data.draw)]}
+    try:
+        image.save(path, kind, **options)
+    except Exception:  # Pillow writes no such file
+        image.convert("RGB").save(path, "PNG")
+    with judged(watch):
+        read = dataset.read_image(path)
+        with images_module.opened(path) as upright:
+            size = upright.size
+        mask = dataset.read_mask(path, size)
+        assert read.shape == (3, 256, 256)
+        assert mask.defect.shape == mask.ignored.shape == (256, 256)
+        assert not (mask.defect & mask.ignored).any()
+        assert mask.words.isprintable()
+        with Image.open(path) as opened:
+            assert np.array_equal(prepared(opened), read)
+            array = np.asarray(opened)
+        with contextlib.suppress(ValueError):  # its one sentence is for a program
+            assert prepared(array).shape == read.shape
 
 
 NAMES = ["000.png", "000_mask.png", "001.png", "001.jpg", "001.JPG", "good", "notes.txt", ".hidden.png"] * 3

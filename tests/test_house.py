@@ -1,9 +1,6 @@
-"""What import-linter cannot check: short modules, one training loop, one place for colours, plain notebooks."""
+"""What import-linter cannot check: short modules, one training loop, one place for colours."""
 
-import re
 from pathlib import Path
-
-import pytest
 
 import hazelnut_ae
 from hazelnut_ae import figures
@@ -36,11 +33,3 @@ def test_colours_of_defects_have_one_place():
         text = path.read_text(encoding="utf-8").upper()
         for style in figures.DEFECT_STYLE.values():
             assert path.name == "figures.py" or style["color"] not in text, path.name
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name[:2])
-def test_a_notebook_imports_neither_the_engine_nor_the_benchmarks(path):
-    imported = re.findall(r"^\s*(?:from|import)\s+(\S+)(?:\s+import\s+(.+))?", path.read_text("utf-8"), re.MULTILINE)
-    for module, names in imported:
-        assert not module.startswith(("hazelnut_ae.engine", "benchmarks")), module
-        assert module != "hazelnut_ae" or "engine" not in re.split(r"\W+", names), names

@@ -88,7 +88,7 @@ def test_the_four_are_nan_where_undefined():
 def test_f1_by_defect_pools_the_images_of_a_defect_alone():
     maps, masks = hazelnut_like(9)
     defects = ["good"] * 3 + ["crack"] * 4 + ["hole"] * 2
-    test = SimpleNamespace(masks=masks, defects=defects)
+    test = SimpleNamespace(masks=masks, defects=defects, ignored=None)
     found = metrics.f1_by_defect(maps, test, {"crack": 0.3, "hole": 0.4})
     assert found == {
         "crack": pytest.approx(sk.f1_score(masks[3:7].ravel(), maps[3:7].ravel() > np.float32(0.3))),
@@ -124,11 +124,11 @@ def test_the_sorted_curves_are_scikit_learns_and_those_of_the_histograms():
     np.testing.assert_allclose(precision, expected[0][-2::-1])
     np.testing.assert_allclose(recall, expected[1][-2::-1])
     np.testing.assert_array_equal(thresholds, expected[2][::-1])
-    assert curves.sorted_auroc(scores, truth) == pytest.approx(fast["auroc"], abs=1e-12)
-    assert curves.sorted_average_precision(scores, truth) == pytest.approx(fast["average_precision"], abs=1e-12)
-    best, tau = curves.sorted_f1_max(scores, truth)
-    assert best == pytest.approx(fast["f1_max"], abs=1e-12)
-    assert fast["tau"] < tau <= np.nextafter(np.float32(fast["tau"]), np.float32(np.inf))
+    assert sk.auc(false, true) == pytest.approx(fast["auroc"], abs=1e-12)
+    assert np.sum(np.diff(recall, prepend=0) * precision) == pytest.approx(fast["average_precision"], abs=1e-12)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    assert f1.max() == pytest.approx(fast["f1_max"], abs=1e-12)
+    assert fast["tau"] < thresholds[f1.argmax()] <= np.nextafter(np.float32(fast["tau"]), np.float32(np.inf))
     assert curves.sorted_pro(maps, masks) == pytest.approx(fast["pro"], abs=1e-12)
 
 

@@ -27,7 +27,7 @@ def made_up(good=6, crack=5, hole=4, seed=0):
             masks[i, 10 + i : 25 + i, 10:30] = True
     maps = (rng.gamma(1.5, 0.04, masks.shape) + masks * rng.gamma(2, 0.1, masks.shape)).astype(np.float32)
     held_out = rng.gamma(1.5, 0.04, (3, 64, 64)).astype(np.float32)
-    return maps, SimpleNamespace(masks=masks, defects=defects, images=None, paths=None), held_out
+    return maps, SimpleNamespace(masks=masks, defects=defects, images=None, paths=None, ignored=None), held_out
 
 
 def evaluate(maps, test, held_out=None, printed=printed_tau, **options):

@@ -66,7 +66,7 @@ def test_compare_gives_each_rule_its_share_of_f1_max():
     masks = np.zeros((6, 64, 64), bool)
     masks[2:, 10:30, 10:30] = True
     maps = (rng.exponential(0.03, masks.shape) + masks * rng.exponential(0.2, masks.shape)).astype(np.float32)
-    test = SimpleNamespace(masks=masks, defects=["good"] * 2 + ["crack"] * 2 + ["hole"] * 2)
+    test = SimpleNamespace(masks=masks, defects=["good"] * 2 + ["crack"] * 2 + ["hole"] * 2, ignored=None)
     frame = thresholds.rules_table(maps, test, rng.exponential(0.03, (3, 64, 64)).astype(np.float32))
     assert list(frame.index) == list(thresholds.RULES)
     assert list(frame) == ["tau", "f1", "of_f1_max", "of_f1_max crack", "of_f1_max hole"]

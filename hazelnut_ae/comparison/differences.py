@@ -28,7 +28,7 @@ def paired_differences(test, maps, reference, seed=0, scores=None):
     defects = np.asarray(test.defects)
     weights = bootstrap.draw_weights(defects, seed=seed)  # [1000, N]
     numbers = {
-        system: _numbers(of_system, test.masks, defects != "good", weights, (scores or {}).get(system))
+        system: _numbers(of_system, test, defects != "good", weights, (scores or {}).get(system))
         for system, of_system in maps.items()
     }
     rows = []
@@ -42,9 +42,9 @@ def paired_differences(test, maps, reference, seed=0, scores=None):
     return pd.DataFrame(rows)
 
 
-def _numbers(maps, masks, is_defective, weights, scores=None):
+def _numbers(maps, test, is_defective, weights, scores=None):
     """Returns {metric: (value on all images, values in the draws [draws])}."""
-    images = curves.image_histograms(np.asarray(maps, np.float32), np.asarray(masks, bool))
+    images = curves.image_histograms(np.asarray(maps, np.float32), np.asarray(test.masks, bool), test.ignored)
     pooled = PixelMetrics(images)
     best, scores = pooled.compute(), metrics.image_scores(maps) if scores is None else scores
     drawn = bootstrap.CoarseHistograms(images, pooled).drawn(weights, np.ones(len(maps), bool))

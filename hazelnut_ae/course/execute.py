@@ -41,7 +41,7 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
         import nbclient  # noqa: F401
         import nbformat
     except ImportError as error:
-        raise DataError("Notebooks need Jupyter; install it with pip install -e .[notebooks].") from error
+        raise DataError('Notebooks need Jupyter; install it with pip install -e ".[notebooks]".') from error
     presets.find_preset(preset)
     out, source = Path(out).resolve(), notebooks_folder()
     figures = Path(figures or out / "figures").resolve()

@@ -5,11 +5,10 @@ import functools
 import json
 import re
 import sys
+import time
 from collections import Counter, namedtuple
-from itertools import groupby
 from pathlib import Path
 
-from hazelnut_ae.course import lesson as course
 from hazelnut_ae.course import sandbox
 from hazelnut_ae.course.execute import notebooks_folder
 from hazelnut_ae.errors import DataError, printable
@@ -43,11 +42,12 @@ def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, 
     mode, found = sandbox.choose(docker, trust), find_notebooks(places)
     ours, rows, ready = load_lessons(lessons), [], {}
     say = functools.partial(print, file=sys.stderr, flush=True)
-    say(f"{sandbox.PROTECTION[mode]}\nPreparing the images and the run of the {preset} preset …")
+    books = f"{len(found)} notebook{'s' * (len(found) > 1)}, each up to {total:g} seconds"
+    say(f"{books}. {sandbox.PROTECTION[mode]}\nPreparing the images and the run of the {preset} preset …")
     environment, limits = prepared_environment(preset), {"seconds": seconds, "total": total, "memory": memory}
     for count, (name, path) in enumerate(found, 1):
-        say(f"{count} of {len(found)}: {printable(name)}")
-        lesson = None
+        say(f"{count} of {len(found)}: {printable(name)} …")
+        lesson, began = None, time.monotonic()
         try:
             cells, lesson = read(path, ours)
             task = {"setup": lesson.setup, "cells": [], "files": {}} | limits
@@ -57,14 +57,20 @@ def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, 
                 raise DataError(f"the set-up of this lesson does not run here: {problem}")
         except DataError as problem:
             rows.append(Row(name, lesson.name if lesson else "", None, "error", str(problem)))
+            say(f"    {problem}")
             continue
         task["cells"], verdicts = plan(cells, lesson)
-        if len(verdicts) < len(lesson.checks):
+        task["missing"] = list(verdicts)
+        if task["cells"]:
             beside = [one for one in path.parent.glob("*.py") if not one.is_symlink() and one.stat().st_size < 1 << 20]
             task["files"] = {one.name: one.read_text("utf-8", "replace") for one in beside if one.is_file()}
             said = sandbox.run(task, mode, environment, docker)
-            verdicts = {number: told(said, number, total) for number in lesson.checks} | verdicts
-        rows += [Row(name, lesson.name, number, *verdicts[number]) for number in lesson.checks]
+            for number in lesson.checks:  # the answer to a missing one may stand in another cell
+                verdict = told(said, number, total)
+                verdicts[number] = verdict if verdict[0] == "passed" else verdicts.get(number, verdict)
+        mine = [Row(name, lesson.name, number, *verdicts[number]) for number in lesson.checks]
+        say(f"    {next(totals(mine)).result} in {time.monotonic() - began:.0f} s")
+        rows += mine
     return rows
 
 
@@ -97,12 +103,14 @@ def load_lessons(folder=None):
                 lesson.stubs.setdefault(number, []).append(text)
         lessons.append(lesson)
     if not lessons:
-        raise DataError(f"{folder} holds no notebook of the course, such as 06_residual_thresholding.ipynb.")
+        raise DataError(f"{folder} holds no notebook of the course; give the folder that does as --lessons.")
     return lessons
 
 
 def prepared_environment(preset):
     """Returns the HAZELNUT_* variables of a notebook; paints the images and trains the run if they are missing."""
+    from hazelnut_ae.course import lesson as course  # late: PyTorch takes seconds, the first line does not wait
+
     data = course.painted(PRESETS[preset])
     run = course.Lesson(PRESETS[preset], data, None, None).run
     folders = {"DATA": data, "RUN": run.folder, "CACHE": cache.cache_folder()}
@@ -142,7 +150,8 @@ def read(path, lessons):
 def plan(cells, lesson):
     """Returns the cells to run after the set-up, with the project's checks, and {exercise: verdict} of missing ones.
 
-    The answer is the cells below the text of an exercise or, if the text was deleted, those above its check.
+    The answer is the cells below the text of an exercise or, if the text was deleted, those above its check; code above
+    the check in its cell belongs to it. If a student wrote nothing, there is nothing to run.
     """
     steps, missing, here, since = [], {}, None, 0
     stubs = {text for texts in lesson.stubs.values() for text in texts}
@@ -153,28 +162,34 @@ def plan(cells, lesson):
         elif is_code and check:
             for step in steps[since:] if int(check[1]) != here else ():
                 step["exercise"] = int(check[1])
-            here, since = int(check[1]), len(steps)
+            here, own = int(check[1]), text[: check.start()].strip()
+            if own and not lesson.checks.get(here, own).startswith(own):
+                steps.append({"kind": "answer", "exercise": here, "code": own})
+            since = len(steps)
         elif is_code and text and text not in lesson.setup:
             is_lesson = text in lesson.cells - stubs
             kind, number = ("lesson", None) if is_lesson else ("answer", here)
             steps.append({"kind": kind, "exercise": number, "code": text})
+    wrote = any(step["kind"] == "answer" and step["code"] not in stubs for step in steps)
     for number, check in lesson.checks.items():
         mine = [i for i, step in enumerate(steps) if step["exercise"] == number]
         if [steps[i]["code"] for i in mine] in ([], lesson.stubs.get(number)):
             missing[number] = ("missing", "it is as it was handed out" if mine else "its cells are not there")
-        else:
-            code = "from hazelnut_ae.course.checks import check\n" + check
-            steps.insert(mine[-1] + 1, {"kind": "check", "exercise": number, "code": code})
-    return steps, missing
+        step = {"kind": "check", "exercise": number, "code": f"from hazelnut_ae.course.checks import check\n{check}"}
+        steps.insert(mine[-1] + 1 if mine else len(steps), step)
+    return steps if wrote else [], missing
 
 
 def totals(rows):
-    """Yields a row "total" for each notebook, with the number of exercises per result."""
-    for (file, lesson), those in groupby(rows, key=lambda row: row[:2]):
+    """Yields a row "total" for each notebook, then for each folder of several: that of a student, if each has one."""
+    lessons = {row.file: row.lesson for row in rows}
+    folders = Counter(folder for file in lessons if (folder := file.rpartition("/")[0]))
+    for place in (*lessons, *(folder for folder, count in folders.items() if count > 1)):
+        those = [row for row in rows if place in (row.file, row.file.rpartition("/")[0])]
         results = Counter(row.result for row in those if row.exercise)
         counts = ", ".join(f"{results[result]} {result}" for result in RESULTS if results[result])
         passed = f"{results['passed']} of {results.total()} passed" if results else "not graded"
-        yield Row(file, lesson, "total", passed, counts)
+        yield Row(place, lessons.get(place, ""), "total", passed, counts)
 
 
 def table(rows):

@@ -31,6 +31,10 @@ PROTECTION = {
     "trust": "WARNING: each notebook runs as a program of yours. It can use the network and read, change and delete "
     "your files; only its time and its memory are limited.",
 }
+OTHER_WAYS = {  # the first where the program is missing
+    "bwrap": ("install bubblewrap (Linux: apt install bubblewrap)", "name a container with --docker IMAGE"),
+    "docker": ("install Docker", "leave --docker out to take bubblewrap"),
+}
 
 
 def choose(docker=None, trust=False):
@@ -44,10 +48,9 @@ def choose(docker=None, trust=False):
         words = tried.stderr.decode(errors="replace").strip()[-150:]
         why = f"bwrap is installed, but not allowed to isolate here ({words})" if tried.returncode else ""
     if why:
-        raise DataError(
-            f"Nothing was graded: {why}. Install bubblewrap (Linux: apt install bubblewrap), or name a container with "
-            "--docker IMAGE, or, for notebooks that you would open and run yourself, add --trust."
-        )
+        ways = ", ".join(OTHER_WAYS[mode][bool(shutil.which(mode)) :])
+        trusted = "for notebooks that you would open and run yourself, give --trust instead"
+        raise DataError(f"Nothing was graded: {why}; {ways} or, {trusted}.")
     return mode
 
 
@@ -84,8 +87,8 @@ def run(task, mode, environment, image=None):
 
     Args:
         task: a dict. "setup": the project's code; "cells": dicts with "kind" (lesson, answer or check), "exercise" (a
-            number or None) and "code"; "files": {name: text}, for its folder; time limits "seconds" for a cell
-            and "total"; "memory": in GB beyond what the set-up takes.
+            number or None) and "code"; "files": {name: text}, for its folder; "missing": exercises as handed out;
+            time limits "seconds" for a cell and "total"; "memory": in GB beyond what the set-up takes.
         mode: "bwrap", "docker" or "trust".
         environment: the HAZELNUT_* variables of the notebook; the folders that they name can be read.
         image: for "docker": the image with Python and the libraries.
@@ -140,27 +143,28 @@ def work(task, folder):
     """Runs the cells of a task in one kernel, in `folder`; returns the same as `run`.
 
     If a cell hangs or ends the kernel, the notebook starts again without it. The slow cells of the lesson itself run
-    only if a name is not defined without them.
+    only if an answer misses a name without them.
     """
     limit = f"__import__('{SELF}', fromlist=['_']).limit_memory({task['memory'] * 1e9:.0f})"
     cells = [{"kind": "setup", "exercise": None, "code": code} for code in (*task["setup"], limit)] + task["cells"]
     left_out = lessons = {i for i, cell in enumerate(cells) if cell["kind"] == "lesson"}
-    verdicts, ends = {}, time.monotonic() + task["total"]
+    verdicts, failed, ends = {}, {}, time.monotonic() + task["total"]
     while time.monotonic() < ends:
-        stopped = _attempt(cells, task, folder, ends, left_out, verdicts)
+        stopped = _attempt(cells, task, folder, ends, left_out, verdicts, failed)
         if isinstance(stopped, str):
             return {"problem": f"the set-up stopped: {stopped}"}
+        lacking = [one for one, (_, message) in verdicts.items() if message.startswith(("NameError", "KeyError"))]
         if stopped is not None:
             left_out = left_out | {stopped}
-        elif left_out & lessons and any(message.startswith("NameError") for _, message in verdicts.values()):
+        elif left_out & lessons and any(one not in task["missing"] for one in lacking):
             left_out, lessons, verdicts = left_out - lessons, set(), {}
         else:
             break
     return {"verdicts": verdicts}
 
 
-def _attempt(cells, task, folder, ends, left_out, verdicts):
-    """Fills in the verdicts; returns the error of the set-up, or the index of a cell that hung or ended the kernel."""
+def _attempt(cells, task, folder, ends, left_out, verdicts, failed):
+    """Fills in verdicts and failed helper cells; returns the set-up's error, or the index of a cell that stopped it."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -187,14 +191,19 @@ def _attempt(cells, task, folder, ends, left_out, verdicts):
                 stop = ["timeout", f"not done after {client.timeout} seconds"]
             except DeadKernelError:
                 stop = ["error", "it ended the kernel: out of memory, or by its own doing"]
-            if kind == "setup" and (stop or error):
-                return stop[1] if stop else error
+            why = stop[1] if stop else error
+            if kind == "setup" and why:
+                return why
+            if kind == "answer" and not number:  # a helper: the answers below may need it
+                failed[i] = why and f"the cell {cell['code'].splitlines()[0][:40]!r} failed: {why}"
             if stop:
                 verdicts |= {number: stop} if number else {}
                 return i
             if kind == "check":
                 printed = "".join(output.text for output in outputs if output.get("name") == "stdout")
-                verdicts[number] = verdict(number, printed, errors.get(number, ""), error, task["memory"])
+                result, message = verdict(number, printed, errors.get(number, ""), error, task["memory"])
+                because = next(filter(None, failed.values()), "") if message.startswith("NameError") else ""
+                verdicts[number] = [result, f"{message}; {because}" if because else message]
             elif error:
                 errors[number] = error
 

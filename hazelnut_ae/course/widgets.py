@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 from scipy.stats import norm
+from sklearn.metrics import auc
 
 from hazelnut_ae import detection, diagrams, figures, metrics
 from hazelnut_ae.comparison.autoencoders import ssim_map
@@ -171,7 +172,7 @@ def distributions(distance, prevalence, tau):
     axes[0].set(xlabel="score", yticks=[], title=f"defective: {100 * prevalence:g} %")
     curves = (
         (alarms, recall, at[1], at[0], "share of good marked", "recall", f"AUROC {norm.cdf(distance / 2**0.5):.2f}"),
-        (recall, precision, at[0], at[2], "recall", "precision", f"average precision {area(recall, precision):.2f}"),
+        (recall, precision, at[0], at[2], "recall", "precision", f"average precision {auc(recall, precision):.2f}"),
         (x, f1, tau, at[3], "τ", "F1", f"F1 {at[3]:.2f}; at best {f1.max():.2f}"),
     )
     for ax, (across, up, here, there, name, other, title) in zip(axes[1:], curves, strict=True):
@@ -191,11 +192,6 @@ def rates(tau, distance, prevalence):
     recall, alarms = norm.sf(tau - distance), norm.sf(tau)
     tp, fp = prevalence * recall, (1 - prevalence) * alarms
     return recall, alarms, tp / (tp + fp), 2 * tp / (tp + fp + prevalence)
-
-
-def area(across, up):
-    """The area under a curve whose points run from right to left."""
-    return float(((up[:-1] + up[1:]) / 2 * (across[:-1] - across[1:])).sum())
 
 
 CHANGES = {  # of an image float [3, H, W] in [0, 1], by an amount of 0 to 10

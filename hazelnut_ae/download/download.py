@@ -57,8 +57,11 @@ def download(folder, category="hazelnut", url=None, sha256=None, archive=None, a
                 if not (archive or verified):
                     path.unlink(missing_ok=True)
     except OSError as error:
-        words = f"{error.filename or cache_folder()} cannot be used ({error.strerror or error})"
-        raise DataError(f"{words}; free some space, or set HAZELNUT_CACHE to another folder.") from error
+        place = str(error.filename or cache_folder())
+        remedy = "free some space, or set HAZELNUT_CACHE to another folder"
+        if place in (str(archive), str(folder)):
+            remedy = "give yourself the right to read it, or name another"
+        raise DataError(f"{place} cannot be used ({error.strerror or error}); {remedy}.") from error
     report = f"{folder}: {', '.join(f'{count} {key}' for key, count in counts.items())}."
     if category == "hazelnut" and counts != HAZELNUT_COUNTS:
         report += "\nThis is not all of MVTec AD's hazelnut."
@@ -84,7 +87,9 @@ def ask_license(source, accept=False):
 
 def _check_arguments(category, url, sha256, archive):
     if category not in SOURCES and not (url or archive):
-        raise DataError(f"No address is known for {category!r}; give one of {', '.join(SOURCES)}, or an --archive.")
+        raise DataError(
+            f"No address is known for {category!r}; give --category {' or '.join(SOURCES)}, or an --archive."
+        )
     if sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise DataError(f"{sha256!r} is no SHA-256; that has 64 digits 0-9 and a-f.")
     if url and not re.match(r"https?://[^/\s\[\]]+(/|$)", url):
@@ -112,7 +117,8 @@ def _archive(source, downloads, url, sha256, archive):
     if archive:
         digest = pooch.file_hash(archive)
         if known and digest != known:
-            raise DataError(f"{archive} has the SHA-256 {digest}, not {known}: it is damaged or another file.")
+            remedy = "download it again or, if you trust this file, give that number as --sha256"
+            raise DataError(f"{archive} has the SHA-256 {digest}, not {known}; {remedy}.")
         return Path(archive), digest, bool(known)
     key = known or hashlib.sha256((url or source.page).encode(errors="replace")).hexdigest()
     path = downloads / f"{key[:16]}-{re.sub(r'[^A-Za-z0-9._-]', '_', name)[-60:]}"
@@ -132,7 +138,8 @@ def _archive(source, downloads, url, sha256, archive):
         except Unavailable as reason:
             reasons.append(f"{host(address)} {reason}")
             say(f"{reasons[-1]}.")
+    kept = " (what has arrived is kept)" if known and part.exists() else ""
     raise DataError(
-        f"No address delivers the archive: {'; '.join(reasons)}. Run it again (what has arrived is kept), or download "
-        f"the archive in a browser{f' ({source.page})' if source else ''} and give it with --archive."
+        f"No address delivers the archive: {'; '.join(reasons)}. Run it again{kept}, or download the archive in a "
+        f"browser{f' ({source.page})' if source else ''} and give it with --archive."
     )

@@ -5,7 +5,6 @@ It creates new files under checked names, so links, permissions and owners in th
 
 import bz2
 import gzip
-import json
 import lzma
 import os
 import shutil
@@ -18,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.io.files import first_line
+from hazelnut_ae.io.files import first_line, write_json
 from hazelnut_ae.io.images import IMAGE_SUFFIXES
 
 RECEIPT = "download.json"  # in the data folder: category, origin, number of images
@@ -58,13 +57,14 @@ def unpack(archive, folder, category, receipt=None):
         _write_category(archive, unfinished, category)
         counts = count_images(unfinished)
         if not counts.get("train/good"):
-            raise ValueError(f"no good images of {category} in it; give another --category or archive")
-        text = json.dumps({**(receipt or {}), "category": category, "counts": counts}, indent=2)
-        (unfinished / RECEIPT).write_text(text + "\n", encoding="utf-8")
+            raise DataError(f"{archive} has no good images of {category}; give another --category or --archive.")
+        write_json(unfinished / RECEIPT, {**(receipt or {}), "category": category, "counts": counts})
         if folder.is_dir():
             folder.rmdir()  # it is empty
         os.rename(unfinished, folder)
         return counts
+    except DataError:
+        raise
     except Exception as error:  # the readers of the standard library raise a dozen types for a damaged file
         words = f"{archive} could not be unpacked to {folder} ({error}); free some space"
         if getattr(error, "errno", None) is None:  # bz2 and gzip report damage as an OSError without a number

@@ -22,7 +22,7 @@ def find_device(name: str | torch.device | None = None) -> torch.device:
         torch.zeros(1, device=device)
         return device
     except (RuntimeError, AssertionError) as error:
-        raise DataError(f"This machine has no device {name!r}; leave --device out, or choose cpu.") from error
+        raise DataError(f"This machine has no device {str(name or best)!r}; choose --device cpu.") from error
 
 
 def best_precision(device: str | torch.device) -> str:

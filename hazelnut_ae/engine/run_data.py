@@ -48,8 +48,11 @@ def held_out(dataset, run):
 
 
 def note_other_data(dataset, run):
-    """Returns whether the run learned from this Dataset; prints a note if not."""
+    """Returns whether the run learned from this Dataset; prints a note if not, raises DataError for other bits."""
     same = run.config["data"] == dataset.fingerprint
+    if dataset.white not in (0, run.config["white"]):
+        other = f"in the images of {run.folder} to {run.config['white']}; name a run that learned from this range"
+        raise DataError(f"16-bit grey in {dataset.name} reaches to {dataset.white}, but {other}.")
     if not same:
         print(f"Note: {run.folder} learned from other images ({run.config['data_name']}).", file=sys.stderr)
     return same

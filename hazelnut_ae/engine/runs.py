@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
 import hazelnut_ae
+from hazelnut_ae.dataset import WHITE
 from hazelnut_ae.detection import AutoencoderDetector, Detector
 from hazelnut_ae.engine.detectors import DETECTORS
 from hazelnut_ae.errors import DataError
@@ -67,6 +68,7 @@ def make_config(detector, preset, dataset, seed, settings):
         "preset": preset.name,
         "data_name": dataset.name,
         "data": dataset.fingerprint,
+        "white": dataset.white or WHITE,
         "seed": seed,
         **settings,
         "versions": versions,
@@ -127,9 +129,9 @@ def write_weights(folder, state):
 def load_run(folder: str | Path) -> Run:
     """Reads a run folder. Raises DataError if it holds no run or a file is damaged."""
     folder = Path(folder)
-    remedy = "train again with hazelnut-ae train, or name the folder of a run."
+    remedy = "remove it and train again with hazelnut-ae train, or name another run."
     if not all(os.path.isfile(folder / name) for name in ("config.json", "model.safetensors")):
-        raise DataError(f"{folder} holds no finished run; {remedy}")
+        raise DataError(f"{folder} holds no finished run; train one (--resume finishes it), or name another folder.")
     config = read_json(folder / "config.json", remedy)
     try:
         weights = load((folder / "model.safetensors").read_bytes())  # not mapped, so that Windows can replace the file
@@ -144,7 +146,8 @@ def load_run(folder: str | Path) -> Run:
 
 def check_settings(config):
     """Raises ValueError if a setting is missing or has the wrong type."""
-    types = {"preset": str, "data_name": str, "data": str, "seed": int}
+    types = {"preset": str, "data_name": str, "data": str, "seed": int, "white": int}
+    config.setdefault("white", WHITE)  # older runs have none
     for key, wanted in (types | detector_type(config).settings).items():
         if key not in config:
             raise ValueError(f"config.json has no {key}; another version may have written it")

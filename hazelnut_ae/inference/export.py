@@ -120,6 +120,7 @@ def onnx_bytes(detector, takes="uint8"):
         "detector": detector.detector.name,
         "weights": digest_of(detector.detector.state()),
         "images": f"[N, 3, {SIZE}, {SIZE}], RGB, {RANGES[takes]}, the whole image squeezed to this size",
+        "white": str(detector.white),  # the value of 16-bit grey that becomes 255
         "tau": repr(float(detector.tau)),
         "image_tau": repr(float(detector.image_tau)),
         "false_alarms": repr(detector.calibration.false_alarms),

@@ -9,13 +9,14 @@ import numpy as np
 from PIL import Image
 
 from hazelnut_ae import curves
-from hazelnut_ae.dataset import SIZE, read_image, rgb_at
+from hazelnut_ae.dataset import SIZE, WHITE
 from hazelnut_ae.detection import Detector, batches, predicted_pixels
 from hazelnut_ae.engine import calibration, runs
 from hazelnut_ae.engine.calibration import Calibration
 from hazelnut_ae.errors import DataError
+from hazelnut_ae.inference.inputs import prepared
 
-ImageLike = str | Path | np.ndarray
+ImageLike = str | Path | np.ndarray | Image.Image
 
 
 class Predictions(NamedTuple):
@@ -40,20 +41,24 @@ def load_detector(run: str | Path, tau: float | None = None, image_tau: float | 
     Raises:
         DataError: the folder has no run, a file is damaged, or a threshold is neither stored nor given.
     """
-    detector = runs.load_run(run).detector
+    loaded = runs.load_run(run)
+    detector, white = loaded.detector, loaded.config["white"]
     try:
-        return LoadedDetector(detector, calibration.read(run, detector), tau, image_tau)
+        return LoadedDetector(detector, calibration.read(run, detector), tau, image_tau, white)
     except DataError:
         if tau is None or image_tau is None:
             raise
-        return LoadedDetector(detector, Calibration(tau, image_tau))
+        return LoadedDetector(detector, Calibration(tau, image_tau), white=white)
 
 
 class LoadedDetector:
-    """A fitted `Detector` with its `Calibration`; tau and image_tau are the thresholds in use."""
+    """A fitted `Detector` with its `Calibration`; tau and image_tau are the thresholds in use.
 
-    def __init__(self, detector: Detector, calibration: Calibration, tau=None, image_tau=None):
-        self.detector, self.calibration = detector, calibration
+    white: the value of 16-bit grey that was white in the images of its training.
+    """
+
+    def __init__(self, detector: Detector, calibration: Calibration, tau=None, image_tau=None, white=WHITE):
+        self.detector, self.calibration, self.white = detector, calibration, white
         self.tau = calibration.tau if tau is None else float(tau)
         self.image_tau = calibration.image_tau if image_tau is None else float(image_tau)
         self._lock = threading.Lock()
@@ -62,36 +67,22 @@ class LoadedDetector:
         """Scores one or more images; thread-safe.
 
         Args:
-            images: the path of an image file; a uint8 array of any size, shape (H, W, 3), (3, H, W) or grey (H, W);
-                several in one array, (N, H, W, 3) or (N, 3, H, W); or a list of paths and arrays of single images.
+            images: the path of an image file; a Pillow image; an array of any size, uint8, uint16 or float in [0, 1],
+                shape (H, W, 3), (3, H, W), with transparency (H, W, 4), or grey (H, W), (H, W, 1) or (1, H, W); several
+                in one array, such as (N, H, W, 3); or a list of single images. Each is read as such a file is.
 
         Raises:
             DataError: a file is not an image, or a score is NaN.
-            ValueError: an array has another dtype or shape.
+            ValueError: an array has another dtype, shape or range.
         """
         maps, scores = [np.zeros((0, SIZE, SIZE), np.float32)], [np.zeros(0)]
         if not isinstance(images, list | tuple) and np.ndim(images) != 4:
             images = [images]
         for batch in batches(images):
-            batch = np.stack([prepared(one) for one in batch])  # uint8 [n, 3, 256, 256]
+            batch = np.stack([prepared(one, self.white) for one in batch])  # uint8 [n, 3, 256, 256]
             with self._lock:  # a Detector may not be thread-safe; torch uses all cores for one call
                 found = self.detector.predict(batch)
             maps.append(curves.finite(found.anomaly_maps))
             scores.append(curves.finite(found.image_scores))
         maps, scores = np.concatenate(maps), np.concatenate(scores)  # [N, 256, 256], [N]
         return Predictions(scores, scores > self.image_tau, maps, predicted_pixels(maps, np.float32(self.tau)))
-
-
-def prepared(image):
-    """One image, a path or an array of any size, as uint8 [3, 256, 256]."""
-    if isinstance(image, str | Path):
-        return read_image(Path(image))
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-        given = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
-        raise ValueError(f"an image is a path or a NumPy array uint8 in 0 … 255, not {given}")
-    shape = image.shape
-    if len(shape) == 3 and shape[0] == 3 and shape[2] != 3:
-        image = image.transpose(1, 2, 0)  # [3, H, W] → [H, W, 3]
-    if 0 in shape or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        raise ValueError(f"an image has the shape [H, W, 3], [3, H, W] or [H, W], not {list(shape)}")
-    return rgb_at(Image.fromarray(np.ascontiguousarray(image)), (SIZE, SIZE))

@@ -94,7 +94,7 @@ def score_missing(detector, paths, journal, pictures):
             for batch in batches(paths):
                 if missing.isdisjoint(batch):
                     continue
-                found = dict(zip(batch, pool.map(images.read, batch), strict=True))
+                found = dict(zip(batch, pool.map(lambda path: images.read(path, detector.white), batch), strict=True))
                 unreadable |= {path: one for path, one in found.items() if isinstance(one, DataError)}
                 readable = [path for path in batch if path not in unreadable]
                 if not missing.isdisjoint(readable):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hazelnut_ae.errors import DataError, printable
 from hazelnut_ae.inference.inputs import reason, stamp
-from hazelnut_ae.io.files import atomic_path
+from hazelnut_ae.io import files
 
 JOURNAL = "journal.jsonl"
 KEYS = ("file", "stamp", "size", "score", "share", "regions", "boxes", "pictures", "thumbnails")  # of a line
@@ -32,7 +32,7 @@ class Journal:
         try:
             names = [name for name in os.listdir(folder) if name[0] != "."] if os.path.lexists(folder) else []
             if not names:
-                with atomic_path(self.path) as temporary:
+                with files.atomic_path(self.path) as temporary:
                     temporary.write_bytes(header)
             elif JOURNAL not in names:
                 raise DataError(f"{folder} holds other files ({min(names)}); choose a new or empty folder for --out.")
@@ -81,7 +81,8 @@ class Journal:
 
 
 def not_written(path, error):
-    return DataError(f"{path} could not be written ({error.strerror}); free some space, then the same command goes on.")
+    remedy = "free some space, or give yourself the right to write there; then the same command goes on"
+    return DataError(f"{path} could not be written ({error.strerror}); {remedy}.")
 
 
 def line_of(entry):
@@ -99,7 +100,7 @@ def row_of(entry, image_tau):
 
 def write_csv(path, rows, unreadable):
     """Writes a row per image, then the unreadable ones; a box is 40x22+12+30: width, height, x, y in pixels."""
-    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8-sig") as file:
+    with files.atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8-sig") as file:
         # spreadsheets need the byte order mark for UTF-8, and quotes if they split cells at semicolons
         writer = csv.DictWriter(file, COLUMNS, restval="", quoting=csv.QUOTE_NONNUMERIC)
         writer.writeheader()
@@ -118,11 +119,6 @@ def as_text(text):
 
 
 def write_json(path, settings, rows, unreadable):
-    """Writes one object with the settings, "images" and "unreadable"; one line per image."""
-    problems = ({"file": printable(one), "problem": reason(one, error)} for one, error in unreadable.items())
-    parts = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
-    for key, items in (("images", rows), ("unreadable", problems)):
-        lines = ",".join("\n    " + json.dumps(item, ensure_ascii=False) for item in items)
-        parts.append(f'"{key}": [{lines}\n  ]')
-    with atomic_path(path) as temporary:
-        temporary.write_text("{\n  " + ",\n  ".join(parts) + "\n}\n", newline="\n", encoding="utf-8")
+    """Writes one object with the settings, "images" and "unreadable"."""
+    problems = [{"file": printable(one), "problem": reason(one, error)} for one, error in unreadable.items()]
+    files.write_json(path, settings | {"images": rows, "unreadable": problems})

@@ -15,7 +15,7 @@ import pooch
 
 from hazelnut_ae.errors import DataError, printable
 
-SET_VERSION = 1  # of a stored image set; increase it when its pixels or files change
+SET_VERSION = 2  # of a stored image set; increase it when its pixels or files change
 HOLD_IN_MEMORY = 1_000_000_000  # bytes of images; a larger set stays on the disk and is memory-mapped
 NAME = re.compile(r"(?:^|[.-])[0-9a-f]{12,}(?:[.-]|$)|^\.(?:building|painting)-")  # only the cache's own entries
 
@@ -46,7 +46,7 @@ def _set_path(folder, signature):
 
 
 def stored(folder, signature):
-    """Returns (images uint8 [N, 3, H, W], mask bits uint8 [N, H·W / 8] for `unpack`, fingerprint), or None."""
+    """Returns (images uint8 [N, 3, H, W], mask bits uint8 [N, H·W / 4] for `unpack`, fingerprint, white), or None."""
     return _read(_set_path(folder, signature))
 
 
@@ -54,22 +54,23 @@ def _read(path):
     try:
         header = json.loads((path / "set.json").read_text(encoding="utf-8"))
         images = np.load(path / "images.npy", mmap_mode="r")  # uint8 [N, 3, H, W]
-        bits = np.load(path / "masks.npy")  # uint8 [N, H·W / 8]
+        bits = np.load(path / "masks.npy")  # uint8 [N, H·W / 4]
         n, _, height, width = images.shape
-        if n != header["images"] or images.dtype != np.uint8 or bits.shape != (n, -(-height * width // 8)):
+        if n != header["images"] or images.dtype != np.uint8 or bits.shape != (n, -(-height * width // 4)):
             return None
-        return np.array(images) if images.nbytes <= HOLD_IN_MEMORY else images, bits, header["fingerprint"]
+        images = np.array(images) if images.nbytes <= HOLD_IN_MEMORY else images
+        return images, bits, header["fingerprint"], header["white"]
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None  # missing or incomplete: it is built again
 
 
 def unpack(bits, size):
-    """Converts bits uint8 [N, size² / 8] to masks bool [N, size, size]."""
-    return np.unpackbits(bits, axis=1, count=size * size).reshape(len(bits), size, size).astype(bool)
+    """Converts bits uint8 [N, size² / 4] to bool [N, 2, size, size]: the masks, and the pixels that are not counted."""
+    return np.unpackbits(bits, axis=1, count=2 * size * size).reshape(len(bits), 2, size, size).astype(bool)
 
 
-def store(folder, signature, count, size, pairs):
-    """Stores `count` pairs (image uint8 [3, size, size], mask bool [size, size]); returns the same as `stored`.
+def store(folder, signature, count, size, rows, white):
+    """Stores `count` rows (image uint8 [3, size, size], masks bool [2, size, size]); returns the same as `stored`.
 
     If the cache cannot be written, it prints a warning and holds the set in memory.
     """
@@ -80,18 +81,19 @@ def store(folder, signature, count, size, pairs):
             images = np.empty((count, 3, size, size), np.uint8)
         else:
             images = np.lib.format.open_memmap(building / "images.npy", mode="r+")
-        bits, digest = np.zeros((count, -(-size * size // 8)), np.uint8), hashlib.sha256()
-        for row, (image, mask) in enumerate(pairs):
-            images[row], bits[row] = image, np.packbits(mask)
-            digest.update(image.tobytes() + bits[row].tobytes())
+        bits, digest = np.zeros((count, -(-size * size // 4)), np.uint8), hashlib.sha256()
+        for row, (image, masks) in enumerate(rows):
+            images[row], bits[row] = image, np.packbits(masks)
+            for part in (image, np.packbits(masks[0]), np.packbits(masks[1]) if masks[1].any() else b""):
+                digest.update(part)
         fingerprint = digest.hexdigest()
         if building is None:
-            return images, bits, fingerprint
+            return images, bits, fingerprint, white
         images.flush()
         images = None  # Windows cannot move a folder while one of its files is mapped
-        _publish(building, final, bits, fingerprint)
+        _publish(building, final, bits, {"images": count, "fingerprint": fingerprint, "white": white})
         where = building if building.exists() else final
-        return stored(folder, signature) or (np.load(where / "images.npy"), bits, fingerprint)
+        return stored(folder, signature) or (np.load(where / "images.npy"), bits, fingerprint, white)
     finally:
         if building is not None:
             shutil.rmtree(building, ignore_errors=True)
@@ -116,12 +118,11 @@ def _reserve(parent, shape):
         return None
 
 
-def _publish(building, final, bits, fingerprint):
+def _publish(building, final, bits, header):
     """Completes a set and renames it; does nothing if the disk is full or another process was first."""
     try:
         np.save(building / "masks.npy", bits)
-        header = json.dumps({"images": len(bits), "fingerprint": fingerprint})
-        (building / "set.json").write_text(header, encoding="utf-8")
+        (building / "set.json").write_text(json.dumps(header), encoding="utf-8")
         for old in final.parent.iterdir():  # outdated or damaged sets
             if not old.name.startswith(".building-") and (old != final or _read(final) is None):
                 shutil.rmtree(old, ignore_errors=True)

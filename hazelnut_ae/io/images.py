@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,15 +16,25 @@ LARGE = 20_000_000  # pixels; decoding takes up to ten bytes per pixel, so large
 THREADS = 8  # that decode; with the two limits above they need less than 3 GB together
 ONE_AT_A_TIME = threading.Lock()
 Image.core.set_block_size(64 << 20)  # the C library frees blocks above 32 MB, but keeps smaller ones
+PAGE = re.compile(r"(.+\.tiff?)#([1-9]\d{0,5})", re.IGNORECASE | re.DOTALL)
+NEW_SUBFILE_TYPE = 254  # the TIFF tag whose first bit marks a smaller version of another page
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 
 
 @contextlib.contextmanager
 def opened(path):
-    """Yields a decoded, upright Pillow image. Raises DataError if it is unreadable, too large or of another format."""
+    """Yields a decoded, upright Pillow image, of a file or of a page of a TIFF file, such as "scan.tif#3".
+
+    Raises DataError if it is unreadable, too large or of another format, or has several pages and none is named.
+    """
     try:
-        Image.MAX_IMAGE_PIXELS = None  # our own limit is lower and has a clearer message
-        with Image.open(path, formats=("PNG", "JPEG", "BMP", "TIFF")) as image:  # PostScript can run programs
+        file, page = page_of(path)
+        with header(file) as image:
+            shown = pages_of(image)
+            if page > len(shown) or (page == 0 and len(shown) > 1):
+                remedy = f"save each page as a file of its own; to predict, name the file, or a page as {file}#1"
+                raise DataError(f"{file} has {len(shown)} page{'s' * (len(shown) != 1)}; {remedy}.")
+            image.seek(shown[max(page - 1, 0)])
             pixels = image.width * image.height
             if pixels > MAX_PIXELS:
                 raise DataError(
@@ -42,6 +53,43 @@ def opened(path):
         raise DataError(f"{path} cannot be read as an image ({error}); replace or remove the file.") from error
 
 
+def header(file):
+    """Opens an image file as Pillow does, without decoding it."""
+    Image.MAX_IMAGE_PIXELS = None  # our own limit is lower and has a clearer message
+    return Image.open(file, formats=("PNG", "JPEG", "BMP", "TIFF"))  # PostScript can run programs
+
+
+def page_of(path):
+    """Splits "scan.tif#3" into (path of the file, 3); the page is 0 for a file without one."""
+    found = None if os.path.lexists(path) else PAGE.fullmatch(os.fspath(path))
+    return (found[1], int(found[2])) if found else (path, 0)
+
+
+def pages_of(image):
+    """Returns the frames of a TIFF that are pages, not smaller versions of one; [0] for other images."""
+    frames = range(image.n_frames if image.format == "TIFF" else 0)  # below, seek returns None
+    return [frame for frame in frames if image.seek(frame) or not image.tag_v2.get(NEW_SUBFILE_TYPE, 0) & 1] or [0]
+
+
+def pages(path):
+    """Lists the pages of a TIFF file, ["scan.tif#1", …]; [path] for other files."""
+    with contextlib.suppress(Exception):  # `opened` says what is wrong
+        if os.path.splitext(path)[1].lower() in (".tif", ".tiff") and os.path.isfile(path):
+            with header(path) as image:
+                count = len(pages_of(image))
+            return [path] if count == 1 else [f"{path}#{page}" for page in range(1, count + 1)]
+    return [path]
+
+
+def peak(path):
+    """Returns the largest value in a file of 16-bit grey; 0 for other files, and for those that cannot be read."""
+    with contextlib.suppress(Exception), header(path) as image:  # `opened` says what is wrong
+        if image.mode.startswith("I"):
+            with opened(path) as grey:
+                return grey.convert("I").getextrema()[1]
+    return 0
+
+
 def decoded(read, entries, name):
     """Yields `read(entry)` for each entry in order, computed in threads, with a progress bar called `name`."""
     bar = tqdm(total=len(entries), desc=f"reading {name}", unit="image", disable=None, leave=False)
@@ -52,29 +100,28 @@ def decoded(read, entries, name):
                 yield result
 
 
-def images_by_stem(folder, problems, skipped, strip=""):
+def images_by_stem(folder, problems, skipped):
     """Returns the image files of a folder, {stem: path}, sorted by name, without hidden files.
 
     Args:
         folder: path of the folder.
         problems, skipped: lists; it adds a sentence for each wrong file, and for each file of another type.
-        strip: removed from the end of a stem, for example "_mask".
     """
     images = {}
     for path in listing(folder):
         if path.name.startswith(".") or path.is_dir():
             continue
         if path.suffix.lower() not in IMAGE_SUFFIXES:
-            skipped.append(f"{path} is not a PNG, JPEG, BMP or TIFF file and is skipped.")
+            skipped.append(
+                f"{path} is not a PNG, JPEG, BMP or TIFF file and is skipped; save it as PNG if it is an image."
+            )
             continue
         if not path.is_file():  # a broken link, or a pipe, which would block
             problems.append(f"{path} is not an ordinary file; remove it.")
             continue
-        stem = path.stem.removesuffix(strip) if strip else path.stem
-        if stem in images:
-            problems.append(f"{path} and {images[stem].name} have the same name; rename or remove one of the two.")
-            continue
-        images[stem] = path
+        other = images.setdefault(path.stem, path)
+        if other is not path:
+            problems.append(f"{path} and {other.name} have the same name; rename or remove one of the two.")
     return images
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import socket
 import sys
 
@@ -110,8 +111,11 @@ def no_images(tmp_path_factory):
         yield cache
 
 
-def hand_in(ours, path, answers, above=None, keep=lambda cell: True):
-    """Writes a submission: the lesson with other answers, with cells above all, without the cells that are not kept."""
+def hand_in(ours, path, answers, above=None, keep=lambda cell: True, in_check=""):
+    """Writes a submission: the lesson with other answers, with cells above all, without the cells that are not kept.
+
+    in_check: code that the student wrote into the cell of check 1, above it.
+    """
     book = nbformat.read(ours / "01_small.ipynb", as_version=4)
     number = 0
     for cell in book.cells:
@@ -120,6 +124,8 @@ def hand_in(ours, path, answers, above=None, keep=lambda cell: True):
             number = int(start[1])
         elif cell.cell_type == "code" and number in answers and "with check" not in cell.source:
             cell.source = answers[number]
+        if cell.source.startswith("with check(1)"):
+            cell.source = in_check + cell.source
     book.cells = [nbformat.v4.new_code_cell(code) for code in above or ()] + [c for c in book.cells if keep(c)]
     path.parent.mkdir(exist_ok=True)
     nbformat.write(book, path)
@@ -172,6 +178,11 @@ def graded(ours, tmp_path_factory):
     above = ["import math", "def once(f, x):\n    return f(x)"]
     hand_in(ours, place / "ida" / "jupyter.ipynb", jupyter, above)
     (place / "ida" / "helpers.py").write_text("def times(some, n):\n    return [n * x for x in some]\n")
+    above = ["import maths", SOLVED[2]]  # the first fails; the second is the whole answer
+    unnamed = {4: "def twice(f, x):\n    return f(f(math.floor(x)))"}
+    gone = ("**2", "def doubled")
+    place_of = {"above": above, "in_check": "total = 45\n", "keep": lambda cell: not cell.source.startswith(gone)}
+    hand_in(ours, place / "ida" / "elsewhere.ipynb", unnamed, **place_of)
     wrong = SOLVED | {2: "def doubled(some):\n    some[:] = [2 * x for x in some]\n    return some"}
     for name, gone in ((ODD, "with check"), ("deleted.ipynb", "**2")):
         lost = (gone, "total = 45", "from hazelnut_ae")
@@ -189,6 +200,15 @@ def test_answers_pass_fail_or_are_missing_with_a_reason(graded):
     assert verdicts(graded, "stub.ipynb") == [("missing", "it is as it was handed out")] * 3
     assert verdicts(graded, "deleted.ipynb") == verdicts(graded, ODD) == [gone, wrong, right]
     assert verdicts(graded, "ida/jupyter.ipynb") == [right] * 3
+
+
+@pytest.mark.slow
+def test_an_answer_counts_wherever_it_stands_and_a_helper_that_failed_is_named(graded):
+    one, two, four = verdicts(graded, "ida/elsewhere.ipynb")
+    assert one == two == ("passed", "")
+    because = "the cell 'import maths' failed: ModuleNotFoundError: No module named 'maths'"
+    assert four == ("error", f"NameError: name 'math' is not defined; {because}")
+    assert [row.result for row in grade.totals(graded) if row.file == "ida"] == ["5 of 6 passed"]
 
 
 @pytest.mark.slow
@@ -235,16 +255,17 @@ def test_without_isolation_it_runs_only_when_trusted_and_says_so(ours, tmp_path,
     hand_in(ours, tmp_path / "in" / "right.ipynb", SOLVED)
     command = ["grade", str(tmp_path / "in"), "--lessons", str(ours)]
     monkeypatch.setenv("PATH", str(tmp_path))
-    for options in ((), ("--docker", "image")):
+    for options, other in (((), "--docker IMAGE"), (("--docker", "image"), "leave --docker out")):
         assert main([*command, *options]) == 1
-        error = capfd.readouterr().err
-        assert "is not installed" in error
-        assert "--trust" in error
+        program = "Docker" if options else "bubblewrap"
+        words = rf"is not installed; install {program}.*{other}.* or, for .*, give --trust instead\."
+        assert re.search(words, capfd.readouterr().err)
     if sys.platform != "win32":
         (tmp_path / "bwrap").write_text("#!/bin/sh\necho 'setting up uid map: Permission denied' >&2\nexit 1\n")
         (tmp_path / "bwrap").chmod(0o755)
         assert main(command) == 1
-        assert "not allowed to isolate here (setting up uid map: Permission denied)" in capfd.readouterr().err
+        words = "not allowed to isolate here (setting up uid map: Permission denied); name a container with --docker"
+        assert words in capfd.readouterr().err
     assert main([*command, "--trust", "--csv", str(tmp_path / "t.csv")]) == 0
     out, error = capfd.readouterr()
     assert "WARNING: each notebook runs as a program of yours" in error

@@ -50,7 +50,7 @@ def test_every_notebook_has_a_source():
 
 @each_source
 def test_a_notebook_imports_neither_engine_nor_benchmarks(source):
-    imported = re.findall(r"^(?:from|import) (\S+)(?: import (.+))?", source.read_text(encoding="utf-8"), re.M)
+    imported = re.findall(r"^\s*(?:from|import) (\S+)(?: import (.+))?", source.read_text(encoding="utf-8"), re.M)
     modules = {f"{module}.{names}" for module, names in imported}
     assert not [module for module in modules if re.match(r"benchmarks|hazelnut_ae\.(engine|cli|io|download)", module)]
 

@@ -192,7 +192,8 @@ def test_damaged_run_is_one_sentence(run_copy, tmp_path, name, left):
     with pytest.raises(DataError) as caught:
         runs.load_run(run_copy.folder)
     assert "\n" not in str(caught.value)
-    with pytest.raises(DataError, match="no finished run"):
+    assert "remove it and train again" in str(caught.value)
+    with pytest.raises(DataError, match="no finished run; train one"):
         runs.load_run(tmp_path)
 
 

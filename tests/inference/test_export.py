@@ -2,9 +2,7 @@
 
 import re
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -21,8 +19,6 @@ from hazelnut_ae.inference import export
 from hazelnut_ae.metrics import image_scores
 
 RUN = shipped.FOLDER / "article"
-README = (Path(export.__file__).parent / "README.md").read_text(encoding="utf-8")
-EXAMPLE = re.search(r"```python\n(.*?)```", README, re.S)[1]
 
 
 def command(*arguments):
@@ -140,18 +136,3 @@ def test_bad_input_is_one_sentence(tmp_path, tiny_run, monkeypatch, capsys):
     assert "could not be written" in sentence("--run", run, tmp_path / "text" / "part.onnx")
     assert "could not be written" in sentence("--run", run, tmp_path / "folder.onnx")
     assert not file.exists()
-
-
-def test_the_example_of_the_readme_needs_no_torch_and_decides_alike(tmp_path, painted_folder, part, native):
-    assert EXAMPLE.count("\n") <= 20
-    (tmp_path / "new_photos").mkdir()
-    for path in painted_folder.glob("test/*/*.png"):
-        shutil.copy(path, tmp_path / "new_photos" / f"{path.parent.name}_{path.name}")
-    shutil.copy(part, tmp_path)
-    blocked = "import sys; sys.modules['torch'] = sys.modules['hazelnut_ae'] = None\n"
-    done = subprocess.run([sys.executable, "-c", blocked + EXAMPLE], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    decisions = native.predict(sorted((tmp_path / "new_photos").iterdir())).decisions
-    said = [line.split()[1] for line in done.stdout.splitlines()]
-    assert said == ["defective" if decision else "good" for decision in decisions]
-    assert set(said) == {"good", "defective"}

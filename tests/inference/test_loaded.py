@@ -53,8 +53,10 @@ def test_shapes_dtypes_and_batches(redness, tmp_path):
 
 def test_bad_images_are_one_sentence(redness, tmp_path, monkeypatch):
     for images, message in (
-        (np.zeros((8, 8, 3)), "uint8 in 0 … 255, not float64"),
-        (np.zeros((8, 8, 4), np.uint8), r"not \[8, 8, 4\]"),
+        (np.full((8, 8, 3), 2.0), r"values in \[0, 1\]"),
+        (np.full((8, 8), np.nan), r"values in \[0, 1\]"),
+        (np.zeros((8, 8, 3), int), "uint8 in 0 … 255, uint16, or floating-point in .* not int64"),
+        (np.zeros((8, 8, 5), np.uint8), r"not \[8, 8, 5\]"),
         (np.zeros((0, 8, 3), np.uint8), r"not \[0, 8, 3\]"),
         (np.zeros(8, np.uint8), r"not \[8\]"),
         ([3], "not int"),
