@@ -3,10 +3,11 @@
 rng = np.random.default_rng(0)
 image, mask = paint(rng, "crack")       # uint8 [256, 256, 3], bool [256, 256]
 stages(rng, "hole")                     # the pictures on the way to one
+painted("crack", 0)                     # image 000 of a data set
 write_dataset("hazelnuts", {"train/good": 40, "test/good": 10, "crack": 5})
 """
 
 from hazelnut_ae.synthetic.painting import paint, stages
-from hazelnut_ae.synthetic.writing import write_dataset
+from hazelnut_ae.synthetic.writing import painted, write_dataset
 
-__all__ = ["paint", "stages", "write_dataset"]
+__all__ = ["paint", "painted", "stages", "write_dataset"]
