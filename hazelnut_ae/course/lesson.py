@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from hazelnut_ae import dataset, detection, figures, presets, synthetic
-from hazelnut_ae.engine import bank_trainer, run_data, runs, trainer
+from hazelnut_ae.engine import run_data, runs
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.io import cache
 
@@ -94,12 +94,16 @@ class Lesson:
         return None
 
     def _train(self, folder):
+        from hazelnut_ae.engine import trainer  # seconds, which a notebook that only shows a run need not wait
+
         print(f"Training the {self.preset.name} preset once; the other notebooks will find it.", flush=True)
         with _locked(folder):  # resume: continues a run that was killed
             return trainer.train_run(self.dataset, folder, self.preset, seed=SEED, resume=True)
 
     def fit_bank(self, data, folder):
         """Fits a memory bank to the good images of a Dataset and writes its run folder; returns the `Run`."""
+        from hazelnut_ae.engine import bank_trainer
+
         small = SMALL_BANK if self.preset.name == "tiny" else {}
         with _locked(folder):
             return bank_trainer.train_run(data, folder, self.preset, seed=SEED, resume=True, **small)
