@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -65,18 +66,18 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
     books = [nbformat.read(path, as_version=4) for path in paths]
     targets = [out / path.relative_to(source) for path in paths]
     with tqdm(total=sum(len(book.cells) for book in books), unit="cell", disable=None) as bar:
-        jobs = [_execute_one(*each, environment, bar) for each in zip(paths, books, targets, strict=True)]
-        run_sync(_few_at_once)(jobs)
+        each = zip(paths, books, targets, strict=True)
+        run_sync(_few_at_once)([partial(_execute_one, *one, environment, bar) for one in each])
     return sorted(targets) + sorted(figures.glob("*.png"))
 
 
 async def _few_at_once(jobs):
-    """Runs coroutines in their order, `AT_ONCE` at a time; the first error ends all."""
+    """Awaits functions in their order, `AT_ONCE` at a time; the first error ends all."""
     free = asyncio.Semaphore(AT_ONCE)
 
     async def in_turn(job):
         await free.acquire()
-        await job
+        await job()
         free.release()  # not after an error: no other one begins
 
     tasks = [asyncio.ensure_future(in_turn(job)) for job in jobs]
@@ -86,8 +87,6 @@ async def _few_at_once(jobs):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for job in jobs:
-            job.close()  # of those whose turn never came
 
 
 async def _execute_one(path, book, target, environment, bar):

@@ -232,9 +232,13 @@ def painted(preset):
 @contextlib.contextmanager
 def _locked(folder):
     """Locks a folder, so that only one process creates it, and shows progress bars."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"), _progress_shown():
-        yield
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"), _progress_shown():
+            yield
+    except OSError as error:  # a full or read-only disk
+        what = f"{error.filename or folder} cannot be written ({error.strerror or error})"
+        raise DataError(f"{what}; set HAZELNUT_CACHE to a folder with space.") from error
 
 
 class _LikeTerminal:

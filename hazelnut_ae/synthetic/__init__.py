@@ -3,7 +3,6 @@
 rng = np.random.default_rng(0)
 image, mask = paint(rng, "crack")       # uint8 [256, 256, 3], bool [256, 256]
 stages(rng, "hole")                     # the pictures on the way to one
-painted("crack", 0)                     # image 000 of a data set
 write_dataset("hazelnuts", {"train/good": 40, "test/good": 10, "crack": 5})
 """
 

@@ -1,16 +1,18 @@
 """A whole synthetic data set in MVTec layout."""
 
-import io
+import filecmp
 import os
 import re
 import signal
+import tempfile
 import threading
 import zlib
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from PIL import Image
@@ -47,9 +49,10 @@ def write_dataset(folder, counts, seed=0, workers=None):
     _refuse_other_contents(folder, names | {"license.txt"})
     with atomic_path(folder / "license.txt") as path:
         path.write_text(LICENSE, encoding="utf-8")
-    if tasks and not _is_first_of(folder, *tasks[0], seed):
-        for name in names:  # of another seed, or painted by another version: not one of them may stay
-            (folder / name).unlink(missing_ok=True)
+    old = [name for name in names if (folder / name).is_file()]
+    if old and not _is_painted(folder, *tasks[0], seed):  # another seed, or another version: none of them may stay
+        for name in old:
+            (folder / name).unlink()
     jobs = [(folder, *task, seed) for task in tasks if not all((folder / name).is_file() for name in _names(*task))]
     workers = min(workers or os.cpu_count() or 1, len(jobs), 61)  # the most on Windows
     with tqdm(total=len(tasks), initial=len(tasks) - len(jobs), desc="painting", unit="image", disable=None) as bar:
@@ -62,7 +65,7 @@ def write_dataset(folder, counts, seed=0, workers=None):
 def _paint_in_processes(jobs, workers, bar):
     """Paints, and returns how many of the jobs are done: not all where a machine lets us have no processes."""
     done = 0
-    with suppress(OSError, ImportError, BrokenProcessPool), _variables(WORKER):
+    with suppress(OSError, ImportError, BrokenProcessPool), patch.dict(os.environ, WORKER):
         with ProcessPoolExecutor(workers, get_context("spawn"), _begin) as pool:
             for done, _ in enumerate(pool.map(_paint_file, jobs), start=1):  # noqa: B007
                 bar.update()
@@ -73,18 +76,6 @@ def _begin():
     """Begins a process that paints: Ctrl-C is left to its parent, and it ends with its parent, even a killed one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=lambda: parent_process().join() or os._exit(1), daemon=True).start()
-
-
-@contextmanager
-def _variables(wanted):
-    """Sets environment variables for a while."""
-    before = dict(os.environ)
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def _names(group, number):
@@ -113,17 +104,12 @@ def painted(group, number, seed=0):
     return paint(rng, None if group.endswith("good") else group)
 
 
-def _as_png(picture, file):
-    Image.fromarray(picture).save(file, format="PNG", compress_level=1)  # a quarter of the time, a tenth larger
-
-
-def _is_first_of(folder, group, number, seed):
-    """Whether the folder holds this image, painted with this seed."""
-    path, file = folder / _names(group, number)[0], io.BytesIO()
-    if not path.is_file():
-        return False
-    _as_png(painted(group, number, seed)[0], file)
-    return path.read_bytes() == file.getvalue()
+def _is_painted(folder, group, number, seed):
+    """Whether the folder holds this image, painted with this seed: paints it again, and compares."""
+    name = _names(group, number)[0]
+    with tempfile.TemporaryDirectory() as place:
+        _paint_file((Path(place), group, number, seed))
+        return (folder / name).is_file() and filecmp.cmp(folder / name, Path(place) / name, shallow=False)
 
 
 def _paint_file(job):
@@ -131,4 +117,4 @@ def _paint_file(job):
     image, mask = painted(group, number, seed)
     for name, picture in zip(_names(group, number), [image, mask.astype(np.uint8) * 255], strict=False):
         with atomic_path(folder / name) as path:
-            _as_png(picture, path)
+            Image.fromarray(picture).save(path, format="PNG", compress_level=1)  # a quarter of the time, a tenth larger

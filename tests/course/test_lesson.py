@@ -119,6 +119,20 @@ def test_hazelnuts_are_painted_once(own_cache, monkeypatch):
     assert calls == [preset.counts]
 
 
+def test_a_cache_on_a_full_disk_is_one_sentence(tiny_disk, monkeypatch):
+    (tiny_disk / "other").write_bytes(bytes(250_000))
+    monkeypatch.setenv("HAZELNUT_CACHE", str(tiny_disk / "cache"))
+    with pytest.raises(DataError, match="space"):
+        lessons.painted(presets.PRESETS["tiny"])
+
+
+def test_a_read_only_home_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "home").write_text("no folder can be made in it")
+    monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path / "home" / "cache"))
+    with pytest.raises(DataError, match="set HAZELNUT_CACHE to a folder with space"):
+        lessons.painted(presets.PRESETS["tiny"])
+
+
 def test_charts_show_every_recipe_and_every_rung():
     figure = charts.learning_curves(shipped.time_to_quality(), ("loss", "f1_max"), over="step")
     assert {line.get_label() for line in figure.axes[0].lines} >= {"quick", "five fixed copies"}
