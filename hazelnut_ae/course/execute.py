@@ -1,8 +1,10 @@
-"""Executes the notebooks and writes the executed copies and the figures."""
+"""Executes the notebooks, several at once, and writes the executed copies and the figures."""
 
+import asyncio
 import os
 import re
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -12,6 +14,8 @@ from hazelnut_ae.course import prose
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.io.files import atomic_path
 
+AT_ONCE = min(4, os.cpu_count() or 1)  # kernels; each may fill a gigabyte of memory
+LONGEST = ("09", "10", "05", "03")  # they begin first, so that none of them is left for the end
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -40,6 +44,7 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
     try:
         import nbclient  # noqa: F401
         import nbformat
+        from jupyter_core.utils import run_sync
     except ImportError as error:
         raise DataError('Notebooks need Jupyter; install it with pip install -e ".[notebooks]".') from error
     presets.find_preset(preset)
@@ -52,6 +57,7 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
     if unknown := set(only or ()) - {path.name[:2] for path in paths}:
         raise DataError(f"There is no notebook {', '.join(sorted(unknown))}; name them by number, such as 01,06.")
     paths = [path for path in paths if only is None or path.name[:2] in only]
+    paths.sort(key=lambda path: (path.parent != source, path.name[:2] not in LONGEST[:1], path.name[:2] not in LONGEST))
     environment = {**os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(figures)}
     for variable, folder in (("HAZELNUT_DATA", data), ("HAZELNUT_RUN", run_folder)):  # not those of the caller
         environment.pop(variable, None)
@@ -59,32 +65,54 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
     environment.pop(prose.STRICT, None)
     if data is None and run_folder is None and preset == "quick":  # what the text was written for
         environment[prose.STRICT] = "1"
+    if len(paths) > 1:  # each kernel has all cores, as it would alone, but does not keep one busy while it waits
+        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     books = [nbformat.read(path, as_version=4) for path in paths]
     targets = [out / path.relative_to(source) for path in paths]
     with tqdm(total=sum(len(book.cells) for book in books), unit="cell", disable=None) as bar:
-        for path, book, target in zip(paths, books, targets, strict=True):
-            _execute_one(path, book, target, environment, bar)
-    return targets + sorted(figures.glob("*.png"))
+        each = zip(paths, books, targets, strict=True)
+        run_sync(_few_at_once)([partial(_execute_one, *one, environment, bar) for one in each])
+    return sorted(targets) + sorted(figures.glob("*.png"))
 
 
-def _execute_one(path, book, target, environment, bar):
+async def _few_at_once(jobs):
+    """Awaits functions in their order, `AT_ONCE` at a time; the first error ends all."""
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def in_turn(job):
+        await free.acquire()
+        await job()
+        free.release()  # not after an error: no other one begins
+
+    tasks = [asyncio.ensure_future(in_turn(job)) for job in jobs]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _execute_one(path, book, target, environment, bar):
     """Executes one notebook and writes it to `target`, up to the cell that fails if one does."""
     import nbformat
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
 
     from hazelnut_ae.course.client import ProseClient
 
     client = ProseClient(book, timeout=None, kernel_name="python3", on_cell_complete=lambda **_: bar.update())
     client.strict = prose.STRICT in environment
     client.resources = {"metadata": {"path": str(path.parent)}}
-    bar.set_description(path.stem)
+    client.on_cell_start = lambda **_: bar.set_description(path.stem)
     try:
-        client.execute(env=environment, stderr=subprocess.DEVNULL)  # the kernel's own log
+        await client.async_execute(env=environment, stderr=subprocess.DEVNULL)  # the kernel's own log
     except CellExecutionError as error:
         if error.ename == "DataError":
             raise DataError(error.evalue) from error
         what = f"{error.ename}: {error.evalue}".splitlines()[0]
         raise DataError(f"{path.name} stopped with {what}; open {target} to see where.") from error
+    except DeadKernelError as error:
+        raise DataError(f"{path.name} stopped: its kernel ended, for example because the memory is full.") from error
     finally:
         tidy(book)
         with atomic_path(target) as temporary:

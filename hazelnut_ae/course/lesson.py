@@ -21,7 +21,7 @@ from PIL import Image
 
 from hazelnut_ae import dataset, detection, figures, presets, synthetic
 from hazelnut_ae.course import prose
-from hazelnut_ae.engine import bank_trainer, run_data, runs, trainer
+from hazelnut_ae.engine import run_data, runs
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.io import cache
 
@@ -95,12 +95,16 @@ class Lesson:
         return None
 
     def _train(self, folder):
+        from hazelnut_ae.engine import trainer  # seconds, which a notebook that only shows a run need not wait
+
         print(f"Training the {self.preset.name} preset once; the other notebooks will find it.", flush=True)
         with _locked(folder):  # resume: continues a run that was killed
             return trainer.train_run(self.dataset, folder, self.preset, seed=SEED, resume=True)
 
     def fit_bank(self, data, folder):
         """Fits a memory bank to the good images of a Dataset and writes its run folder; returns the `Run`."""
+        from hazelnut_ae.engine import bank_trainer
+
         small = SMALL_BANK if self.preset.name == "tiny" else {}
         with _locked(folder):
             return bank_trainer.train_run(data, folder, self.preset, seed=SEED, resume=True, **small)
@@ -231,9 +235,13 @@ def painted(preset):
 @contextlib.contextmanager
 def _locked(folder):
     """Locks a folder, so that only one process creates it, and shows progress bars."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"), _progress_shown():
-        yield
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"), _progress_shown():
+            yield
+    except OSError as error:  # a full or read-only disk
+        what = f"{error.filename or folder} cannot be written ({error.strerror or error})"
+        raise DataError(f"{what}; set HAZELNUT_CACHE to a folder with space.") from error
 
 
 class _LikeTerminal:

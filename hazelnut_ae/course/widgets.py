@@ -7,16 +7,14 @@ from pathlib import Path
 import anywidget
 import ipywidgets
 import numpy as np
+import scipy
 import torch
 import traitlets
 from matplotlib.patches import Rectangle
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
-from scipy.stats import norm
-from sklearn.metrics import auc
 
 from hazelnut_ae import detection, diagrams, figures, metrics
-from hazelnut_ae.comparison.autoencoders import ssim_map
 
 TOOLS = {  # colour and width of a stroke; letters are drawn where it begins
     "scratch": ((214, 178, 138), 4),
@@ -162,17 +160,19 @@ def score_distributions():
 def distributions(distance, prevalence, tau):
     """Draws both densities, the ROC curve, the precision–recall curve and F1 by τ, each with its point at τ."""
     figure, axes = row_of_axes(1100, 270, 4, (0.04, 0.25, 0.195), 40, 195)
-    x = np.linspace(-4, 8, 601)
+    x, normal = np.linspace(-4, 8, 601), scipy.stats.norm  # SciPy imports its statistics here, on first use
     recall, alarms, precision, f1 = rates(x, distance, prevalence)
     at = [float(np.interp(tau, x, values)) for values in (recall, alarms, precision, f1)]
-    axes[0].fill_between(x, (1 - prevalence) * norm.pdf(x), color="0.6", label="good")
-    axes[0].fill_between(x, prevalence * norm.pdf(x - distance), color=figures.DEFECTIVE, alpha=0.8, label="defective")
+    axes[0].fill_between(x, (1 - prevalence) * normal.pdf(x), color="0.6", label="good")
+    axes[0].fill_between(
+        x, prevalence * normal.pdf(x - distance), color=figures.DEFECTIVE, alpha=0.8, label="defective"
+    )
     axes[0].axvline(tau, color="black", linestyle="--", linewidth=1)
     axes[0].legend(frameon=False, fontsize=8)
     axes[0].set(xlabel="score", yticks=[], title=f"defective: {100 * prevalence:g} %")
     curves = (
-        (alarms, recall, at[1], at[0], "share of good marked", "recall", f"AUROC {norm.cdf(distance / 2**0.5):.2f}"),
-        (recall, precision, at[0], at[2], "recall", "precision", f"average precision {auc(recall, precision):.2f}"),
+        (alarms, recall, at[1], at[0], "share of good marked", "recall", f"AUROC {normal.cdf(distance / 2**0.5):.2f}"),
+        (recall, precision, at[0], at[2], "recall", "precision", f"average precision {area(recall, precision):.2f}"),
         (x, f1, tau, at[3], "τ", "F1", f"F1 {at[3]:.2f}; at best {f1.max():.2f}"),
     )
     for ax, (across, up, here, there, name, other, title) in zip(axes[1:], curves, strict=True):
@@ -189,7 +189,8 @@ def distributions(distance, prevalence, tau):
 
 def rates(tau, distance, prevalence):
     """(recall, share of good marked, precision, F1) at each τ for good ~ N(0, 1), defective ~ N(distance, 1)."""
-    recall, alarms = norm.sf(tau - distance), norm.sf(tau)
+    normal = scipy.stats.norm
+    recall, alarms = normal.sf(tau - distance), normal.sf(tau)
     tp, fp = prevalence * recall, (1 - prevalence) * alarms
     return recall, alarms, tp / (tp + fp), 2 * tp / (tp + fp + prevalence)
 
@@ -211,6 +212,8 @@ def l2_vs_ssim(nut):
 
 def differences(nut, change, amount):
     """Draws the figure of `l2_vs_ssim`."""
+    from hazelnut_ae.comparison.autoencoders import ssim_map  # seconds, for one notebook
+
     changed = np.clip(CHANGES[change](nut / 255, amount), 0, 1)  # [3, H, W]
     before, after = (torch.from_numpy(one.mean(axis=0)).float()[None, None] for one in (nut / 255, changed))
     l2 = (before - after)[0, 0].abs().numpy()  # [H, W], grey as what SSIM sees

@@ -1,6 +1,7 @@
 """Figures 3–7 and 9–14 and the picture of all defects found, written to a folder: the command `figures`."""
 
 import numpy as np
+from tqdm import tqdm
 
 from hazelnut_ae import figures
 from hazelnut_ae.engine.run_data import both_synthetic, caption
@@ -15,7 +16,8 @@ def write_all(out, dataset, run, maps, reconstructions=None, own=None):
     note, fits = caption(dataset, run), run.config["data"] == dataset.fingerprint or both_synthetic(dataset, run)
     drawn = training_figures(dataset.train.images, run, run.f1 if fits else {}, note)
     drawn |= defect_figures(dataset.test, maps, reconstructions, run.detector, own, note)
-    return sorted(figures.save(figure, out, name) for name, figure in drawn.items())
+    drawing = tqdm(drawn.items(), desc="drawing", unit="picture", disable=None)
+    return sorted(figures.save(figure, out, name) for name, figure in drawing)
 
 
 def training_figures(images, run, f1, note):

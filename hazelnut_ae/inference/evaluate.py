@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tqdm import tqdm
+
 from hazelnut_ae import results, shipped
 from hazelnut_ae.dataset import Dataset
 from hazelnut_ae.detection import reconstruct, residual
@@ -21,7 +23,8 @@ def evaluate(dataset: Dataset, run: runs.Run) -> dict:
         raise DataError(f"{dataset.name} has no test images; put some into test/good and test/<defect> to measure it.")
     same = note_other_data(dataset, run)
     detector, good = run.detector, held_out(dataset, run)
-    on_good, on_test = detector.predict(good), detector.predict(dataset.test.images)
+    both = tqdm((good, dataset.test.images), desc="measuring", unit="set", disable=None)
+    on_good, on_test = map(detector.predict, both)
     tau = detector.label_free_tau(good, on_good.anomaly_maps) if len(good) else None
     result = results.evaluate(
         detector.name, on_test, dataset.test, on_good, detector.printed_tau, tau_label_free=tau, data=dataset.name

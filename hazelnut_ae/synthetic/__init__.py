@@ -7,6 +7,6 @@ write_dataset("hazelnuts", {"train/good": 40, "test/good": 10, "crack": 5})
 """
 
 from hazelnut_ae.synthetic.painting import paint, stages
-from hazelnut_ae.synthetic.writing import write_dataset
+from hazelnut_ae.synthetic.writing import painted, write_dataset
 
-__all__ = ["paint", "stages", "write_dataset"]
+__all__ = ["paint", "painted", "stages", "write_dataset"]

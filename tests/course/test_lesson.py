@@ -119,6 +119,20 @@ def test_hazelnuts_are_painted_once(own_cache, monkeypatch):
     assert calls == [preset.counts]
 
 
+def test_a_cache_on_a_full_disk_is_one_sentence(tiny_disk, monkeypatch):
+    (tiny_disk / "other").write_bytes(bytes(250_000))
+    monkeypatch.setenv("HAZELNUT_CACHE", str(tiny_disk / "cache"))
+    with pytest.raises(DataError, match="space"):
+        lessons.painted(presets.PRESETS["tiny"])
+
+
+def test_a_read_only_home_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "home").write_text("no folder can be made in it")
+    monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path / "home" / "cache"))
+    with pytest.raises(DataError, match="set HAZELNUT_CACHE to a folder with space"):
+        lessons.painted(presets.PRESETS["tiny"])
+
+
 def test_charts_show_every_recipe_and_every_rung():
     figure = charts.learning_curves(shipped.time_to_quality(), ("loss", "f1_max"), over="step")
     assert {line.get_label() for line in figure.axes[0].lines} >= {"quick", "five fixed copies"}
@@ -147,13 +161,30 @@ def test_notebooks_are_executed_with_their_variables_up_to_one_that_fails(booksh
     bookshelf("01_one.ipynb", code)
     bookshelf("02_two.ipynb", "print('so far')", "1 / 0", "print('never')")
     bookshelf("notes.ipynb", "1 / 0")  # no number, no lesson
+    execute.execute("tiny", painted_folder, tmp_path / "out", only=["01"])
     with pytest.raises(DataError, match=r"02_two\.ipynb stopped with ZeroDivisionError"):
-        execute.execute("tiny", painted_folder, tmp_path / "out")
+        execute.execute("tiny", painted_folder, tmp_path / "out", only=["02"])
     one, two = (nbformat.read(tmp_path / "out" / f"{name}.ipynb", as_version=4) for name in ("01_one", "02_two"))
     assert one.cells[1].outputs[0].text == f"tiny True {tmp_path / 'notebooks'}\n"
     assert two.cells[1].outputs[0].text == "so far\n"
     written = execute.execute("tiny", painted_folder, tmp_path / "out", only=["01"], run_folder=tmp_path)
     assert [path.name for path in written] == ["01_one.ipynb"]
+
+
+@pytest.mark.slow
+def test_notebooks_run_side_by_side_the_longest_first_and_an_error_ends_all(bookshelf, tmp_path, monkeypatch):
+    meet = "import pathlib, time; pathlib.Path('{}').touch()\nwhile not pathlib.Path('{}').exists(): time.sleep(0.05)"
+    bookshelf("01_one.ipynb", meet.format("one", "nine"))
+    bookshelf("09_nine.ipynb", meet.format("nine", "one"))  # each waits for the other
+    monkeypatch.setattr(execute, "AT_ONCE", 2)
+    written = execute.execute("tiny", out=tmp_path / "out")
+    assert [path.name for path in written] == ["01_one.ipynb", "09_nine.ipynb"]
+    monkeypatch.setattr(execute, "AT_ONCE", 1)
+    bookshelf("09_nine.ipynb", "open('first', 'x'); 1 / 0")
+    bookshelf("01_one.ipynb", "open('first', 'x')")
+    with pytest.raises(DataError, match=r"09_nine\.ipynb stopped with ZeroDivisionError"):
+        execute.execute("tiny", out=tmp_path / "again")
+    assert not (tmp_path / "again" / "01_one.ipynb").exists()
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.synthetic import paint, stages, write_dataset
+from hazelnut_ae.synthetic import paint, painted, stages, write_dataset, writing
 
 DEFECTS = ("crack", "cut", "hole", "print")
 
@@ -45,6 +45,67 @@ def test_write_refuses_a_folder_that_holds_something_else(tmp_path):
     folder = tmp_path / "set"
     first = contents(write_dataset(folder, {"train/good": 1}, workers=1))
     assert contents(write_dataset(folder, {"train/good": 1}, workers=1)) == first  # the same set again is welcome
+
+
+def test_only_what_is_missing_is_painted_and_never_two_seeds_in_one_set(tmp_path, monkeypatch):
+    counts, folder = {"train/good": 2, "cut": 1}, tmp_path / "set"
+    first = contents(write_dataset(folder, counts, seed=3, workers=1))
+    (folder / "train/good/.001.png.x1y2.tmp").write_bytes(b"what a killed process leaves")
+    (folder / "train/good/001.png").unlink()
+    (folder / "ground_truth/cut/000_mask.png").unlink()
+    kept = (folder / "train/good/000.png").stat().st_mtime_ns
+    again = contents(write_dataset(folder, counts, seed=3, workers=1))
+    assert again.pop("train/good/.001.png.x1y2.tmp")
+    assert again == first
+    assert (folder / "train/good/000.png").stat().st_mtime_ns == kept
+
+    paint_file, calls = writing._paint_file, []
+
+    def killed(job):
+        calls.append(job)
+        if len(calls) == 3:  # after the comparison and one image
+            raise KeyboardInterrupt
+        return paint_file(job)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "_paint_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_dataset(folder, counts, seed=4, workers=1)
+    assert not set(first.values()) & {digest for name, digest in contents(folder).items() if name.endswith("0.png")}
+    other = contents(write_dataset(folder, counts, seed=4, workers=1))
+    assert other["train/good/001.png"] != first["train/good/001.png"]
+    assert other == contents(folder) | contents(write_dataset(tmp_path / "fresh", counts, seed=4, workers=1))
+
+
+def test_a_machine_without_processes_paints_the_same_in_one(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise ImportError("This platform lacks a functioning sem_open implementation")
+
+    monkeypatch.setattr(writing, "ProcessPoolExecutor", refuse)
+    counts = {"train/good": 1, "test/good": 1}
+    found = contents(write_dataset(tmp_path / "two", counts, workers=2))
+    assert found == contents(write_dataset(tmp_path / "one", counts, workers=1))
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_sentence_and_what_is_finished_stays(tiny_disk):
+    with pytest.raises(DataError, match="free some space"):
+        write_dataset(tiny_disk / "set", {"train/good": 6}, workers=2)
+    assert all(Image.open(path).size == (256, 256) for path in tiny_disk.glob("set/train/good/[0-9]*.png"))
+
+
+def test_the_picture_does_not_depend_on_the_pictures_on_the_way():
+    pictures = stages(np.random.default_rng(5), "print")
+    image, mask = paint(np.random.default_rng(5), "print")
+    assert list(pictures) == ["normals", "shell", "scar", "print", "light", "ground", "photograph", "mask"]
+    assert np.array_equal(pictures["photograph"], image)
+    assert np.array_equal(pictures["mask"], mask)
+
+
+def test_an_image_of_a_set_can_be_painted_alone(painted_folder):
+    image, mask = painted("hole", 1)
+    assert np.array_equal(np.asarray(Image.open(painted_folder / "test/hole/001.png")), image)
+    assert np.array_equal(np.asarray(Image.open(painted_folder / "ground_truth/hole/001_mask.png")) > 0, mask)
 
 
 def test_a_good_nut_has_an_empty_mask():
