@@ -160,6 +160,8 @@ def score_distributions():
 def distributions(distance, prevalence, tau):
     """Draws both densities, the ROC curve, the precision–recall curve and F1 by τ, each with its point at τ."""
     figure, axes = row_of_axes(1100, 270, 4, (0.04, 0.25, 0.195), 40, 195)
+    from sklearn.metrics import auc  # seconds to import, for this one widget
+
     x, normal = np.linspace(-4, 8, 601), scipy.stats.norm  # SciPy imports its statistics here, on first use
     recall, alarms, precision, f1 = rates(x, distance, prevalence)
     at = [float(np.interp(tau, x, values)) for values in (recall, alarms, precision, f1)]
@@ -172,7 +174,7 @@ def distributions(distance, prevalence, tau):
     axes[0].set(xlabel="score", yticks=[], title=f"defective: {100 * prevalence:g} %")
     curves = (
         (alarms, recall, at[1], at[0], "share of good marked", "recall", f"AUROC {normal.cdf(distance / 2**0.5):.2f}"),
-        (recall, precision, at[0], at[2], "recall", "precision", f"average precision {area(recall, precision):.2f}"),
+        (recall, precision, at[0], at[2], "recall", "precision", f"average precision {auc(recall, precision):.2f}"),
         (x, f1, tau, at[3], "τ", "F1", f"F1 {at[3]:.2f}; at best {f1.max():.2f}"),
     )
     for ax, (across, up, here, there, name, other, title) in zip(axes[1:], curves, strict=True):
