@@ -26,7 +26,7 @@ class ImageSet:
     """N images with their masks."""
 
     images: np.ndarray  # uint8 [N, 3, 256, 256]
-    masks: np.ndarray  # bool [N, 256, 256], True on the defect
+    masks: np.ndarray  # bool [N, 256, 256], True on the defect; False everywhere without a mask
     defects: list[str]  # N names; "good" for defect-free images
     paths: list[str]  # N file names, relative to the data folder
 
@@ -65,7 +65,7 @@ class Entry:
     """One image of a data folder."""
 
     path: Path
-    mask: Path | None  # None for good images
+    mask: Path | None  # None for good images, and for defective ones that nobody has marked
     defect: str
     split: str  # "train" or "test"
 
@@ -88,12 +88,7 @@ def scan(folder):
             entries += [Entry(path, None, defect, "test") for path in images.values()]
             continue
         masks = images_by_stem(ground_truth / defect, problems, skipped, strip="_mask")
-        for stem, path in images.items():
-            if stem in masks:
-                entries.append(Entry(path, masks[stem], defect, "test"))
-            else:
-                mask = ground_truth / defect / f"{stem}_mask.png"
-                problems.append(f"{path} has no mask; add {mask} or move the image to test/good.")
+        entries += [Entry(path, masks.get(stem), defect, "test") for stem, path in images.items()]
         for stem, mask in masks.items():
             if stem not in images:
                 problems.append(f"{mask} has no image; add {test_folder / stem}.png or remove the mask.")

@@ -11,15 +11,16 @@ import os
 import shutil
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock
 from matplotlib.figure import Figure
 from PIL import Image
 
-from hazelnut_ae import dataset, detection, figures, presets, synthetic
+from hazelnut_ae import dataset, detection, figures, metrics, presets, synthetic
 from hazelnut_ae.engine import bank_trainer, run_data, runs, trainer
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.io import cache
@@ -27,7 +28,20 @@ from hazelnut_ae.io import cache
 SEED = 0
 PAINTER = 1  # increase it when `synthetic` paints other pixels
 TRAINER = 1  # increase it when the same data and preset give another run
+NEEDS = (
+    "Lessons 1, 2 and 5 to 10 need defective test images with masks, as test/cut/1.png and ground_truth/cut/1.png, and "
+    "5, 9 and 10 good ones, as test/good/1.png; add them to the folder, or unset HAZELNUT_DATA for painted hazelnuts."
+)
 SMALL_BANK = {"side": 128, "coarse_side": 64, "candidates": 3000, "size": 300}  # of the tiny preset
+
+
+class WithoutTest(dataset.Dataset):
+    """A Dataset without the test images that most lessons need, which it says to those that ask for them."""
+
+    def __getattribute__(self, name):
+        if name == "test":
+            raise DataError(NEEDS)
+        return super().__getattribute__(name)
 
 
 @dataclass
@@ -41,9 +55,14 @@ class Lesson:
 
     @cached_property
     def dataset(self):
-        """The Dataset of HAZELNUT_DATA, or synthetic hazelnuts."""
+        """The Dataset of HAZELNUT_DATA, or synthetic hazelnuts; defective images without a mask are left out."""
         with _progress_shown():
-            return dataset.load(self.data_folder or painted(self.preset))
+            data = dataset.load(self.data_folder or painted(self.preset))
+        known = metrics.pixels_known(data.test)  # bool [N]
+        if not known.all():
+            print(f"{np.count_nonzero(~known)} defective images without a mask are left out.")
+            data = replace(data, test=data.test.subset(np.flatnonzero(known)))
+        return data if data.test.defect_names else WithoutTest(**vars(data))
 
     @property
     def data_words(self):
@@ -65,6 +84,8 @@ class Lesson:
     @cached_property
     def own_run(self):
         """The preset's `Run` trained on exactly these images, even if a shipped one suits them."""
+        if "good" not in self.dataset.test.defects:
+            raise DataError(NEEDS)
         if self.run.config["data"] == self.dataset.fingerprint:
             return self.run
         folder = self.cache_folder("runs", own=True)
@@ -151,6 +172,8 @@ def setup():
     if get_ipython() is not None:
         get_ipython().run_line_magic("matplotlib", "inline")
         show_sharp_figures(get_ipython())
+        one_sentence = lambda shell, kind, error, trace, **_: print(error, file=sys.stderr)  # noqa: E731
+        get_ipython().set_custom_exc((DataError,), one_sentence)  # instead of a traceback
     name = os.environ.get("HAZELNUT_PRESET") or "quick"
     if name not in presets.PRESETS:
         raise DataError(f"HAZELNUT_PRESET is {name!r}; set it to one of {', '.join(presets.PRESETS)}, or unset it.")
@@ -165,8 +188,10 @@ def setup():
         if folder is not None and folder.exists() and not folder.is_dir():
             raise DataError(f"{variable} names {folder}, which is a file; set it to a folder, or unset it.")
     lesson = Lesson(presets.PRESETS[name], data, figures_folder, run_folder)
-    train, test = lesson.dataset.train, lesson.dataset.test
+    train, test = (vars(lesson.dataset)[split] for split in ("train", "test"))
     print(f"Data: {lesson.data_words}; {len(train)} good images to train on, {len(test)} to test on. Preset: {name}.")
+    if not {"good"} < set(test.defects):
+        print(NEEDS)
     return lesson
 
 
@@ -227,9 +252,14 @@ def painted(preset):
 
 @contextlib.contextmanager
 def _locked(folder):
-    """Locks a folder, so that only one process creates it, and shows progress bars."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"), _progress_shown():
+    """Locks a folder, so that only one process creates it, and shows progress bars. Raises DataError if it cannot."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(f"{folder}.lock").acquire()
+    except OSError as error:
+        remedy = "name another folder by HAZELNUT_CACHE, or by HAZELNUT_RUN if that is set"
+        raise DataError(f"{folder.parent} cannot be written ({error.strerror}); {remedy}.") from error
+    with held, _progress_shown():
         yield
 
 
