@@ -107,7 +107,7 @@ def finite(maps):
     """Returns the scores [N, …] as they are. Raises DataError if one is NaN or infinite."""
     for number, one in enumerate(maps):
         if not np.isfinite(one).all():
-            remedy = "the detector has diverged: train it again, with a smaller learning rate"
+            remedy = "it has diverged: train it again, with another --seed or with --preset article"
             why = "so it has neither metrics nor a threshold"
             raise DataError(f"The anomaly map of image {number} holds NaN or infinity, {why}; {remedy}.")
     return maps

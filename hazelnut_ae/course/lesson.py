@@ -29,8 +29,9 @@ SEED = 0
 PAINTER = 1  # increase it when `synthetic` paints other pixels
 TRAINER = 1  # increase it when the same data and preset give another run
 NEEDS = (
-    "Lessons 1, 2 and 5 to 10 need defective test images with masks, as test/cut/1.png and ground_truth/cut/1.png, and "
-    "5, 9 and 10 good ones, as test/good/1.png; add them to the folder, or unset HAZELNUT_DATA for painted hazelnuts."
+    "Lessons 1, 2 and 5 to 10 need defective test images with masks (test/cut/1.png and ground_truth/cut/1.png), 5 to "
+    "10 also four images in train/good, and 5, 9 and 10 also one in test/good; add them to the folder, or unset "
+    "HAZELNUT_DATA for painted hazelnuts."
 )
 SMALL_BANK = {"side": 128, "coarse_side": 64, "candidates": 3000, "size": 300}  # of the tiny preset
 
@@ -190,7 +191,7 @@ def setup():
     lesson = Lesson(presets.PRESETS[name], data, figures_folder, run_folder)
     train, test = (vars(lesson.dataset)[split] for split in ("train", "test"))
     print(f"Data: {lesson.data_words}; {len(train)} good images to train on, {len(test)} to test on. Preset: {name}.")
-    if not {"good"} < set(test.defects):
+    if not {"good"} < set(test.defects) or len(train) < 4:
         print(NEEDS)
     return lesson
 

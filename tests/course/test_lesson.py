@@ -54,9 +54,7 @@ def test_setup_says_what_it_works_with_and_no_path(tiny_lesson, painted_folder, 
     assert str(painted_folder.parent) not in words
 
 
-def test_setup_says_what_the_lessons_need_and_leaves_out_what_has_no_mask(
-    painted_folder, tiny_lesson, monkeypatch, tmp_path, capsys
-):
+def test_setup_says_what_lessons_need(painted_folder, tiny_lesson, monkeypatch, tmp_path, capsys):
     folder = tmp_path / "nuts"
     shutil.copytree(painted_folder, folder)
     monkeypatch.setenv("HAZELNUT_DATA", str(folder))
@@ -70,7 +68,7 @@ def test_setup_says_what_the_lessons_need_and_leaves_out_what_has_no_mask(
     lesson = lessons.setup()
     assert lessons.NEEDS in capsys.readouterr().out
     assert len(lesson.dataset.test) == 6
-    with pytest.raises(DataError, match="5, 9 and 10 good ones"):
+    with pytest.raises(DataError, match="5, 9 and 10 also one in test/good"):
         lesson.own_run  # noqa: B018  is trained, where nothing lacks
     shutil.rmtree(folder / "ground_truth")
     lesson = lessons.setup()
