@@ -38,7 +38,8 @@ class CoarseHistograms:
     def __init__(self, images, pooled):
         share = pooled.negatives / max(pooled.negatives.sum(), 1) + pooled.positives / max(pooled.positives.sum(), 1)
         cumulated = np.cumsum(share)
-        coarse = ((cumulated - share / 2) / max(cumulated[-1], 1) * COARSE_BINS).astype(np.int32)  # [BINS]
+        coarse = (cumulated - share / 2) / max(cumulated[-1], 1) * COARSE_BINS
+        coarse = np.minimum(coarse, COARSE_BINS - 1).astype(np.int32)  # [BINS]; above all pooled scores: the last one
 
         def counted(values):
             rows = [np.bincount(coarse[one.bins], getattr(one, values), minlength=COARSE_BINS) for one in images]

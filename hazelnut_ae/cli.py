@@ -147,19 +147,16 @@ def train(arguments):
         print(f"{arguments.run}: {run.caption}{loss}.")
 
 
-@command("measure a run and print the results table", shared.FOLDER, shared.RUN_OR_SHIPPED, shared.JSON)
+@command("measure a run and print the results table", shared.FOLDER, shared.RUN_OR_SHIPPED, shared.JSON, *shared.TAUS)
 def evaluate(arguments):
     from hazelnut_ae import dataset, results
     from hazelnut_ae.engine import run_data
     from hazelnut_ae.inference import evaluate as evaluation
 
     data = dataset.load(arguments.folder)
-    result = evaluation.evaluate(data, run_data.run_for(data, arguments.run))
-    frame = results.results_table(result, category=None)
-    narrow = [name for name in frame if name not in ("source", "average precision", "TNR", "TPR", "images")]
-    print(results.pretty(frame[narrow]).to_string(index=False))
-    aurocs = (result["pixels"]["auroc"], result["images"]["auroc"])
-    print("Pixel AUROC {}, image AUROC {}.".format(*("not available" if a is None else f"{a:.3f}" for a in aurocs)))
+    thresholds = {"tau": arguments.tau, "image_tau": arguments.image_tau}
+    result = evaluation.evaluate(data, run_data.run_for(data, arguments.run), **thresholds)
+    print("\n".join(results.report(result)))
     write_numbers(arguments, result)
 
 
@@ -193,8 +190,7 @@ def figures(arguments):
     option("inputs", metavar="INPUT", nargs="+", help="image files, folders of them, or patterns"),
     shared.RUN,
     option("--out", required=True, type=Path, metavar="DIR", help="a new folder, or that of an interrupted call"),
-    shared.TAU,
-    shared.IMAGE_TAU,
+    *shared.TAUS,
     option("--no-pictures", action="store_true", help="write only the tables and the report"),
 )
 def predict(arguments):
@@ -211,8 +207,7 @@ def predict(arguments):
     option("file", metavar="FILE", type=Path, help="a name that ends in .onnx"),
     shared.RUN,
     option("--input", default="uint8", choices=["uint8", "float32"], help="0 … 255 (default), or [0, 1]"),
-    shared.TAU,
-    shared.IMAGE_TAU,
+    *shared.TAUS,
 )
 def export(arguments):
     from hazelnut_ae.inference.export import export as write

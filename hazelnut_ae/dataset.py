@@ -34,7 +34,7 @@ class ImageSet:
     """N images with their masks."""
 
     images: np.ndarray  # uint8 [N, 3, 256, 256]
-    masks: np.ndarray  # bool [N, 256, 256], True on the defect
+    masks: np.ndarray  # bool [N, 256, 256], True on the defect; False everywhere without a mask
     defects: list[str]  # N names; "good" for defect-free images
     paths: list[str]  # N file names, relative to the data folder
     ignored: np.ndarray | None = None  # bool [N, 256, 256], pixels that are not counted; None if there are none

@@ -72,15 +72,20 @@ def pixel_confusion(maps: np.ndarray, masks: np.ndarray, tau: float, ignored: np
     return confusion((maps > np.float32(tau))[counted], masks[counted])
 
 
+def pixels_known(test) -> np.ndarray:
+    """Returns bool [N]: which images of an ImageSet pixel metrics count: good ones, and those with a mask not empty."""
+    return (np.asarray(test.defects) == "good") | np.asarray(test.masks, bool).any(axis=(1, 2))
+
+
 def f1_by_defect(maps: np.ndarray, test, tau: float | dict[str, float]) -> dict[str, float]:
-    """Returns the F1 of each defect, {"crack": 0.35, …}, over all pixels of that defect's images, as in the article.
+    """Returns the F1 of each defect, {"crack": 0.35, …}, over all pixels of its images with a mask, as in the article.
 
     maps: float32 [N, H, W]; test: their ImageSet; tau: one threshold, or one for each defect.
     """
-    maps, defects = np.asarray(maps), np.asarray(test.defects)
+    maps, defects, known = np.asarray(maps), np.asarray(test.defects), pixels_known(test)
     result = {}
     for name in sorted(set(test.defects) - {"good"}):
-        of, tau_here = defects == name, tau[name] if isinstance(tau, dict) else tau
+        of, tau_here = (defects == name) & known, tau[name] if isinstance(tau, dict) else tau
         ignored = None if test.ignored is None else test.ignored[of]
         result[name] = f1(pixel_confusion(maps[of], test.masks[of], tau_here, ignored))
     return result

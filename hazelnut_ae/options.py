@@ -66,6 +66,8 @@ PRESETS_HELP = "tiny: seconds, only shows that everything runs; quick: minutes (
 PRESET = option("--preset", default="quick", choices=list(PRESETS), help=PRESETS_HELP)
 SEED = option("--seed", type=natural, default=0, help="default: 0")
 JSON = option("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
-TAU = option("--tau", type=finite, help="threshold of pixels (default: the run's own)")
-IMAGE_TAU = option("--image-tau", type=finite, help="threshold of image scores (default: the run's own)")
+TAUS = (
+    option("--tau", type=finite, help="threshold of pixels (default: the run's own)"),
+    option("--image-tau", type=finite, help="threshold of image scores (default: the run's own)"),
+)
 AUGMENT = "some of rotation,flip,noise,shift; use upright if all images have the same orientation"

@@ -1,22 +1,26 @@
-"""The results table (notebook 8): measures a detector on a test set and compares it with published numbers."""
+"""The results table (notebook 8): measures a detector on a test set. Published numbers are in `published`."""
 
 import math
 
 import numpy as np
 import pandas as pd
 
-from hazelnut_ae import bootstrap, curves, metrics, published, thresholds
+from hazelnut_ae import bootstrap, curves, metrics, thresholds
 from hazelnut_ae.metrics import PixelMetrics
 
+MASKS_ADD = "Masks in ground_truth/<defect> would add pixel AUROC, PRO and F1: whether the right place is found."
 LABEL_FREE = {f"{name}_label_free": name for name in ("precision", "recall", "f1")}
 
 
-def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, tau_label_free=None, data="", seed=0):
+def evaluate(
+    detector_name, predicted, test, held_out=None, printed_tau=None, tau_label_free=None, data="",
+    tau=None, image_tau=None, seed=0,
+):  # fmt: skip
     """Measures one detector on one test set.
 
     A defect's numbers count that defect's images alone, as in the article; "pixels" and "images" count all images.
-    "intervals" hold 95 % bootstrap intervals over images, [low, high]. Raises ValueError if shapes differ, DataError if
-    a map holds NaN.
+    A defective image without a mask counts in "images" only. "intervals" hold 95 % bootstrap intervals over images,
+    [low, high]; those of tnr and tpr are Wilson's. Raises ValueError if shapes differ, DataError if a map holds NaN.
 
     Args:
         detector_name, data: the names of the system and of the data in the result.
@@ -25,6 +29,7 @@ def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, ta
         held_out: the Prediction of good images that training never saw, for the thresholds; None without any.
         printed_tau: the detector's method of this name; None to use the label-free τ instead.
         tau_label_free: the label-free τ; None to choose it by `thresholds.tau_label_free`.
+        tau, image_tau: thresholds of the user, instead of the printed τ and of the one of image scores.
         seed: seed of the bootstrap.
 
     Returns:
@@ -36,10 +41,12 @@ def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, ta
     if tau_label_free is None and held_out is not None:
         tau_label_free = thresholds.tau_label_free(held_out.anomaly_maps)
 
+    known = metrics.pixels_known(test)  # bool [N]
     images, names = curves.image_histograms(maps, masks, test.ignored), sorted(set(test.defects))
-    pixels_of = {name: PixelMetrics(images[i] for i in np.flatnonzero(defects == name)) for name in names}
+    pixels_of = {name: PixelMetrics(images[i] for i in np.flatnonzero((defects == name) & known)) for name in names}
     everything = sum(pixels_of.values(), PixelMetrics())
-    weights = bootstrap.draw_weights(defects, seed=seed)
+    groups = [name if one else f"{name} without a mask" for name, one in zip(test.defects, known, strict=True)]
+    weights = bootstrap.draw_weights(groups, seed=seed)
     coarse = bootstrap.CoarseHistograms(images, everything)
 
     def block(chosen, pixels, tau):
@@ -47,17 +54,20 @@ def evaluate(detector_name, predicted, test, held_out=None, printed_tau=None, ta
         found = maps[chosen], masks[chosen], weights[:, chosen]
         return _pixel_block(*found, ignored, pixels.compute(), coarse.intervals(weights, chosen), tau, tau_label_free)
 
-    blocks, printed = {}, bool(printed_tau and printed_tau("good") is not None)
+    own = printed_tau or (lambda name: None) if tau is None else lambda name: tau
+    blocks = {}
     for name in (name for name in names if name != "good"):
-        tau = printed_tau(name) if printed_tau else None
-        printed, tau = tau is not None, tau_label_free if tau is None else tau
-        blocks[name] = block(defects == name, pixels_of[name], tau)
-    pixels = block(np.ones(len(maps), bool), everything, None if printed else tau_label_free)
+        of = defects == name
+        blocks[name] = block(of & known, pixels_of[name], tau_label_free if own(name) is None else own(name))
+        blocks[name] |= {"images": int(of.sum()), "masks": int((of & known).sum())}
+    # without any mask, pixel quantities are undefined on good images, too
+    pixels = block(known & masks.any(), everything, tau_label_free if own("good") is None else tau)
+    pixels |= {"images": len(maps), "masks": sum(one["masks"] for one in blocks.values())}
     for of in (pixels, pixels["intervals"]):
         of["auroc"] = of.pop("pixel_auroc")
     result = {"data": data, "system": detector_name, "image_size": maps.shape[-1], "defects": blocks, "pixels": pixels}
     good_scores = None if held_out is None else held_out.image_scores
-    return _plain(result | {"images": _image_block(predicted.image_scores, defects != "good", good_scores, weights)})
+    return _plain(result | {"images": _image_block(predicted.image_scores, defects, good_scores, weights, image_tau)})
 
 
 def _pixel_block(maps, masks, weights, ignored, best, intervals, tau, tau_label_free):
@@ -82,8 +92,9 @@ def _pixel_block(maps, masks, weights, ignored, best, intervals, tau, tau_label_
     }  # fmt: skip
 
 
-def _image_block(scores, is_defective, held_out_scores, weights):
-    """Image metrics; held_out_scores: scores of good images, for the threshold, or None."""
+def _image_block(scores, defects, held_out_scores, weights, tau=None):
+    """Image metrics; held_out_scores: scores of good images, for the threshold, or None; tau: replaces it."""
+    is_defective = defects != "good"
     everything_defective = metrics.confusion(np.ones_like(is_defective), is_defective)
     block = {
         "images": len(scores),
@@ -92,13 +103,47 @@ def _image_block(scores, is_defective, held_out_scores, weights):
         **dict.fromkeys(("tau", "tnr", "tpr", "precision", "f1")),
         "f1_all_defective": metrics.f1(everything_defective),
         "precision_all_defective": metrics.precision(everything_defective),
+        **{"refused": {}, "all_refused": None},
     }
     intervals = {"auroc": bootstrap.image_auroc_interval(scores, is_defective, weights)}
-    tau = math.nan if held_out_scores is None else thresholds.tau_images_label_free(held_out_scores)
+    if is_defective.any():  # the only numbers with a threshold chosen on the test images
+        lowest = scores[is_defective].min()
+        low = float(f"{lowest - abs(lowest) / 1000 or -0.001:.4g}")  # below it, and with few digits to type
+        block["all_refused"] = {"tau": low, "good_refused": int((scores[~is_defective] > low).sum())}
+    if tau is None:
+        tau = math.nan if held_out_scores is None else thresholds.tau_images_label_free(held_out_scores)
     if not math.isnan(tau):
+        refused = scores > tau
         block |= {"tau": tau} | metrics.image_rates(scores, is_defective, tau)
-        intervals["f1"] = bootstrap.f1_interval(scores > tau, is_defective, weights)
+        block["refused"] = {name: int(refused[defects == name].sum()) for name in sorted(set(defects.tolist()))}
+        intervals["f1"] = bootstrap.f1_interval(refused, is_defective, weights)
+        for rate, right in {"tnr": ~refused[~is_defective], "tpr": refused[is_defective]}.items():
+            intervals[rate] = metrics.rate_interval(int(right.sum()), len(right)) if len(right) else None
     return block | {"intervals": intervals}
+
+
+def report(result):
+    """Yields the lines that `evaluate` prints: the table, the decisions on images, and what the data cannot give."""
+    frame = results_table(result).dropna(how="all", subset=["F1", "AUROC", "recall"])
+    narrow = [name for name in frame if name not in ("source", "average precision", "TNR", "TPR", "images")]
+    yield from [pretty(frame[narrow]).to_string(index=False)] if len(frame) else []
+    pixels, images = result["pixels"], result["images"]
+    aurocs = ("not available" if one["auroc"] is None else f"{one['auroc']:.3f}" for one in (pixels, images))
+    yield "Pixel AUROC {}, image AUROC {}.".format(*aurocs)
+    good, bad = images["good"], images["images"] - images["good"]
+    for name, count in images["refused"].items():
+        of = good if name == "good" else result["defects"][name]["images"]
+        low, high = metrics.rate_interval(count, of)
+        said = f"{'false alarms ' * (name == 'good')}{count / of:.0%}, 95% interval {low:.0%} to {high:.0%}"
+        yield f"{name}: {count} of {of} refused, with a score above τ = {images['tau']:.4g} ({said})."
+    if images["all_refused"]:
+        tau, alarms = images["all_refused"].values()
+        cost = f" and {alarms} of {good} good ones" if good else ""
+        yield f"Chosen on these test images, so better than on new ones: --image-tau {tau:.4g} refuses all {bad}{cost}."
+    if pixels["masks"] < bad:
+        yield f"{bad - pixels['masks']} of {bad} defective images have no mask and count as whole images. {MASKS_ADD}"
+    yield from ["Without images in test/good, false alarms are unknown."] * (not good)
+    yield from ["Without images in test/<defect>, it is unknown which defects are found."] * (not bad)
 
 
 def _plain(value):
@@ -123,15 +168,13 @@ COLUMNS = {  # column of the table -> key in a defect's block, in "pixels", in "
 }  # fmt: skip
 
 
-def results_table(measured, category="hazelnut"):
+def results_table(measured):
     """Builds the results table: a DataFrame of numbers, NaN where a number does not exist.
 
     The column "counts" says whether a row counts pixels or images. "X low" and "X high" are the 95 % interval of X over
-    images. "overlap" is published only: the mean overlap of predicted and true regions at a label-free τ.
+    images.
 
-    Args:
-        measured: a result of `evaluate`, or a list of them.
-        category: whose published rows to add below ("hazelnut", "transistor"); None for none.
+    measured: a result of `evaluate`, or a list of them.
     """
     measured = [measured] if isinstance(measured, dict) else list(measured)
     rows = []
@@ -141,10 +184,9 @@ def results_table(measured, category="hazelnut"):
         rows.append(_row(result["system"], "all", "pixel", result["pixels"], 1))
         rows.append(_row(result["system"], "all", "image", result["images"], 2))
     rows += _baseline_rows(measured[0]) if measured else []
-    rows += _published_rows(category) if category else []
     frame = pd.DataFrame(rows)
     numbers = [f"{column}{suffix}" for column in COLUMNS for suffix in ("", " low", " high")]
-    order = ["system", "defect", "counts", "images", *numbers, "overlap", "source"]
+    order = ["system", "defect", "counts", "images", *numbers, "source"]
     return frame[[column for column in order if column in frame]]
 
 
@@ -173,30 +215,6 @@ def _baseline_rows(result):
     rows.append(base | {"defect": "all", "counts": "image", "images": images["images"], "recall": recall}
                 | {"precision": images["precision_all_defective"], "F1": images["f1_all_defective"]}
                 | {"TNR": 0.0 if images["good"] else None, "TPR": recall})  # fmt: skip
-    return rows
-
-
-def _published_rows(category):
-    rows = []
-    if category == "hazelnut":
-        for one in published.ARTICLE_TABLE:
-            if one.level == "pixel":
-                note = "" if published.printed_f1_is_possible(one, one.f1) else f", F1 corrected from {one.f1:.2f}"
-                row = {"system": "article as printed", "defect": one.defect, "counts": "pixel"}
-                row |= {"τ": thresholds.printed_tau(one.defect), "recall": one.recall, "precision": one.precision}
-                rows.append(row | {"F1": published.corrected_f1(one), "source": published.ARTICLE + note})
-        for one in published.borrowed_rates():
-            doubt = "" if one["confirmed"] else ", read as TNR and TPR without a second source"
-            images = published.GOOD_IMAGES + published.DEFECTIVE_IMAGES
-            rates = {"F1": one["f1"], "TNR": one["tnr"], "TPR": one["tpr"]}
-            rows.append({"defect": "all", "counts": "image", "images": images} | rates
-                        | {key: one[key] for key in ("system", "recall", "precision")}
-                        | {"source": f"{published.BERGMANN_2019}, Table 2{doubt}"})  # fmt: skip
-    for one in published.AUROC_RESULTS:
-        if one.category == category:
-            doubt = "" if one.checked else ", from memory, to be checked"
-            rows.append({"system": one.system, "defect": "all", "counts": one.counts, "AUROC": one.auroc}
-                        | {"overlap": one.overlap, "source": one.source + doubt})  # fmt: skip
     return rows
 
 

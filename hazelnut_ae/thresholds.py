@@ -95,12 +95,13 @@ def rules_on_good_images(held_out_maps, border=64, draws=100, seed=0):
 def rules_table(maps, test, held_out_maps):
     """Compares the F1 of each label-free rule with F1-max: a DataFrame with a row per rule.
 
-    tau, f1 and of_f1_max (F1 / F1-max) of all test pixels, and "of_f1_max NAME" of each defect's images. maps: float32
-    [N, H, W] of the test images; test: their ImageSet; held_out_maps: float32 [M, H, W] of held-out good images.
+    tau, f1 and of_f1_max (F1 / F1-max) of all test pixels, and "of_f1_max NAME" of each defect's images; images without
+    a mask are left out. maps: float32 [N, H, W] of the test images; test: their ImageSet; held_out_maps: float32
+    [M, H, W] of held-out good images.
     """
-    defects = np.asarray(test.defects)
+    defects, known = np.asarray(test.defects), metrics.pixels_known(test)
     names = sorted(set(test.defects) - {"good"})
-    groups = {"all": np.ones(len(maps), bool)} | {name: defects == name for name in names}  # bool [N] each
+    groups = {"all": known} | {name: (defects == name) & known for name in names}  # bool [N] each
     parts = {name: (maps[c], test.masks[c]) for name, c in groups.items()}
     ignored = {name: None if test.ignored is None else test.ignored[c] for name, c in groups.items()}
     pixels = {name: metrics.PixelMetrics().update(*part, ignored[name]) for name, part in parts.items()}

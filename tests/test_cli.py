@@ -56,6 +56,30 @@ def test_from_a_run_to_predictions_a_file_and_a_comparison(painted_folder, tiny_
     assert [one["system"] for one in json.loads((tmp_path / "systems.json").read_text())] == ["article", "AE(L2)"]
 
 
+@pytest.mark.slow
+def test_a_set_without_masks_goes_through_every_command(painted_folder, tmp_path, capsys):
+    data, folder, drawn = tmp_path / "nuts", tmp_path / "run", tmp_path / "drawn"
+    shutil.copytree(painted_folder, data)
+    shutil.rmtree(data / "ground_truth")
+    assert run("check", data) == 0
+    assert run("train", data, "--run", folder, "--preset", "tiny", "--epochs", "1") == 0
+    assert run("evaluate", data, "--run", folder, "--image-tau", "0") == 0
+    said = capsys.readouterr().out
+    assert "crack: 2 of 2 refused, with a score above τ = 0 (" in said
+    assert "8 of 8 defective images have no mask and count as whole images." in said
+    assert run("figures", data, "--run", folder, "--out", drawn) == 0
+    assert sorted(path.name[:9] for path in drawn.iterdir()) == ["figure_03", "figure_05"]
+    assert "need masks in ground_truth/<defect>" in capsys.readouterr().out
+    assert run("compare", data, "--run", folder, "--systems", "article", "--setting", "tiny") == 0
+    shutil.rmtree(data / "test")
+    again = tmp_path / "again"
+    assert run("train", data, "--run", again, "--preset", "tiny", "--epochs", "1") == 0
+    (again / "thresholds.json").unlink()  # the remedy for that is to evaluate
+    assert run("evaluate", data, "--run", again) == 1
+    assert "no test images" in capsys.readouterr().err
+    assert (again / "thresholds.json").is_file()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as caught:

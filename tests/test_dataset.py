@@ -238,10 +238,15 @@ def test_files_that_do_not_fit_together(folder):
     (folder / "test/scratch/0.png").unlink()
     assert "0_mask.png has no image" in problem(folder)
     shutil.copy(folder / "test/scratch/1.png", folder / "test/scratch/0.png")
-    (folder / "ground_truth/scratch/0_mask.png").unlink()
-    assert "0.png has no mask" in problem(folder)
     save(folder / "ground_truth/scratch/0_mask.png", mask(32, 32))
     assert "32×32" in problem(folder)
+
+
+def test_masks_may_be_missing_for_some_images_or_for_all(folder):
+    (folder / "ground_truth/scratch/0_mask.png").unlink()
+    assert dataset.load(folder).test.masks.any(axis=(1, 2)).tolist() == [False, False, True]
+    shutil.rmtree(folder / "ground_truth")
+    assert dataset.check(folder)[:2] == ({"train/good": 4, "test/good": 1, "test/scratch": 2}, [])
 
 
 def test_images_that_are_cut_off_or_hold_floating_point_numbers_are_refused(folder):

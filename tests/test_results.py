@@ -1,13 +1,14 @@
 import json
 import math
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from hazelnut_ae import results
-from hazelnut_ae.detection import prediction_from_maps
+from hazelnut_ae import metrics, results
+from hazelnut_ae.detection import Prediction, prediction_from_maps
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.thresholds import printed_tau
 
@@ -126,19 +127,6 @@ def test_every_row_says_what_it_counts_and_where_it_is_from(measured):
     assert list(frame[frame["source"] == "measured here"]["defect"]) == ["crack", "hole", "all", "all"]
 
 
-def test_the_table_sets_the_published_rows_beside(measured):
-    frame = results.results_table(measured)
-    cut = frame[(frame["system"] == "article as printed") & (frame["defect"] == "cut")].iloc[0]
-    assert cut["F1"] == 0.74
-    assert "corrected from 0.57" in cut["source"]
-    l2 = frame[(frame["system"] == "AE(L2)") & (frame["counts"] == "image")].iloc[0]
-    assert (l2["TNR"], l2["TPR"]) == (0.93, 0.84)
-    assert round(l2["precision"], 2) == 0.95  # not the 0.93 that the article prints as such
-    assert frame["source"].str.contains("to be checked").any()
-    assert set(results.results_table(measured, category=None)["system"]) == {"article", "call everything defective"}
-    assert "article as printed" not in set(results.results_table(measured, category="transistor")["system"])
-
-
 def test_the_baseline_calls_everything_defective(measured):
     _, test, _ = made_up()
     frame = results.results_table(measured)
@@ -157,5 +145,81 @@ def test_blanks_and_intervals_in_text(measured):
     assert "nan" not in text.to_string()
     f1, (low, high) = measured["defects"]["crack"]["f1"], measured["defects"]["crack"]["intervals"]["f1"]
     assert text.iloc[0]["F1"] == f"{f1:.2f} [{low:.2f}, {high:.2f}]"
-    assert text[text["system"] == "PatchCore"].iloc[0]["F1"] == ""
-    assert math.isnan(frame[frame["system"] == "PatchCore"].iloc[0]["F1"])
+    assert text.iloc[0]["TNR"] == ""
+    assert math.isnan(frame.iloc[0]["TNR"])
+
+
+PIXELS = ("precision", "recall", "f1", "accuracy", "f1_label_free", "f1_max", "average_precision", "pro")
+
+
+def test_without_masks_images_are_counted_and_pixel_quantities_are_null(measured):
+    maps, test, held_out = made_up()
+    found = evaluate(maps, SimpleNamespace(**vars(test) | {"masks": np.zeros_like(test.masks)}), held_out)
+    assert found["images"] == evaluate(maps, test, held_out)["images"] | {"intervals": found["images"]["intervals"]}
+    for block in [*found["defects"].values(), found["pixels"]]:
+        assert {block[name] for name in (*PIXELS, "f1_all_defective")} == {None}
+        assert not any(block["intervals"].values())
+    assert (found["pixels"]["masks"], found["defects"]["crack"]["images"], found["pixels"]["images"]) == (0, 5, 15)
+    said = "\n".join(results.report(found))
+    assert "9 of 9 defective images have no mask" in said
+    assert "pixel AUROC, PRO and F1" in said
+    assert "nan" not in said.replace("unknown", "")
+    assert "no mask" not in "\n".join(results.report(measured))
+
+
+def test_a_kind_with_half_of_its_masks_is_measured_where_they_are():
+    maps, test, held_out = made_up()
+    test.masks[[6, 7, 11]] = False  # two of five cracks, one of four holes
+    rest = np.delete(np.arange(15), [6, 7, 11])
+    kept = SimpleNamespace(masks=test.masks[rest], defects=[test.defects[i] for i in rest])
+    found, alone = evaluate(maps, test, held_out), evaluate(maps[rest], kept, held_out)
+    for name in ("crack", "hole"):
+        same = {key: value for key, value in alone["defects"][name].items() if key not in ("images", "intervals")}
+        assert same.items() <= found["defects"][name].items()
+    assert {name: found["pixels"][name] for name in PIXELS} == {name: alone["pixels"][name] for name in PIXELS}
+    assert (found["defects"]["crack"]["images"], found["defects"]["crack"]["masks"]) == (5, 3)
+    assert found["images"]["auroc"] == evaluate(*made_up())["images"]["auroc"]
+    assert "3 of 9 defective images have no mask" in "\n".join(results.report(found))
+
+
+def test_good_images_alone_give_the_false_alarm_rate_and_defective_ones_alone_what_is_found():
+    found = evaluate(*made_up(crack=0, hole=0))
+    assert {found["pixels"][name] for name in PIXELS} == {None}
+    said, refused = list(results.report(found)), found["images"]["refused"]["good"]
+    assert found["images"]["tnr"] == 1 - refused / 6
+    assert any(line.startswith(f"good: {refused} of 6 refused") and "false alarms" in line for line in said)
+    assert said[-1].startswith("Without images in test/<defect>")
+    said = list(results.report(evaluate(*made_up(good=0))))
+    assert said[-1].startswith("Without images in test/good")
+    assert not any("false alarms 0%" in line or "good ones" in line for line in said)
+
+
+def test_thresholds_of_the_user_replace_those_of_the_run():
+    maps, test, held_out = made_up()
+    scores = metrics.image_scores(maps)
+    middle = float(np.median(scores[6:]))
+    found = evaluate(maps, test, held_out, tau=0.3, image_tau=middle)
+    assert {block["tau"] for block in [*found["defects"].values(), found["pixels"]]} == {0.3}
+    f1 = sk.f1_score(test.masks.ravel(), (maps > np.float32(0.3)).ravel())
+    assert found["pixels"]["f1"] == pytest.approx(f1)
+    assert found["pixels"]["tau_label_free"] == evaluate(maps, test, held_out)["pixels"]["tau_label_free"]
+    assert (found["images"]["tau"], found["images"]["tpr"]) == (middle, pytest.approx(4 / 9))
+    assert found["images"]["refused"] == {
+        "crack": (scores[6:11] > middle).sum(),
+        "good": 0,
+        "hole": (scores[11:] > middle).sum(),
+    }
+    low, high = found["images"]["intervals"]["tpr"]
+    assert 0 < low < found["images"]["tpr"] < high < 1
+
+
+@pytest.mark.parametrize("factor", [1, 1e-3, 1e6, -1, 0])
+def test_the_threshold_that_refuses_all_is_right_as_it_is_printed(factor):
+    maps, test, held_out = made_up()
+    scores = metrics.image_scores(maps) * factor
+    found = results.evaluate("x", Prediction(maps, scores), test, prediction_from_maps(held_out))
+    (line,) = (line for line in results.report(found) if "Chosen on these test images" in line)
+    tau, good = re.search(r"--image-tau (\S+) refuses all 9 and (\d+) of 6 good ones", line).groups()
+    assert (scores[6:] > float(tau)).all()
+    assert int(good) == (scores[:6] > float(tau)).sum()
+    assert factor == 0 or not (scores[6:] > float(tau) + 0.0016 * abs(float(tau))).all()

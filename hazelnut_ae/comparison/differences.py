@@ -25,10 +25,10 @@ def paired_differences(test, maps, reference, seed=0, scores=None):
         A DataFrame with a row for each other system: "system", and of pixel AUROC, F1-max and image AUROC the
         difference and its "low" and "high", the interval of 95 % of the draws (NaN if the test set is too small).
     """
-    defects = np.asarray(test.defects)
-    weights = bootstrap.draw_weights(defects, seed=seed)  # [1000, N]
+    defects, known = np.asarray(test.defects), metrics.pixels_known(test)
+    weights = bootstrap.draw_weights(np.where(known, defects, "no mask"), seed=seed)  # [1000, N]
     numbers = {
-        system: _numbers(of_system, test, defects != "good", weights, (scores or {}).get(system))
+        system: _numbers(of_system, test, known, defects != "good", weights, (scores or {}).get(system))
         for system, of_system in maps.items()
     }
     rows = []
@@ -42,12 +42,12 @@ def paired_differences(test, maps, reference, seed=0, scores=None):
     return pd.DataFrame(rows)
 
 
-def _numbers(maps, test, is_defective, weights, scores=None):
+def _numbers(maps, test, known, is_defective, weights, scores=None):
     """Returns {metric: (value on all images, values in the draws [draws])}."""
     images = curves.image_histograms(np.asarray(maps, np.float32), np.asarray(test.masks, bool), test.ignored)
-    pooled = PixelMetrics(images)
+    pooled = PixelMetrics(images[i] for i in np.flatnonzero(known))
     best, scores = pooled.compute(), metrics.image_scores(maps) if scores is None else scores
-    drawn = bootstrap.CoarseHistograms(images, pooled).drawn(weights, np.ones(len(maps), bool))
+    drawn = bootstrap.CoarseHistograms(images, pooled).drawn(weights, known)
     of_images = bootstrap.image_auroc_drawn(scores, is_defective, weights)
     return {
         "pixel AUROC": (best["auroc"], drawn["auroc"]),

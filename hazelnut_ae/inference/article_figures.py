@@ -5,6 +5,7 @@ from tqdm import tqdm
 
 from hazelnut_ae import figures
 from hazelnut_ae.engine.run_data import both_synthetic, caption
+from hazelnut_ae.metrics import pixels_known
 
 
 def write_all(out, dataset, run, maps, reconstructions=None, own=None):
@@ -28,6 +29,7 @@ def training_figures(images, run, f1, note):
         drawn["figure_03_training_images"] = figures.training_images(some, f"Defect-free training images. {note}")
     if len(run.history):
         drawn["figure_05_loss"] = figures.loss(run.history, run.held_out, f"Training loss. {note}")
+    f1 = {name: points for name, points in f1.items() if points[-1][1] is not None}
     for number, names in figures.f1_groups(list(f1)).items():
         text = f"F1 at τ on the test folders themselves, which is not a validation. {note}"
         drawn[f"figure_{number:02d}_f1_{'_'.join(names)}"] = figures.f1_by_epoch(f1, names, text)
@@ -37,7 +39,8 @@ def training_figures(images, run, f1, note):
 def defect_figures(test, maps, reconstructions, detector, own, note):
     """Figures 4 and 9–14 and the picture of defects found, {file name: figure}."""
     drawn, shown, texts, tau = {}, {}, {}, {}
-    rows = {defect: np.flatnonzero(np.array(test.defects) == defect) for defect in test.defect_names}
+    defects = np.where(pixels_known(test), test.defects, "")  # a picture beside its truth needs a mask
+    rows = {name: np.flatnonzero(defects == name) for name in test.defect_names if name in defects}
     for defect, of_defect in rows.items():
         tau[defect] = detector.printed_tau(defect) if own is None else own.tau
         chosen, score = figures.representative(maps[of_defect], test.masks[of_defect], tau[defect])
@@ -50,6 +53,7 @@ def defect_figures(test, maps, reconstructions, detector, own, note):
         panels = figures.defect_panels(test.images[i], evidence, maps[i] > tau[defect], test.masks[i], texts[defect])
         drawn[f"figure_{figures.ARTICLE_FIGURE.get(defect, 9):02d}_{defect}"] = panels
     if not shown:
+        print("Figures 0, 4 and 9 to 14 need masks in ground_truth/<defect>; add one for an image of each defect.")
         return drawn
     index = [of_defect[figures.typical(test.masks[of_defect])] for of_defect in rows.values()]
     drawn["figure_04_defects_and_masks"] = figures.defects_and_masks(

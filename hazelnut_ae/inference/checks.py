@@ -1,13 +1,17 @@
-"""Measures duplicates and orientation in the images of a data folder; `advice` describes the results."""
+"""Measures duplicates, orientation and shapes in the images of a data folder; `advice` describes the results."""
 
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
+
+from hazelnut_ae.curves import label_regions
 
 SIDE = 32  # images are averaged to 32×32 pixels before they are compared
 WINDOW = np.hypot(*(np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2)) < SIDE / 2 - 0.5  # the inscribed circle
-DUPLICATE = 0.3  # of the median distance to the nearest image; a recompressed JPEG has 0.13 – 0.22
+DUPLICATE = 0.3  # of the median distance to the second nearest image; a recompressed JPEG is below 0.22
+IDENTICAL = 0.002  # rounding gives the same pixels up to 0.0006; different photographs are from 0.038
 LOOKED_AT, FEWEST = 24, 4  # images whose orientation is compared, at most and at least
 STEP, NEAR = 15, 2  # degrees between two rotations; steps by which parts placed by hand may differ
 SHIFT = 8  # pixels of 32 by which one image may be shifted to match another
@@ -33,13 +37,32 @@ def normalized(images):
 
 def near_duplicates(train, test):
     """Finds near-duplicates in uint8 [N, 3, 256, 256]: pairs [test row, train row], and pairs of train rows."""
-    if len(train) < 3:
+    if not len(train):
         return [], []
     train, test = (normalized(shrink(images)).reshape(-1, 3 * SIDE**2) for images in (train, test))  # [N, D], [M, D]
     within, across = (np.sqrt(np.maximum(2 - 2 * rows @ train.T, 0)) for rows in (train, test))  # [N, N], [M, N]
     np.fill_diagonal(within, np.inf)
-    limit = DUPLICATE * np.median(within.min(axis=1))  # parts may all look alike
+    limit = IDENTICAL
+    if len(train) > 2:  # parts may all look alike; the nearest may be a second copy, of every photograph
+        limit = max(limit, DUPLICATE * np.median(np.partition(within, 1, axis=1)[:, 1]))
     return np.argwhere(across < limit).tolist(), np.argwhere(np.triu(within < limit)).tolist()
+
+
+def headers(paths):
+    """Yields (path, (width, height) in the file, whether EXIF turns it) of each image file; decodes nothing."""
+    for path in paths:
+        with Image.open(path, formats=("PNG", "JPEG", "BMP", "TIFF")) as image:
+            yield path, image.size, Image.Image.getexif(image).get(0x0112, 1) > 1  # the method of PNG would decode it
+
+
+def smallest_defect(masks):
+    """Returns (width, height) of the thinnest of the largest regions of each mask, bool [N, H, W]; None without any."""
+    sizes = []
+    for mask in masks[masks.any(axis=(1, 2))]:  # its largest region, because a mask may have single stray pixels
+        labels = label_regions(mask[None])[0][0]  # [H, W]
+        rows, columns = np.nonzero(labels == np.bincount(labels[mask]).argmax())
+        sizes.append((int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1))
+    return min(sizes, key=sorted, default=None)
 
 
 class Orientation(NamedTuple):

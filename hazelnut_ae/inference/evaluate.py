@@ -14,22 +14,24 @@ from hazelnut_ae.inference import article_figures
 from hazelnut_ae.io.files import write_json
 
 
-def evaluate(dataset: Dataset, run: runs.Run) -> dict:
+def evaluate(dataset: Dataset, run: runs.Run, **thresholds: float | None) -> dict:
     """Measures a run on test images; prints a note if it learned from other data. Raises DataError without test images.
 
-    Returns the dict of `evaluate --json`; it is also written to results.json in the run folder.
+    Returns the dict of `evaluate --json`; it is also written to results.json in the run folder. thresholds: tau and
+    image_tau of `results.evaluate`.
     """
-    if not len(dataset.test):
-        raise DataError(f"{dataset.name} has no test images; put some into test/good and test/<defect> to measure it.")
-    same = note_other_data(dataset, run)
+    keeps = note_other_data(dataset, run) and shipped.FOLDER not in run.folder.parents
     detector, good = run.detector, held_out(dataset, run)
+    if not len(dataset.test):
+        if keeps:  # the remedy for a run without thresholds is to evaluate it
+            calibration.write_missing(run.folder, detector, good)
+        raise DataError(f"{dataset.name} has no test images; put some into test/good and test/<defect> to measure it.")
     both = tqdm((good, dataset.test.images), desc="measuring", unit="set", disable=None)
     on_good, on_test = map(detector.predict, both)
     tau = detector.label_free_tau(good, on_good.anomaly_maps) if len(good) else None
-    result = results.evaluate(
-        detector.name, on_test, dataset.test, on_good, detector.printed_tau, tau_label_free=tau, data=dataset.name
-    )
-    if same and shipped.FOLDER not in run.folder.parents:
+    taus = {"printed_tau": detector.printed_tau, "tau_label_free": tau} | thresholds
+    result = results.evaluate(detector.name, on_test, dataset.test, on_good, data=dataset.name, **taus)
+    if keeps:
         write_json(run.folder / "results.json", result)
         calibration.write(run.folder, detector, on_good.anomaly_maps, tau, on_good.image_scores)
     return result

@@ -15,7 +15,7 @@ class Entry:
     """One image of a data folder."""
 
     path: Path
-    masks: tuple[Path, ...]  # their union is the mask; () for good images
+    masks: tuple[Path, ...]  # their union is the mask; () for good images and those that nobody has marked
     defect: str
     split: str  # "train" or "test"
 
@@ -43,12 +43,7 @@ def scan(folder):
         pairs = {stem: stem for stem in images if stem in masks}  # the exact name first
         left = masks.keys() - pairs.keys()
         pairs |= {stem: f"{stem}_mask" for stem in images.keys() - pairs.keys() if f"{stem}_mask" in left}
-        for stem, path in images.items():
-            if masks.get(pairs.get(stem)):
-                entries.append(Entry(path, masks[pairs[stem]], defect, "test"))
-            else:
-                mask = ground_truth / defect / f"{stem}_mask.png"
-                problems.append(f"{path} has no mask; add {mask}, or if it has no defect, move it to test/good.")
+        entries += [Entry(path, masks.get(pairs.get(stem), ()), defect, "test") for stem, path in images.items()]
         for stem in [stem for stem in masks if stem not in pairs.values()]:
             image = test_folder / stem.removesuffix("_mask")
             why = f"has no image, or another mask fits it, too; add {image}.png or remove the mask"

@@ -29,6 +29,16 @@ def differences(test, maps, reference="a", **options):
     return row
 
 
+def test_images_without_a_mask_count_as_images_alone(test_set):
+    test, maps = test_set
+    bare = ImageSet(test.images, test.masks.copy(), test.defects, test.paths)
+    bare.masks[:4] = False
+    row, rest = differences(bare, maps), list(range(4, 20))
+    marked = differences(test.subset(rest), {name: one[rest] for name, one in maps.items()})
+    assert [row[name] for name in NUMBERS[:2]] == [marked[name] for name in NUMBERS[:2]]
+    assert row["image AUROC"] == differences(test, maps)["image AUROC"]
+
+
 def test_the_reference_is_subtracted_and_a_twin_does_not_differ(test_set):
     test, maps = test_set
     row = differences(test, {"a": maps["a"], "twin": maps["a"].copy()})

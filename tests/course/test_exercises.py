@@ -180,6 +180,15 @@ def verdict(answer, checking, names):
     return f"{exercise}:{words.split('.')[0]}."
 
 
+@pytest.mark.slow
+def test_bad_data_is_one_sentence_without_a_traceback(shell):
+    with capture_output() as captured:
+        shell.run_cell("from hazelnut_ae.course.lesson import DataError, setup; setup()")
+        found = shell.run_cell("raise DataError('a.png is cut short; replace it.')")
+    assert str(found.error_in_exec) == captured.stderr.strip() == "a.png is cut short; replace it."
+    assert "Traceback" not in captured.stdout
+
+
 def test_a_check_tells_any_error_in_one_line_and_stops_nothing(capsys):
     with check(1):
         assert 1 == 2, "one is not two"

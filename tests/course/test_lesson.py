@@ -1,5 +1,7 @@
 """What the notebooks share: their variables, their run, and how they are executed."""
 
+import shutil
+
 import nbformat
 import numpy as np
 import pytest
@@ -50,6 +52,41 @@ def test_setup_says_what_it_works_with_and_no_path(tiny_lesson, painted_folder, 
     assert "8 good images to train on, 10 to test on" in words
     assert "synthetic" in words
     assert str(painted_folder.parent) not in words
+
+
+def test_setup_says_what_lessons_need(painted_folder, tiny_lesson, monkeypatch, tmp_path, capsys):
+    folder = tmp_path / "nuts"
+    shutil.copytree(painted_folder, folder)
+    monkeypatch.setenv("HAZELNUT_DATA", str(folder))
+    capsys.readouterr()
+    for name in ("crack", "cut"):
+        next((folder / "ground_truth" / name).iterdir()).unlink()
+    lesson = lessons.setup()
+    assert (lesson.dataset.test.masks.any(axis=(1, 2)).sum(), len(lesson.dataset.test)) == (6, 8)
+    assert "2 defective images without a mask are left out." in capsys.readouterr().out
+    shutil.rmtree(folder / "test" / "good")
+    lesson = lessons.setup()
+    assert lessons.NEEDS in capsys.readouterr().out
+    assert len(lesson.dataset.test) == 6
+    with pytest.raises(DataError, match="5, 9 and 10 also one in test/good"):
+        lesson.own_run  # noqa: B018  is trained, where nothing lacks
+    shutil.rmtree(folder / "ground_truth")
+    lesson = lessons.setup()
+    assert lessons.NEEDS in capsys.readouterr().out
+    assert lesson.dataset.train.images.shape == (8, 3, 256, 256)
+    with pytest.raises(DataError, match="1, 2 and 5 to 10 need defective test images with masks"):
+        lesson.dataset.test  # noqa: B018  asks for it
+
+
+@pytest.mark.parametrize("data", [True, False])
+def test_a_cache_that_cannot_be_written_is_one_sentence(data, tiny_lesson, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("HAZELNUT_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.delenv("HAZELNUT_RUN")
+    if not data:
+        monkeypatch.delenv("HAZELNUT_DATA")
+    with pytest.raises(DataError, match=r"cannot be written \(.+\); name another folder by HAZELNUT_CACHE"):
+        lessons.setup().run  # noqa: B018  is trained
 
 
 def test_data_may_be_named_relative_to_the_repository(tiny_lesson, painted_folder, monkeypatch, tmp_path):

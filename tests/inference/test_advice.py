@@ -93,8 +93,40 @@ def test_the_same_photograph_twice_is_found_even_saved_again(painted):
     assert checks.near_duplicates(np.concatenate([train, again[None]]), test[:1])[1] == [[5, len(train)]]
     alike, other = photographs(BRACKET, wander=1), photographs(BRACKET, wander=1, seed=1)
     assert checks.near_duplicates(alike, other) == ([], [])
-    for few in (alike[:2], np.zeros((5, 3, 256, 256), np.uint8)):
-        assert checks.near_duplicates(few, few) == ([], [])
+    assert checks.near_duplicates(alike[:2], alike[1:3]) == ([[0, 1]], [])
+    assert checks.near_duplicates(alike[:0], alike) == ([], [])
+    nothing = np.zeros((5, 3, 256, 256), np.uint8)
+    assert checks.near_duplicates(nothing, nothing) == ([], [])
+
+
+def test_every_photograph_twice_is_no_reassurance(painted):
+    train, rows = np.array(painted.train.images), len(painted.train)
+    for noise in (0, 3):  # the same file, and one that was saved again
+        twin = (train + np.random.default_rng(0).normal(0, noise, train.shape)).clip(0, 255).astype(np.uint8)
+        both, within = checks.near_duplicates(np.concatenate([train, twin]), train[:1])
+        assert within == [[i, rows + i] for i in range(rows)]
+        assert both == [[0, 0], [0, rows]]
+
+
+def test_line_scans_are_named_with_their_smallest_defect_and_exif_is_counted(tmp_path):
+    for i in range(4):
+        spot = Image.new("L", (200, 5000))
+        spot.paste(255, (40, 3000, 60, 3006))
+        for place, image in (("train/good", spot), ("test/scratch", spot), ("ground_truth/scratch", spot)):
+            (tmp_path / place).mkdir(parents=True, exist_ok=True)
+            image.save(tmp_path / place / f"{i}.png")
+    words = advised(tmp_path).sentences["Shape"]
+    assert words.startswith("200×5000 pixels, read as 256×256. The smallest defect is 26×1 of 256×256.")
+    assert "cut them into squares, and masks alike" in words
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for i in range(4, 9):
+        Image.new("RGB", (60, 60), (i, 9, 9)).save(tmp_path / f"train/good/{i}.jpg", exif=exif)
+    words = advised(tmp_path).sentences["Shape"]
+    assert words.startswith("200×5000 pixels in most images")
+    assert words.endswith("EXIF turns 4.jpg, 5.jpg, 6.jpg and 2 more: turn masks alike.")
+    plain = advised(written(tmp_path / "square", photographs(PIN, 4), bent=photographs(PIN, 1))).sentences["Shape"]
+    assert plain == "256×256 pixels, read as 256×256. The smallest defect is 20×20 of 256×256."
 
 
 def test_the_promised_false_alarm_rate_is_kept():
@@ -117,8 +149,8 @@ def test_check_ends_with_the_advice_and_a_line_that_train_takes(painted_folder, 
     assert cli.main(["advise", str(painted_folder)]) == 0
     out = capsys.readouterr().out
     topics = [line.split(":")[0] for line in out.splitlines() if line[0] != " "]
-    first = ["Orientation", "Good images", "Test images", "In train and test", "Twice in train", "Masks", "Detector"]
-    assert topics[:-1] == first
+    first = ["Shape", "Orientation", "Good images", "Test images", "In train and test", "Twice in train", "Masks"]
+    assert topics[:-1] == [*first, "Detector"]
     program, *arguments = shlex.split(out.splitlines()[-1])
     taken = cli.parser().parse_args(arguments)
     assert (program, taken.folder, taken.detector) == ("hazelnut-ae", painted_folder, "features")
@@ -139,17 +171,21 @@ def test_the_train_line_follows_from_orientation_and_what_is_installed(tmp_path,
         assert ("train article, too" in found.sentences["Detector"]) == bool(there and augment)
 
 
-def test_an_empty_mask_and_a_duplicate_are_named_and_a_missing_mask_fails(tmp_path, capsys):
-    train, bad = photographs(PIN, degrees=180), photographs(PIN, 2, degrees=180, seed=1)
+def test_missing_and_empty_masks_and_a_duplicate_are_named(tmp_path, capsys):
+    train, bad = photographs(PIN, degrees=180), photographs(PIN, 3, degrees=180, seed=1)
     folder = written(tmp_path, train, good=np.concatenate([bad[:1], train[4:5]]), bent=bad[1:])
+    assert advised(folder).sentences["Masks"] == "no mask of a defective image is empty."
     Image.new("L", (256, 256)).save(folder / "ground_truth/bent/00.png")
     found = advised(folder).sentences
     assert found["In train and test"].startswith("test/good/01.png (as train/good/04.png). Remove one of each pair")
-    assert found["Masks"].startswith("empty for test/bent/00.png. Mark the defect in white")
+    assert found["Masks"].startswith("missing or empty for test/bent/00.png, which count as whole images. Masks in")
     assert advice.named(list("abcde")) == "a, b, c and 2 more"
-    (folder / "ground_truth/bent/00.png").unlink()
-    assert cli.main(["check", str(folder)]) == 1
-    assert "hazelnut-ae train" not in capsys.readouterr().out
+    for name in ("00.png", "01.png"):
+        (folder / "ground_truth/bent" / name).unlink()
+    assert cli.main(["check", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "Masks: missing or empty for all defective images" in out
+    assert "test/good" not in out.split("Masks:")[1]
 
 
 def test_few_images_bad_folders_and_odd_names(tmp_path, monkeypatch, capsys):
