@@ -171,7 +171,7 @@ def test_a_kind_with_half_of_its_masks_is_measured_where_they_are():
     maps, test, held_out = made_up()
     test.masks[[6, 7, 11]] = False  # two of five cracks, one of four holes
     rest = np.delete(np.arange(15), [6, 7, 11])
-    kept = SimpleNamespace(masks=test.masks[rest], defects=[test.defects[i] for i in rest])
+    kept = SimpleNamespace(masks=test.masks[rest], ignored=None, defects=[test.defects[i] for i in rest])
     found, alone = evaluate(maps, test, held_out), evaluate(maps[rest], kept, held_out)
     for name in ("crack", "hole"):
         same = {key: value for key, value in alone["defects"][name].items() if key not in ("images", "intervals")}

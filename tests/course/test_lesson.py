@@ -85,7 +85,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(data, tiny_lesson, monke
     monkeypatch.delenv("HAZELNUT_RUN")
     if not data:
         monkeypatch.delenv("HAZELNUT_DATA")
-    with pytest.raises(DataError, match=r"cannot be written \(.+\); name another folder by HAZELNUT_CACHE"):
+    with pytest.raises(DataError, match=r"cannot be written \(.+\); set HAZELNUT_CACHE to a folder"):
         lessons.setup().run  # noqa: B018  is trained
 
 
