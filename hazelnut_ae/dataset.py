@@ -17,8 +17,7 @@ from tqdm import tqdm
 
 from hazelnut_ae.errors import DataError, printable
 from hazelnut_ae.io import cache
-from hazelnut_ae.io.images import decoded, opened, peak
-from hazelnut_ae.io.layout import scan
+from hazelnut_ae.io.images import decoded, opened, peak, scan
 from hazelnut_ae.io.masks import Mask, understood
 
 SIZE = 256

@@ -122,14 +122,12 @@ MASKS = {  # name: (image or array, format and its options, words)
     "grey palette, white first": (palette((~B).astype(np.uint8), (255,) * 3, (0,) * 3), {}, "white on black"),
     "two greys": (TWO, {}, "classes 60, 200"),
     "red": (RED, {}, "white on black"),
-    **{
-        f"{name} JPEG {quality}": (image, {"format": "JPEG", "quality": quality}, "grey levels, cut at half")
-        for name, image in (("red", RED), ("white", WHITE))
-        for quality in (50, 75, 95)
-    },
     "anti-aliased": (LARGE_WHITE.resize((128, 128), Image.Resampling.LANCZOS), {}, "grey levels, cut at half"),
     "blurred": (Image.fromarray(WHITE).filter(ImageFilter.BoxBlur(1)), {}, "grey levels, cut at half of the maximum"),
 }
+
+for quality in (50, 75, 95):
+    MASKS[f"red JPEG {quality}"] = RED, {"format": "JPEG", "quality": quality}, "grey levels, cut at half"
 
 
 @pytest.mark.parametrize("name", MASKS)
@@ -264,9 +262,7 @@ def test_other_files_are_passed_over_and_named(folder):
     assert len(dataset.load(folder).train) == 4
     _, problems, notes = dataset.check(folder)
     assert not problems
-    assert (
-        "notes.txt is not a PNG, JPEG, BMP or TIFF file and is skipped; save it as PNG if it is an image." in notes[0]
-    )
+    assert "notes.txt is not a PNG, JPEG, BMP or TIFF file and is skipped; save it as PNG if it is an" in notes[0]
 
 
 def test_check_says_how_the_masks_of_a_folder_were_read_and_what_is_not_counted_is_not(folder, capsys):
@@ -451,15 +447,15 @@ NOISE = np.random.default_rng(0).integers(0, 256, (30, 20, 4), dtype=np.uint8)
         *(NOISE[..., 0], NOISE[..., :1], NOISE[..., :1].transpose(2, 0, 1), NOISE[..., :3], NOISE, NOISE[..., 0] > 99),
         *(NOISE[..., 0] * np.uint16(257), NOISE[..., :1] * np.uint16(257), NOISE[..., :3] * np.uint16(257)),
         *(NOISE[..., :3] / 255, NOISE[..., 0] / np.float32(255), NOISE[..., :3].transpose(2, 0, 1)),
+        (NOISE[..., 0] * np.uint16(257)).astype(">u2"),
     ],
     ids=lambda array: f"{array.dtype} {array.shape}",
 )
 def test_arrays_and_pillow_images_are_taken_as_files_are(array, tmp_path):
     channels = 1 if array.ndim == 2 or 1 in array.shape else array.shape[2] if array.shape[2] < 5 else 3
     like = NOISE[..., 0] if channels == 1 else NOISE[..., :channels]
-    if array.dtype == bool:
-        like = np.where(array, np.uint8(255), np.uint8(0))
-    path = save(tmp_path / "x.png", like * np.uint16(257) if array.dtype == np.uint16 and channels == 1 else like)
+    like = np.where(array, np.uint8(255), np.uint8(0)) if array.dtype == bool else like
+    path = save(tmp_path / "x.png", like * np.uint16(257) if array.dtype.str[1:] == "u2" and channels == 1 else like)
     assert np.array_equal(prepared(array), dataset.read_image(path))
     with Image.open(path) as image:
         assert np.array_equal(prepared(image), dataset.read_image(path))

@@ -1,6 +1,7 @@
 """`hazelnut-ae export`: writes a run as one ONNX file, for programs without this package and torch.
 
-The file contains everything but the resizing. It is written only if onnxruntime gives the same results as the run.
+The file contains everything but the resizing and the scaling of 16-bit grey. It is written only if onnxruntime gives
+the same results as the run.
 """
 
 import io

@@ -106,6 +106,7 @@ def picture_of(array):
         if not ((array >= 0) & (array <= 1)).all():  # NaN is not either
             raise ValueError("an image of floating-point numbers has values in [0, 1]; divide it by its white")
         array = (array * 255).round().astype(np.uint8)
+    array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype == np.uint16 and array.ndim == 3:  # colours of 16 bits, as Pillow reads them
         array = (array >> 8).astype(np.uint8)
     if array.dtype not in (np.uint8, np.uint16, bool):

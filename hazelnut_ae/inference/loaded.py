@@ -76,7 +76,7 @@ class LoadedDetector:
             ValueError: an array has another dtype, shape or range.
         """
         maps, scores = [np.zeros((0, SIZE, SIZE), np.float32)], [np.zeros(0)]
-        if not isinstance(images, list | tuple) and np.ndim(images) != 4:
+        if not isinstance(images, list | tuple) and getattr(images, "ndim", 0) != 4:
             images = [images]
         for batch in batches(images):
             batch = np.stack([prepared(one, self.white) for one in batch])  # uint8 [n, 3, 256, 256]
