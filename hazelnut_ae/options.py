@@ -24,36 +24,23 @@ def option(*flags, **settings):
     return flags, settings
 
 
-def natural(text):
-    """Converts text to an integer ≥ 0."""
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return number
+def number(kind, allowed, words):
+    """Returns a type for argparse: numbers of a kind (int, float) that are allowed; `words` say what others are."""
 
+    def value(text):
+        found = kind(text)
+        if not allowed(found):
+            raise argparse.ArgumentTypeError(f"{text} is {words}")
+        return found
 
-def positive(text):
-    """Converts text to an integer ≥ 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return number
-
-
-def finite(text):
-    """Converts text to a finite number."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
+    value.__name__ = kind.__name__  # argparse: "invalid int value"
     return value
 
 
-def above_zero(text):
-    """Converts text to a finite number above 0."""
-    value = finite(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
+natural = number(int, lambda value: value >= 0, "below 0")
+positive = number(int, lambda value: value >= 1, "below 1")
+finite = number(float, math.isfinite, "not a finite number")
+above_zero = number(float, lambda value: 0 < value < math.inf, "not a finite number above 0")
 
 
 def words(text):
