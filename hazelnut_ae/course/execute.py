@@ -73,14 +73,13 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
 
 async def _few_at_once(jobs):
     """Awaits functions in their order, `AT_ONCE` at a time; the first error ends all."""
-    free = asyncio.Semaphore(AT_ONCE)
+    waiting = iter(jobs)
 
-    async def in_turn(job):
-        await free.acquire()
-        await job()
-        free.release()  # not after an error: no other one begins
+    async def one_after_another():
+        for job in waiting:
+            await job()
 
-    tasks = [asyncio.ensure_future(in_turn(job)) for job in jobs]
+    tasks = [asyncio.ensure_future(one_after_another()) for _ in range(AT_ONCE)]
     try:
         await asyncio.gather(*tasks)
     finally:
