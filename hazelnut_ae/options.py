@@ -24,12 +24,12 @@ def option(*flags, **settings):
     return flags, settings
 
 
-def number(kind, holds, problem):
-    """Returns a function that converts text to a number; it raises argparse's error if `holds` is not true of it."""
+def number(kind, allowed, problem):
+    """Returns a type for argparse: numbers of a kind (int, float) that are allowed; `problem` says what others are."""
 
     def convert(text):
         value = kind(text)
-        if not holds(value):
+        if not allowed(value):
             raise argparse.ArgumentTypeError(f"{text} {problem}")
         return value
 

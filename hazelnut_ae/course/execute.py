@@ -57,7 +57,7 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
     if unknown := set(only or ()) - {path.name[:2] for path in paths}:
         raise DataError(f"There is no notebook {', '.join(sorted(unknown))}; name them by number, such as 01,06.")
     paths = [path for path in paths if only is None or path.name[:2] in only]
-    paths.sort(key=lambda path: (path.parent != source, path.name[:2] not in LONGEST[:1], path.name[:2] not in LONGEST))
+    paths.sort(key=lambda path: (path.parent != source, [path.name[:2] != number for number in LONGEST]))
     environment = {**os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(figures)}
     for variable, folder in (("HAZELNUT_DATA", data), ("HAZELNUT_RUN", run_folder)):  # not those of the caller
         environment.pop(variable, None)
@@ -77,14 +77,13 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
 
 async def _few_at_once(jobs):
     """Awaits functions in their order, `AT_ONCE` at a time; the first error ends all."""
-    free = asyncio.Semaphore(AT_ONCE)
+    waiting = iter(jobs)
 
-    async def in_turn(job):
-        await free.acquire()
-        await job()
-        free.release()  # not after an error: no other one begins
+    async def one_after_another():
+        for job in waiting:
+            await job()
 
-    tasks = [asyncio.ensure_future(in_turn(job)) for job in jobs]
+    tasks = [asyncio.ensure_future(one_after_another()) for _ in range(AT_ONCE)]
     try:
         await asyncio.gather(*tasks)
     finally:

@@ -40,9 +40,9 @@ def start(data=None, preset="quick", say=print):
     run = trainer.train_run(images, run_folder, preset, resume=True)
     say(f"{run_folder}: {run.caption}, loss {run.history[-1][2]:.4f}.")
     if len(images.test):
-        path, weights = run_folder / "results.json", run_folder / "model.safetensors"
-        finished = path.is_file() and path.stat().st_mtime >= weights.stat().st_mtime
-        result = read_json(path, "remove it.") if finished else evaluation.evaluate(images, run)
+        path, trained = run_folder / "results.json", (run_folder / "model.safetensors").stat().st_mtime
+        measured = path.is_file() and path.stat().st_mtime >= trained
+        result = read_json(path, "remove it.") if measured else evaluation.evaluate(images, run)
         pixels, image = result["pixels"], result["images"]["auroc"]
         numbers = (("pixel AUROC", pixels["auroc"]), ("image AUROC", image))
         numbers += (("F1 at the label-free τ", pixels["f1_label_free"]),)
@@ -59,8 +59,8 @@ def first_look(pictures, say=print):
     nuts, masks = zip(*(synthetic.painted(name, 0) for name in names), strict=True)  # the first of each: none is chosen
     images = np.stack(nuts).transpose(0, 3, 1, 2)  # uint8 [4, 3, 256, 256]
     taus = [run.detector.printed_tau(name) for name in names]
-    text = f"Painted hazelnuts, the first of each defect. Run: {run.caption}."
-    drawn = figures.defects_found(images, run.detector.anomaly_maps(images), masks, taus, names, text)
+    maps, text = run.detector.anomaly_maps(images), f"Painted hazelnuts, the first of each defect. Run: {run.caption}."
+    drawn = figures.defects_found(images, maps, masks, taus, names, text)
     is_new = not (Path(pictures) / "first_look.png").exists()
     path = figures.save(drawn, pictures, "first_look")
     say(f"First look: {path}, what the run in the package (1000 epochs) finds in four hazelnuts that it never saw.")

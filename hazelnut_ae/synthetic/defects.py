@@ -97,9 +97,8 @@ def window(rng, surface, colour, height, a, b, view, radius):
     kernel = np.array([98, 54, 40]) * rng.uniform(0.7, 1.1) * (1 + 0.12 * wrinkle + 0.07 * grit)[:, None]
     if rng.uniform() < 0.12:  # its skin is broken as well
         flesh = np.array([206, 186, 142]) * (1 + 0.06 * wrinkle + 0.04 * grit)[:, None]
-        kernel = mix(
-            kernel, flesh, smoothstep(-0.1, 0.1, 0.25 * wrinkle + look_up(cloud(rng, (256, 256), 26), x * 0.5, y * 0.5))
-        )
+        bare = 0.25 * wrinkle + look_up(cloud(rng, (256, 256), 26), x * 0.5, y * 0.5)
+        kernel = mix(kernel, flesh, smoothstep(-0.1, 0.1, bare))
     shade = smoothstep(-0.03, 0.3 * radius + 0.03, np.minimum(floor, through))
     colour[:] = mix(colour, mix(wall, mix(DARK, kernel, shade), hole), opening)
     height += opening * ((1 - hole) * -0.02 + hole * 0.003 * wrinkle) - opening * height

@@ -106,9 +106,7 @@ def body(rng):
 def _cut_scar(rng, radius, longitude):
     """Flattens the base of a body to a bulging disc, a little oblique. Returns: radius, scar_edge (as in Body)."""
     opening = np.deg2rad(rng.normal(51, 5)) * (1 + 0.045 * cloud(rng, COLUMNS, 14))  # seen from the body's middle
-    away = np.arccos(
-        _facing(np.pi - abs(rng.normal(0, 0.1)), rng.uniform(0, TURN), longitude)
-    )  # from the scar's middle
+    away = np.arccos(_facing(np.pi - abs(rng.normal(0, 0.1)), rng.uniform(0, TURN), longitude))  # from its middle
     scar_edge = np.array([np.interp(0, (o - w), COLATITUDE) for o, w in zip(opening, away.T, strict=True)])
     at_edge = np.array([np.interp(e, COLATITUDE, r) for e, r in zip(scar_edge, radius.T, strict=True)])
     away = np.minimum(away, opening)
@@ -116,20 +114,16 @@ def _cut_scar(rng, radius, longitude):
     even = at_edge.mean() + (at_edge - at_edge.mean()) * outward
     opening = opening.mean() + (opening - opening.mean()) * outward
     bulge = rng.uniform(0.3, 0.75)  # 1 would be a plane, 0 a ball
-    disc = (
-        even
-        * (np.cos(opening) / np.cos(away)) ** bulge
-        * (1 + 0.012 * np.sin(COLATITUDE)[:, None] * cloud(rng, radius.shape, (6, 12)))
-    )
+    disc = even * (np.cos(opening) / np.cos(away)) ** bulge
+    disc *= 1 + 0.012 * np.sin(COLATITUDE)[:, None] * cloud(rng, radius.shape, (6, 12))
     radius = np.where(COLATITUDE[:, None] > scar_edge, np.minimum(radius, disc), radius)
     return ndimage.gaussian_filter1d(radius, 1.1, axis=0, mode="nearest"), scar_edge
 
 
 def _facing(colatitude, turn, longitude):
     """Cosine of the angle between every direction of the tables and the one at `colatitude`, `turn`."""
-    return np.cos(COLATITUDE)[:, None] * np.cos(colatitude) + np.sin(COLATITUDE)[:, None] * np.sin(colatitude) * np.cos(
-        longitude - turn
-    )
+    up, across = np.cos(COLATITUDE)[:, None], np.sin(COLATITUDE)[:, None]
+    return up * np.cos(colatitude) + across * np.sin(colatitude) * np.cos(longitude - turn)
 
 
 def _softer_minimum(a, b, edge):
@@ -180,9 +174,8 @@ def look_at(nut, to_nut, share, centre, size):
     to_nut = to_nut.astype(np.float32)
     longitude = np.arange(COLUMNS) * 2 * np.pi / COLUMNS
     ring = np.sin(COLATITUDE)[:, None]
-    hull = np.stack(
-        [ring * np.cos(longitude), ring * np.sin(longitude), np.cos(COLATITUDE)[:, None] + 0 * longitude], -1
-    )
+    height = np.cos(COLATITUDE)[:, None] + 0 * longitude
+    hull = np.stack([ring * np.cos(longitude), ring * np.sin(longitude), height], -1)
     outline = (hull * nut.radius[..., None]).reshape(-1, 3)[::3] @ to_nut[:, :2]  # to the camera: the transpose
     scale = size * np.sqrt(share / ConvexHull(outline).volume)  # "volume" of a plane hull is its area
     middle = (outline.min(0) + outline.max(0)) / 2

@@ -74,11 +74,8 @@ def specks(rng, surface, count, size, stretch=1.0):
 
 def shell(rng, surface):
     """Colour [N, 3] and relief [N] of the shell: a red-brown ground, stripes, bloom, scratches and flecks."""
-    base = (
-        np.array([139, 67, 46])
-        * (1 + 0.125 * rng.normal())
-        * (1 + rng.normal(0, 1, 2) @ [[0, 0.085, 0.06], [0, 0.02, -0.03]])
-    )
+    base = np.array([139, 67, 46]) * (1 + 0.125 * rng.normal())
+    base *= 1 + rng.normal(0, 1, 2) @ [[0, 0.085, 0.06], [0, 0.02, -0.03]]
     dark, pale = base * [0.60, 0.56, 0.64], base * [1.24, 1.27, 1.20]
     patches = look_up(cloud(rng, (64, 64), 5), *flat_map(surface))
     patches = 0.6 * patches + 0.4 * look_up(cloud(rng, (128, 128), 3), *flat_map(surface))

@@ -20,13 +20,8 @@ def stop(*_, **__):
 @pytest.mark.slow
 def test_start_goes_on_after_a_kill_in_each_stage_and_does_nothing_twice(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    stages = (
-        (writing, "_paint_in_processes"),
-        (dataset, "load"),
-        (trainer.training, "train"),
-        (results, "evaluate"),
-        (evaluate, "figures"),
-    )
+    stages = [(writing, "_paint_in_processes"), (dataset, "load"), (trainer.training, "train")]
+    stages += [(results, "evaluate"), (evaluate, "figures")]
     for module, name in stages:
         with monkeypatch.context() as patch:
             patch.setattr(module, name, stop)
@@ -57,10 +52,7 @@ def test_your_own_images_come_after_the_first_look(tmp_path, capsys, monkeypatch
 
 @pytest.mark.parametrize("answer", ["\n", ""])
 def test_at_a_terminal_it_offers_to_open_the_picture_once_and_waits_for_nobody(answer, tmp_path, monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
+    Terminal = type("Terminal", (io.StringIO,), {"isatty": lambda self: True})
     opened, waited, drawn = [], [], tmp_path / "figures"
     monkeypatch.setattr(start.webbrowser, "open", opened.append)
     monkeypatch.setattr(start.select, "select", lambda *_: (waited.append(_[3]), ([1] if answer else [],))[1])
