@@ -291,7 +291,7 @@ const drawingNow = () => ({ nut: state.nut < 0 ? null : state.nut, tau: state.ta
 
 let keeping = 0;
 
-function keepAddress() {
+function keepAddress(later = 300) {
   clearTimeout(keeping);
   keeping = setTimeout(() => {
     const hash = state.nut < 0 ? "" : `#${address.write(drawingNow())}`; // no address holds a photograph
@@ -300,7 +300,12 @@ function keepAddress() {
     } catch {
       // Some browsers refuse when it changes too often; the next change writes it.
     }
-  }, 300);
+  }, later);
+}
+
+// Does the address hold something to draw, and not only a place of this page, as #try?
+function holdsDrawing() {
+  return location.hash.length > 1 && !element(location.hash.slice(1));
 }
 
 async function openAddress() {
@@ -323,7 +328,7 @@ function wireSharing() {
       await navigator.clipboard.writeText(whole);
       say("Copied: nut, strokes and τ.");
     } catch {
-      location.hash = new URL(whole).hash;
+      keepAddress(0);
       say("It stands in the browser's address line.");
     }
   };
@@ -336,7 +341,7 @@ function wireSharing() {
     download(await pictureOf(panels, lines), "hazelnut.png");
     say("Saved as hazelnut.png.");
   };
-  addEventListener("hashchange", openAddress);
+  addEventListener("hashchange", () => holdsDrawing() && openAddress());
 }
 
 // --- the game --------------------------------------------------------------------------------------------------------
@@ -437,7 +442,7 @@ async function begin() {
   new ResizeObserver(measure).observe(element("histogram"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", measure);
   setTau(data.tau.printed);
-  if (location.hash) await openAddress();
+  if (holdsDrawing()) await openAddress();
   else await chooseNut(0, address.read(EXAMPLE, 1).strokes);
   await loadDetectors();
 }

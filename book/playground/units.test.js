@@ -1,7 +1,7 @@
 // The page's functions that need no browser: node --test book/playground/units.test.js
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { test } from "node:test";
 
 import { read, write } from "./address.js";
@@ -102,4 +102,9 @@ test("half precision is widened, and the shipped bank can be read", () => {
   assert.equal(tensors.coreset.data.length, 144_000);
   assert.ok(tensors.coreset.data.every(Number.isFinite) && top === 10 && limit > 0);
   for (const wrong of [new Uint8Array(3), new Uint8Array(100).fill(255)]) assert.throws(() => readSafetensors(wrong), /no file/);
+});
+
+test("the moving picture of the page is small", () => {
+  const { size } = statSync(new URL("../../figures/scratching.webp", import.meta.url));
+  assert.ok(size > 5e4 && size < 1e6, `${size} bytes`);
 });

@@ -35,7 +35,7 @@ export function explain(facts) {
   if (!drawn || refused) return "";
   if (change <= tau) {
     const dirt = facts.tools.includes("dirt") ? "The colour of dirt is near to the shell's. " : "";
-    const bank = facts.bankRefuses ? " The memory bank, which compares texture, throws the nut away." : "";
+    const bank = facts.bankRefuses ? " The memory bank, which compares whole patches, throws the nut away." : "";
     return `${dirt}Half of your pixels differ from the untouched nut by ${change.toFixed(2)} or less, and τ is `
       + `${tau.toFixed(2)}: even a perfect copy of the good nut would leave them unmarked.${bank}`;
   }
