@@ -26,6 +26,7 @@ from hazelnut_ae.training import to_float
 
 BANK = Path(__file__).resolve().parent / "playground" / "bank.safetensors"
 STAGES, SIDE, NEIGHBOURHOOD, ROWS, BLUR = (1, 2, 3), 256, 3, 1000, 1.0
+SHIFT = 4  # pixels: place j of the grid is centred on pixel 8 j, and enlarging draws it at 8 j + 3.5
 SEED = 21  # of the painted nuts in the bank; the playground's own have another
 GOOD, HELD_OUT = 61, 39  # painted good nuts that fill the bank, and that choose its thresholds
 CANDIDATES = 20_000  # patches from which the coreset is chosen
@@ -53,8 +54,9 @@ class Nearest(nn.Module):
     def forward(self, patches, mean, scale, coreset):
         distances = patchcore.nearest_distances((patches - mean) * scale, coreset)  # [1, 1024]
         distances = distances.unflatten(1, (1, 32, 32))  # [1, 1, 32, 32]
-        anomaly_map = self.smooth(F.interpolate(distances, size=(SIDE, SIDE), mode="bilinear"))
-        return distances[0, 0], anomaly_map[0, 0]
+        enlarged = F.interpolate(distances, size=(SIDE, SIDE), mode="bilinear")  # [1, 1, 256, 256]
+        moved = F.pad(enlarged, (0, SHIFT, 0, SHIFT), mode="replicate")[..., SHIFT:, SHIFT:]
+        return distances[0, 0], self.smooth(moved)[0, 0]
 
 
 def onnx_bytes(network, examples, takes, gives, dynamic=None):

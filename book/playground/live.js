@@ -60,7 +60,8 @@ async function begin(place) {
     if (loading) return;
     loading = true;
     try {
-      network = await Autoencoder.load(data.sizes, (loaded, total) => say(`Loading the network, once: ${Math.round((100 * loaded) / total)} %`));
+      const progress = (loaded, total) => say(`Loading the network, once: ${Math.round((100 * loaded) / total)} %`);
+      network = await Autoencoder.load(data.sizes, progress);
       update();
     } catch (error) {
       say(`${error.message} The next scratch tries again.`);

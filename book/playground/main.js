@@ -260,7 +260,9 @@ function wireChoosing() {
   names.forEach((name, i) => {
     const button = document.createElement("button");
     Object.assign(button, { type: "button", title: name });
-    button.onclick = () => chooseNut(i).then((could) => could && done());
+    button.onclick = async () => {
+      if (await chooseNut(i)) done();
+    };
     button.dataset.nut = i;
     button.setAttribute("aria-label", name);
     button.setAttribute("aria-pressed", "false");
@@ -336,7 +338,7 @@ function wireSharing() {
     if (!state.map) return say("The network is still loading.");
     const names = { input: "input", copy: "copy", residual: "residual", marked: `marked, τ = ${state.tau.toFixed(3)}` };
     const panels = Object.entries(names).map(([id, words]) => ({ canvas: element(id), words }));
-    const place = state.nut < 0 ? location.origin + location.pathname : new URL(`#${address.write(drawingNow())}`, location.href).href;
+    const hash = state.nut < 0 ? "#" : `#${address.write(drawingNow())}`, place = new URL(hash, location.href).href;
     const lines = [`Autoencoder: ${element("verdict").textContent}. ${element("hint").textContent}`, place];
     download(await pictureOf(panels, lines), "hazelnut.png");
     say("Saved as hazelnut.png.");
@@ -438,7 +440,9 @@ async function begin() {
   element("printed").onclick = () => setTau(data.tau.printed) || keepAddress();
   element("label-free").onclick = () => setTau(data.tau.label_free) || keepAddress();
   element("way").oninput = element("other").onchange = walkSoon;
-  element("today").onclick = () => chooseNut(nutOfTheDay(data.nuts, data.image_tau, new Date())).then((could) => could && done());
+  element("today").onclick = async () => {
+    if (await chooseNut(nutOfTheDay(data.nuts, data.image_tau, new Date()))) done();
+  };
   new ResizeObserver(measure).observe(element("histogram"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", measure);
   setTau(data.tau.printed);

@@ -185,6 +185,7 @@ export class Pad {
       else if (key === "c") this.clear();
       else if (!this.wishes.onKey?.(key)) return;
       event.preventDefault();
+      event.stopPropagation(); // in the book, arrow keys turn the page
     });
     canvas.addEventListener("focus", () => {
       this.#pen.shown = canvas.matches(":focus-visible");

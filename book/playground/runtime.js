@@ -61,7 +61,8 @@ export class Runtime {
       error ? reject(new Error(error)) : resolve(result);
     };
     this.#worker.onerror = (event) => {
-      for (const { reject } of this.#waiting.values()) reject(new Error(event.message || "The worker stopped."));
+      const words = event.message || "The program that computes the networks could not be loaded.";
+      for (const { reject } of this.#waiting.values()) reject(new Error(words));
       this.#waiting.clear();
     };
   }

@@ -314,8 +314,9 @@ def test_a_lost_connection_gets_a_sentence_and_another_try(chromium, site):
     page.close()
 
 
-def test_the_front_page_nut_loads_the_network_at_the_first_touch(open_page, site):
-    page, asked = open_page("playground/style.css"), []  # any address of the site
+def test_the_front_page_nut_loads_the_network_at_the_first_touch(chromium, site):
+    page, asked = chromium.new_page(), []
+    page.goto(f"{site}playground/style.css")  # any address of the site
     page.on("request", lambda request: asked.append(request.url))
     page.set_content(f'<div id="live-nut"></div><script type="module" src="{site}playground/live.js"></script>')
     page.wait_for_selector("#live-nut canvas")
@@ -328,6 +329,7 @@ def test_the_front_page_nut_loads_the_network_at_the_first_touch(open_page, site
     page.mouse.up()
     page.wait_for_function("document.querySelector('.live-words').textContent.startsWith('Throw away')")
     assert "#nut=1&strokes=s2." in page.locator("#live-nut a").get_attribute("href")
+    page.close()
 
 
 def test_what_it_loads_stays_below_12_mb_packed_and_matches_the_sizes_shown(open_page, site, book):
