@@ -13,6 +13,7 @@ import { better, explain, isFair, nutOfTheDay, points, remember, remembered } fr
 import { showHeat, showHistogram, showMarked, showNothing, showPlanes } from "./views.js";
 
 const HEAT = { from: 0, to: 0.6 }; // of the residual
+const REST = 100; // milliseconds without a change
 const EXAMPLE = "strokes=s3.5c5c685s7460806g"; // a scratch to begin with; Clear removes it
 const element = (id) => document.getElementById(id);
 const chosen = (name) => document.querySelector(`input[name=${name}]:checked`).value;
@@ -73,12 +74,17 @@ async function compute() {
 
 const update = newest(compute);
 
-// What waits until nobody draws: the other detector, the walk, and what is said about a finished drawing
-let finished = false;
+// What waits until nobody draws, so that it takes no time from a stroke: the other detector, the walk, and what is said
+// about a finished drawing
+let finished = false, resting = 0;
 
 function rested() {
-  compareSoon();
-  walkSoon();
+  clearTimeout(resting);
+  resting = setTimeout(() => {
+    resting = 0;
+    compareSoon();
+    walkSoon();
+  }, REST);
   if (!finished || !state.map) return;
   finished = false;
   play();
@@ -456,7 +462,7 @@ window.playground = {
   state,
   pad,
   async idle() {
-    const busy = () => !state.bank || [update, compareSoon, walkSoon].some((one) => one.busy());
+    const busy = () => !state.bank || resting || [update, compareSoon, walkSoon].some((one) => one.busy());
     while (busy()) await new Promise((resolve) => setTimeout(resolve, 5));
   },
 };

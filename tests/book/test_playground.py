@@ -149,7 +149,7 @@ def test_the_memory_bank_is_that_of_the_package(playground, book):
     bank, metadata = memory_bank_files.read_bank(network)
     for number in (2, 9, 21):
         choose(playground, number)
-        image = np.asarray(Image.open(book / "playground" / "nuts" / f"{number:02d}.png")).transpose(2, 0, 1)
+        image = np.array(Image.open(book / "playground" / "nuts" / f"{number:02d}.png")).transpose(2, 0, 1)
         maps, scores = memory_bank_files.predict(network, bank, image[None])
         assert np.abs(array(playground, "found.map") - maps[0]).max() < 2e-3
         verdict = "throw away" if scores[0] > metadata["image_tau"] else "keep"
