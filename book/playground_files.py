@@ -1,18 +1,18 @@
 """Writes what the playground loads: its own page, the shipped network as ONNX, painted nuts, colours and thresholds.
 
-encoder.onnx    image float32 [1, 3, 256, 256] in [0, 1] -> z [1, 500, 1, 1]
+encoder.onnx    image float32 [1, 3, 256, 256] in [0, 1] -> z [1, 500, 1, 1]; weights of both in half precision
 decoder.onnx    z -> copy float32 [1, 3, 256, 256] in [0, 1]
 nuts/NN.png     painted nuts that no training saw, nuts/NN_mask.png their defects, nuts/all.jpg all of them, small
-data.json       names, colours of `hazelnut_ae.figures`, thresholds of the shipped run
+data.json       names, colours of `hazelnut_ae.figures`, thresholds of the run and of the bank, sizes of files
+The memory bank's files are described in `memory_bank_files`.
 """
 
-import io
 import json
 import shutil
-import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from matplotlib import colormaps
@@ -21,47 +21,75 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from hazelnut_ae import figures, metrics, synthetic, thresholds
-from hazelnut_ae.inference.export import OPSET
 from hazelnut_ae.inference.loaded import load_detector
 from hazelnut_ae.shipped import FOLDER
+
+from memory_bank_files import onnx_bytes, write_bank
 
 SOURCE = Path(__file__).resolve().parent / "playground"
 NUTS = (*[None] * 16, "crack", "crack", "cut", "cut", "hole", "hole", "print", "print")
 SEED = 20  # of these nuts alone; the shipped run's data were painted with another
 SMALL = 64  # pixels of a nut in nuts/all.jpg
 ORT = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
-TOLERANCE = 1e-4  # of a pixel's residual, between the two files and the run
+HALVED = 1000  # numbers in a weight from which on it is stored in half precision
+TOLERANCE = 1e-3  # of a pixel's residual, between the two files and the run
 
 
 def write_playground(folder, node_modules):
     """Fills `folder`; what is there already and depends on nothing that changed is written anew all the same."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("README.md"))
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("README.md", "package.json", "*.test.js"))
     (folder / "ort").mkdir()
     for name in ORT:
         shutil.copy(node_modules / "onnxruntime-web" / "dist" / name, folder / "ort")
     detector = load_detector(FOLDER / "article")
     images = write_nuts(folder / "nuts")
-    write_network(folder, detector.detector.model.eval().cpu(), images)
-    write_data(folder / "data.json", detector)
+    maps = write_network(folder, detector.detector.model.eval().cpu(), images)
+    bank = write_bank(folder, images)
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in loaded_files(folder)}
+    write_data(folder / "data.json", detector, bank, sizes, metrics.image_scores(maps))
+
+
+def loaded_files(folder):
+    """The files that are large enough for a progress bar."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in (".onnx", ".wasm", ".safetensors"))
 
 
 def write_network(folder, model, images):
-    """encoder.onnx and decoder.onnx, compared with the network on images uint8 [N, 3, 256, 256]."""
+    """encoder.onnx and decoder.onnx, compared with the network on images uint8 [N, 3, 256, 256]; returns their maps."""
     x = torch.from_numpy(images).float() / 255  # [N, 3, 256, 256]
     with torch.no_grad():
         z = model.encoder(x)  # [N, 500, 1, 1]
         expected = (x - model.decoder(z)).abs().amax(dim=1).numpy()  # [N, 256, 256]
-    encoder = onnx_bytes(fused(model.encoder), x[:1], "image", "z")
-    decoder = onnx_bytes(fused(model.decoder), z[:1], "z", "copy")
+    encoder = halved(onnx_bytes(fused(model.encoder), (x[:1],), ["image"], ["z"]))
+    decoder = halved(onnx_bytes(fused(model.decoder), (z[:1],), ["z"], ["copy"]))
     (folder / "encoder.onnx").write_bytes(encoder)
     (folder / "decoder.onnx").write_bytes(decoder)
     sessions = [onnxruntime.InferenceSession(content) for content in (encoder, decoder)]
-    for one, map_of_run in zip(x.numpy(), expected, strict=True):
+    maps = []
+    for one in x.numpy():
         (code,) = sessions[0].run(None, {"image": one[None]})
         (copy,) = sessions[1].run(None, {"z": code})
-        difference = np.abs(np.abs(one - copy[0]).max(axis=0) - map_of_run).max()
-        assert difference <= TOLERANCE, f"the playground's network differs from the run by {difference:.2g}"
+        maps.append(np.abs(one - copy[0]).max(axis=0))
+    difference = np.abs(np.stack(maps) - expected).max()
+    assert difference <= TOLERANCE, f"the playground's network differs from the run by {difference:.2g}"
+    return np.stack(maps)
+
+
+def halved(content):
+    """The same model with its large weights in half precision; a runtime widens them once, when it loads them."""
+    model = onnx.load_from_string(content)
+    graph, casts = model.graph, []
+    for weight in graph.initializer:
+        numbers = onnx.numpy_helper.to_array(weight)
+        if numbers.dtype == np.float32 and numbers.size >= HALVED:
+            name = weight.name
+            weight.CopyFrom(onnx.numpy_helper.from_array(numbers.astype(np.float16), f"{name}_half"))
+            casts.append(onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return model.SerializeToString()
 
 
 def fused(layers):
@@ -73,16 +101,6 @@ def fused(layers):
         else:
             result.append(layer)
     return nn.Sequential(*result).eval()
-
-
-def onnx_bytes(network, example, takes, gives):
-    """A network as a serialized ONNX model of one image at a time."""
-    file = io.BytesIO()
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        names = dict(input_names=[takes], output_names=[gives])
-        torch.onnx.export(network, (example,), file, opset_version=OPSET, dynamo=False, **names)
-    return file.getvalue()
 
 
 def write_nuts(folder):
@@ -103,21 +121,27 @@ def write_nuts(folder):
     return np.stack(images)
 
 
-def write_data(path, detector):
-    """What the page's scripts need to know, so that no number or colour stands in two places."""
+def write_data(path, detector, bank, sizes, scores):
+    """What the page's scripts need to know, so that no number or colour stands in two places.
+
+    bank: metadata of the memory bank; sizes: bytes of the large files; scores: the network's, of each nut untouched.
+    """
     heat = (colormaps["inferno"](np.linspace(0, 1, 256))[:, :3] * 255).round().astype(int)  # [256, 3]
     colour = {"found": figures.FOUND, "truth": figures.TRUTH}
-    path.write_text(
-        json.dumps(
-            {
-                "nuts": [{"file": f"{i:02d}.png", "defect": defect} for i, defect in enumerate(NUTS)],
-                "heat": heat.tolist(),
-                "colours": {name: [round(255 * part) for part in value] for name, value in colour.items()}
-                | {"defective": figures.DEFECTIVE},
-                "tau": {"printed": thresholds.DEFAULT_PRINTED_TAU, "label_free": detector.tau},
-                "image_tau": detector.image_tau,
-                "image_score_pixels": metrics.IMAGE_SCORE_PIXELS,
-            }
-        ),
-        encoding="utf-8",
-    )
+    nuts = [
+        {"file": f"{number:02d}.png", "defect": defect, "score": round(float(score), 4)}
+        for number, (defect, score) in enumerate(zip(NUTS, scores, strict=True))
+    ]
+    content = {
+        "nuts": nuts,
+        "heat": heat.tolist(),
+        "colours": {name: [round(255 * part) for part in value] for name, value in colour.items()},
+        "tau": {"printed": thresholds.DEFAULT_PRINTED_TAU, "label_free": detector.tau},
+        "image_tau": detector.image_tau,
+        "held_out": len(detector.calibration.held_out_scores),
+        "false_alarms": detector.calibration.false_alarms,
+        "image_score_pixels": metrics.IMAGE_SCORE_PIXELS,
+        "bank": bank,
+        "sizes": sizes,
+    }
+    path.write_text(json.dumps(content), encoding="utf-8")

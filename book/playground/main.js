@@ -1,116 +1,161 @@
 // Holds what is chosen and drawn, and brings the rest together: a change of the picture asks the network for a copy, a
 // change of the threshold only counts anew.
 
-import { counts, imageScore, residual, toPlanes } from "./measure.js";
-import { Network, SIZE, mix } from "./network.js";
-import { TOOLS, paintStroke } from "./painting.js";
-import { drawSmall, readPhoto } from "./photo.js";
-import { showHeat, showHistogram, showMarked, showPlanes } from "./views.js";
+import * as address from "./address.js";
+import { Autoencoder, mix } from "./autoencoder.js";
+import { count, counts, imageScore, medianWhere, residual, toPlanes, PIXELS, SIZE } from "./measure.js";
+import { MemoryBank } from "./memory_bank.js";
+import { Pad } from "./pad.js";
+import { TOOLS } from "./painting.js";
+import { readPhoto } from "./photo.js";
+import { download, pictureOf } from "./picture.js";
+import { better, explain, isFair, nutOfTheDay, points, remember, remembered } from "./verdict.js";
+import { showHeat, showHistogram, showMarked, showNothing, showPlanes } from "./views.js";
 
-const HEAT_TOP = 0.6; // the residual that is drawn brightest
-const MARGIN_OF_KEYS = 2; // pixels that an arrow key moves the pen; eight with shift
-
+const HEAT = { from: 0, to: 0.6 }; // of the residual
+const REST = 100; // milliseconds without a change
+const EXAMPLE = "strokes=s3.5c5c685s7460806g"; // a scratch to begin with; Clear removes it
 const element = (id) => document.getElementById(id);
-const small = () => {
-  const canvas = new OffscreenCanvas(SIZE, SIZE);
-  return canvas.getContext("2d", { willReadFrequently: true });
-};
+const chosen = (name) => document.querySelector(`input[name=${name}]:checked`).value;
 
 const state = {
   data: null, // data.json
-  network: null,
+  network: null, // an Autoencoder
+  bank: null, // a MemoryBank
   nut: 0, // number of the chosen nut, or -1 for a photograph
-  base: small(), // the nut as it was chosen ...
-  baseMask: small(), // ... and the defect that it came with
-  picture: small(), // the same with the strokes on it
-  maskPicture: small(),
-  strokes: [],
-  pen: { x: 128, y: 110, down: false, shown: false }, // of the keyboard
-  planes: null, // the picture, Float32Array [3 * 256 * 256] in [0, 1]
-  mask: new Uint8Array(SIZE * SIZE), // 1 where a defect is drawn
-  z: null, // its latent vector
-  map: null, // its residual
+  own: new Uint8Array(PIXELS), // 1 where the nut has a defect of its own
+  planes: null, change: null, drawn: null, part: null, // of the picture: see Pad.read
+  mask: null, // 1 where a defect is, the nut's own or a drawn one
+  z: null, map: null, score: 0, // the autoencoder's latent vector, residual and image score
+  found: null, // the memory bank's map, distances and score, with the planes that they are of
   tau: 0.2,
   updates: [], // milliseconds of each update, from the change to the pictures
 };
 
-// --- the picture -----------------------------------------------------------------------------------------------------
+// --- from the picture to the maps ------------------------------------------------------------------------------------
 
-function repaint() {
-  for (const [context, base] of [[state.picture, state.base], [state.maskPicture, state.baseMask]]) {
-    context.clearRect(0, 0, SIZE, SIZE);
-    context.drawImage(base.canvas, 0, 0);
-  }
-  for (const stroke of state.strokes) paintStroke(state.picture, state.maskPicture, stroke);
-  showInput();
-  update();
-}
-
-function showInput() {
-  const context = element("input").getContext("2d");
-  context.imageSmoothingEnabled = true;
-  context.drawImage(state.picture.canvas, 0, 0, 512, 512);
-  if (!state.pen.shown) return;
-  const [x, y] = [2 * state.pen.x, 2 * state.pen.y];
-  for (const [colour, width] of [["#000", 5], ["#fff", 2]]) {
-    context.strokeStyle = colour;
-    context.lineWidth = width;
-    context.beginPath();
-    context.arc(x, y, state.pen.down ? 5 : 11, 0, 2 * Math.PI);
-    context.stroke();
-  }
-}
-
-// --- from the picture to the map -------------------------------------------------------------------------------------
-
-let running = null, again = false;
-
-// Computes the newest picture; strokes that come in meanwhile are computed together, afterwards.
-function update() {
-  if (!state.network) return;
-  again = true;
-  running ??= (async () => {
-    try {
-      while (again) {
-        again = false;
-        await computeOnce();
+// Runs a task for the newest state only: calls that come in meanwhile are answered together, afterwards.
+function newest(task) {
+  let wanted = false, running = null;
+  const soon = () => {
+    wanted = true;
+    running ??= (async () => {
+      try {
+        while (wanted) {
+          wanted = false;
+          await task();
+        }
+      } catch (error) {
+        problem(`The picture could not be computed: ${error.message}`);
+      } finally {
+        running = null;
       }
-    } catch (error) {
-      problem(`The network could not be computed: ${error.message}`);
-    } finally {
-      running = null;
-    }
-  })();
+      if (task === compute) rested();
+    })();
+  };
+  soon.busy = () => running !== null;
+  return soon;
 }
 
-async function computeOnce() {
+async function compute() {
+  if (!state.network || !pad.ready) return;
   const begin = performance.now();
-  state.planes = toPlanes(state.picture.getImageData(0, 0, SIZE, SIZE).data);
-  const drawn = state.maskPicture.getImageData(0, 0, SIZE, SIZE).data;
-  state.mask = Uint8Array.from(state.mask, (_, i) => (drawn[4 * i + 3] > 127 && drawn[4 * i] > 127 ? 1 : 0));
+  Object.assign(state, pad.read());
   const { z, copy } = await state.network.copy(state.planes);
-  state.z = z;
-  state.map = residual(state.planes, copy);
+  Object.assign(state, { z, map: residual(state.planes, copy) });
+  state.mask = Uint8Array.from(state.drawn);
+  for (let i = 0; i < PIXELS; i++) if (state.own[i]) state.mask[i] = 1;
+  state.score = imageScore(state.map, state.data.image_score_pixels);
   showPlanes(element("copy"), copy);
-  showHeat(element("residual"), state.planes, state.map, state.data.heat, HEAT_TOP);
+  showHeat(element("residual"), state.planes, state.map, state.data.heat, HEAT);
   measure();
   state.updates.push(performance.now() - begin);
-  walkSoon();
 }
 
-// What depends on the threshold
+const update = newest(compute);
+
+// What waits until nobody draws, so that it takes no time from a stroke: the other detector, the walk, and what is said
+// about a finished drawing
+let finished = false, resting = 0;
+
+function rested() {
+  clearTimeout(resting);
+  resting = setTimeout(() => {
+    resting = 0;
+    compareSoon();
+    walkSoon();
+  }, REST);
+  if (!finished || !state.map) return;
+  finished = false;
+  play();
+  setTimeout(() => update.busy() || announce(), 500);
+}
+
+function done() {
+  finished = true;
+  keepAddress();
+  if (element("retry").hidden) problem("");
+  if (!update.busy()) rested();
+}
+
+const compareSoon = newest(async () => {
+  const { bank, planes } = state;
+  if (!bank || !planes) return;
+  state.found = { ...(await bank.find(planes)), planes };
+  measureBank();
+});
+
+// What depends on the autoencoder's threshold
 function measure() {
   if (!state.map) return;
-  const { map, mask, tau, data } = state;
+  const { map, mask, tau, data, score } = state, limit = data.image_tau, c = counts(map, mask, tau);
   showMarked(element("marked"), state.planes, map, mask, tau, data.colours);
-  const c = counts(map, mask, tau);
-  showHistogram(element("histogram"), map, mask, tau, c.drawn);
-  for (const name of ["precision", "recall", "f1"]) element(name).textContent = c[name] === null ? "–" : c[name].toFixed(2);
-  element("drawn").textContent = c.drawn;
-  element("above").textContent = c.marked;
-  const score = imageScore(map, data.image_score_pixels);
-  const words = score > data.image_tau ? "throw away" : "keep";
-  element("verdict").textContent = `${words} (score ${score.toFixed(3)}, limit ${data.image_tau.toFixed(3)})`;
+  showHistogram(element("histogram"), map, mask, tau);
+  fillRow("by-network", c, score, limit);
+  const own = count(state.own);
+  element("defective").textContent = `${c.defective}${own ? ` (${own} of them came with this nut)` : ""}`;
+  element("verdict-words").textContent = score > limit ? "Throw away." : "Keep.";
+  element("verdict").classList.toggle("refused", score > limit);
+  element("verdict-numbers").textContent = `score ${score.toFixed(3)}, limit ${limit.toFixed(3)}`;
+  showHint();
+  showOver();
+}
+
+function measureBank() {
+  const { found, data: { bank, heat } } = state;
+  if (!found || !state.mask) return;
+  showHeat(element("bank"), state.planes, found.map, heat, bankScale());
+  fillRow("by-bank", counts(found.map, state.mask, bank.tau), found.score, bank.image_tau);
+  showHint();
+  showOver();
+}
+
+function showHint() {
+  const { data, nut, found, planes, score, tau, drawn, change } = state;
+  const { defect, score: untouched } = nut < 0 ? { defect: null, score: 0 } : data.nuts[nut];
+  element("hint").textContent = explain({
+    photo: nut < 0, defect, untouched, score, limit: data.image_tau, tau, falseAlarms: data.false_alarms, heldOut: data.held_out,
+    pixels: data.image_score_pixels, drawn: count(drawn), change: medianWhere(change, drawn),
+    tools: pad.strokes.map(({ tool }) => tool),
+    bankRefuses: found?.planes === planes ? found.score > data.bank.image_tau : null,
+  });
+}
+
+const bankScale = () => ({ from: 0.75 * state.data.bank.tau, to: 2 * state.data.bank.tau });
+
+function fillRow(row, c, score, limit) {
+  const ratios = [c.precision, c.recall, c.f1].map((value) => (value === null ? "–" : value.toFixed(2)));
+  const verdict = `${score > limit ? "throw away" : "keep"} (${score.toFixed(3)}, limit ${limit.toFixed(3)})`;
+  const words = [verdict, ...ratios, c.marked];
+  words.forEach((word, i) => (element(row).cells[i + 1].textContent = word));
+}
+
+function showOver() {
+  const over = chosen("over"), canvas = element("over"), { data, map, found, mask, tau } = state;
+  if (over === "heat" && map) showHeat(canvas, null, map, data.heat, HEAT);
+  else if (over === "marked" && map) showMarked(canvas, null, map, mask, tau, data.colours);
+  else if (over === "bank" && found) showHeat(canvas, null, found.map, data.heat, bankScale());
+  else if (over !== "bank" || !state.bank) showNothing(canvas);
 }
 
 function setTau(tau) {
@@ -120,125 +165,78 @@ function setTau(tau) {
   measure();
 }
 
+// For a screen reader, once a drawing is finished
+function announce() {
+  const pixels = `${count(state.drawn)} pixels drawn`;
+  element("status").textContent = `${element("verdict").textContent} ${pixels}. ${element("hint").textContent}`;
+}
+
 // --- drawing ---------------------------------------------------------------------------------------------------------
 
-function newStroke(x, y) {
-  const tool = document.querySelector("input[name=tool]:checked").value;
-  const stroke = { tool, size: Number(element("size").value), text: element("text").value || "?", points: [[x, y]] };
-  stroke.seed = Math.round(1000 * x + y) + state.strokes.length;
-  state.strokes.push(stroke);
-  repaint();
-}
-
-function lengthen(x, y) {
-  const stroke = state.strokes.at(-1);
-  if (stroke.tool === "letters") stroke.points = [[x, y]]; // letters follow the pen
-  else stroke.points.push([x, y]);
-  repaint();
-}
-
-function undo() {
-  state.strokes.pop();
-  state.pen.down = false;
-  repaint();
-}
-
-function clear() {
-  state.strokes = [];
-  state.baseMask.clearRect(0, 0, SIZE, SIZE);
-  state.pen.down = false;
-  if (state.nut >= 0 && state.data.nuts[state.nut].defect) loadMask(state.nut).then(repaint);
-  else repaint();
-}
-
-function wireDrawing() {
-  const canvas = element("input");
-  const place = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * SIZE, ((event.clientY - box.top) / box.height) * SIZE];
-  };
-  let pointer = null;
-  canvas.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    pointer = event.pointerId;
-    canvas.setPointerCapture(pointer);
-    state.pen = { ...state.pen, shown: false, down: false };
-    newStroke(...place(event));
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (event.pointerId !== pointer) return;
-    const [x, y] = place(event);
-    lengthen(x, y);
-  });
-  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (pointer = null));
-
-  canvas.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const step = event.shiftKey ? 4 * MARGIN_OF_KEYS : MARGIN_OF_KEYS, pen = state.pen;
-    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    const within = (value) => Math.min(255, Math.max(0, value));
-    pen.shown = true;
-    if (move) {
-      pen.x = within(pen.x + step * move[0]);
-      pen.y = within(pen.y + step * move[1]);
-      if (pen.down) lengthen(pen.x, pen.y);
-      else showInput();
-    } else if (event.key === " ") {
-      pen.down = !pen.down;
-      if (pen.down) newStroke(pen.x, pen.y);
-      else showInput();
-    } else if (event.key.toLowerCase() === "u") undo();
-    else if (event.key.toLowerCase() === "c") clear();
-    else if (TOOLS[event.key - 1]) chooseTool(TOOLS[event.key - 1]);
-    else return;
-    event.preventDefault();
-  });
-  canvas.addEventListener("focus", () => {
-    state.pen.shown = canvas.matches(":focus-visible");
-    showInput();
-  });
-  canvas.addEventListener("blur", () => {
-    state.pen = { ...state.pen, shown: false, down: false };
-    showInput();
-  });
-}
+const pad = new Pad(element("input"), {
+  brush: () => ({ tool: chosen("tool"), size: Number(element("size").value), text: element("text").value || "?" }),
+  changed: update,
+  done,
+  onKey: (key) => Boolean(TOOLS[key - 1]) && chooseTool(TOOLS[key - 1]),
+});
 
 function chooseTool(tool) {
   document.querySelector(`input[name=tool][value=${tool}]`).checked = true;
   element("text-label").hidden = tool !== "letters";
+  return true;
+}
+
+function wireDrawing() {
+  element("undo").onclick = () => pad.undo();
+  element("redo").onclick = () => pad.redo();
+  element("clear").onclick = () => pad.clear();
+  element("tools").onchange = ({ target: { value } }) => chooseTool(value);
+  addEventListener("keydown", (event) => {
+    const key = event.key.toLowerCase(), again = key === "y" || (key === "z" && event.shiftKey);
+    if (!(event.ctrlKey || event.metaKey) || !(key === "z" || key === "y") || event.target.type === "text") return;
+    event.preventDefault();
+    again ? pad.redo() : pad.undo();
+  });
 }
 
 // --- choosing --------------------------------------------------------------------------------------------------------
 
 async function loadPicture(file) {
-  const response = await fetch(`nuts/${file}`);
+  const response = await fetch(`nuts/${file}`).catch(() => null);
+  if (!response?.ok) throw new Error("This nut could not be loaded: the connection was lost. Choose it again.");
   return createImageBitmap(await response.blob(), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
 }
 
-// Masks are black and white pictures; only white counts.
-async function loadMask(number) {
-  state.baseMask.drawImage(await loadPicture(`${String(number).padStart(2, "0")}_mask.png`), 0, 0);
+// An image's planes, from a file in nuts/
+async function loadPlanes(file) {
+  const context = new OffscreenCanvas(SIZE, SIZE).getContext("2d", { willReadFrequently: true });
+  context.drawImage(await loadPicture(file), 0, 0);
+  return toPlanes(context.getImageData(0, 0, SIZE, SIZE).data);
 }
 
 let choice = 0; // of several clicks the last one counts
 
-async function chooseNut(number) {
-  const mine = ++choice, bitmap = await loadPicture(state.data.nuts[number].file);
-  if (mine !== choice) return;
-  state.baseMask.clearRect(0, 0, SIZE, SIZE);
-  if (state.data.nuts[number].defect) await loadMask(number);
-  take(bitmap, number);
+// Returns whether it could
+async function chooseNut(number, strokes = []) {
+  const mine = ++choice, { file, defect } = state.data.nuts[number];
+  try {
+    const bitmap = await loadPicture(file);
+    const own = defect ? await loadPlanes(file.replace(".png", "_mask.png")) : new Float32Array(PIXELS);
+    if (mine === choice) take(bitmap, number, own, strokes);
+    return mine === choice;
+  } catch (error) {
+    problem(error.message);
+    return false;
+  }
 }
 
-function take(bitmap, number) {
+function take(bitmap, number, own, strokes) {
   state.nut = number;
-  state.base.fillStyle = "#000";
-  state.base.fillRect(0, 0, SIZE, SIZE);
-  drawSmall(state.base, bitmap);
-  state.strokes = [];
+  state.own = Uint8Array.from(own.subarray(0, PIXELS), (value) => (value > 0.5 ? 1 : 0));
+  pad.setNut(bitmap, strokes);
   for (const button of document.querySelectorAll("#nuts button"))
     button.setAttribute("aria-pressed", String(Number(button.dataset.nut) === number));
-  repaint();
+  showBest();
 }
 
 async function choosePhoto(file) {
@@ -246,26 +244,31 @@ async function choosePhoto(file) {
   try {
     const { bitmap, note } = await readPhoto(file);
     choice++;
-    state.baseMask.clearRect(0, 0, SIZE, SIZE);
-    take(bitmap, -1);
-    problem(note, false);
+    take(bitmap, -1, new Float32Array(PIXELS), []);
+    keepAddress();
+    problem(note, { wrong: false });
   } catch (error) {
     problem(error.message);
   }
 }
 
-// Says something to the reader: that something went wrong, or what was done
-function problem(words, wrong = true) {
+// Says something to the reader, until the next thing is done: what went wrong, or what was done
+function problem(words, { wrong = true, retry = null } = {}) {
   element("problem").classList.toggle("problem", wrong);
-  element("problem").textContent = words;
+  element("problem-words").textContent = words;
   element("problem").hidden = !words;
+  element("retry").hidden = !retry;
+  element("retry").onclick = retry;
 }
 
 function wireChoosing() {
   const names = state.data.nuts.map(({ defect }, i) => `nut ${i + 1}, ${defect ? `with a ${defect}` : "good"}`);
   names.forEach((name, i) => {
     const button = document.createElement("button");
-    Object.assign(button, { type: "button", title: name, onclick: () => chooseNut(i) });
+    Object.assign(button, { type: "button", title: name });
+    button.onclick = async () => {
+      if (await chooseNut(i)) done();
+    };
     button.dataset.nut = i;
     button.setAttribute("aria-label", name);
     button.setAttribute("aria-pressed", "false");
@@ -290,82 +293,177 @@ function wireChoosing() {
   });
 }
 
-// --- the walk --------------------------------------------------------------------------------------------------------
+// --- the address and the picture that one passes on ------------------------------------------------------------------
 
-const target = { number: null, planes: null, z: null };
-let walking = false, walkAgain = false;
+const drawingNow = () => ({ nut: state.nut < 0 ? null : state.nut, tau: state.tau, strokes: pad.strokes });
 
-// The walk waits until the picture is up to date: whoever draws should not wait for it.
-async function walkSoon() {
-  walkAgain = true;
-  if (walking) return;
-  walking = true;
-  try {
-    while (walkAgain && !again) {
-      walkAgain = false;
-      await walkOnce();
+let keeping = 0;
+
+function keepAddress(later = 300) {
+  clearTimeout(keeping);
+  keeping = setTimeout(() => {
+    const hash = state.nut < 0 ? "" : `#${address.write(drawingNow())}`; // no address holds a photograph
+    try {
+      history.replaceState(null, "", `${location.pathname}${location.search}${hash}`);
+    } catch {
+      // Some browsers refuse when it changes too often; the next change writes it.
     }
-  } finally {
-    walking = false;
+  }, later);
+}
+
+// Does the address hold something to draw, and not only a place of this page, as #try?
+function holdsDrawing() {
+  return location.hash.length > 1 && !element(location.hash.slice(1));
+}
+
+async function openAddress() {
+  try {
+    const { nut, tau, strokes } = address.read(location.hash, state.data.nuts.length);
+    setTau(tau ?? state.tau);
+    await chooseNut(nut ?? 0, strokes);
+  } catch (error) {
+    await chooseNut(0);
+    problem(error.message);
   }
 }
 
-async function walkOnce() {
+function wireSharing() {
+  const say = (words) => (element("shared").textContent = words);
+  element("copy-address").onclick = async () => {
+    if (state.nut < 0) return say("A photograph stays on your computer; no address holds it.");
+    const whole = new URL(`#${address.write(drawingNow())}`, location.href).href;
+    try {
+      await navigator.clipboard.writeText(whole);
+      say("Copied: nut, strokes and τ.");
+    } catch {
+      keepAddress(0);
+      say("It stands in the browser's address line.");
+    }
+  };
+  element("save").onclick = async () => {
+    if (!state.map) return say("The network is still loading.");
+    const names = { input: "input", copy: "copy", residual: "residual", marked: `marked, τ = ${state.tau.toFixed(3)}` };
+    const panels = Object.entries(names).map(([id, words]) => ({ canvas: element(id), words }));
+    const hash = state.nut < 0 ? "#" : `#${address.write(drawingNow())}`, place = new URL(hash, location.href).href;
+    const lines = [`Autoencoder: ${element("verdict").textContent}. ${element("hint").textContent}`, place];
+    download(await pictureOf(panels, lines), "hazelnut.png");
+    say("Saved as hazelnut.png.");
+  };
+  addEventListener("hashchange", () => holdsDrawing() && openAddress());
+}
+
+// --- the game --------------------------------------------------------------------------------------------------------
+
+// A finished drawing is an attempt; only what lies on the nut counts.
+function play() {
+  const { nut, data } = state;
+  if (nut < 0 || !isFair(data.nuts[nut], data.image_tau)) return;
+  const pixels = count(state.drawn.map((value, i) => value & state.part[i]));
+  const drawing = address.write({ nut, tau: null, strokes: pad.strokes });
+  const before = remembered(nut), now = better(before, { pixels, drawing }, state.score > data.image_tau);
+  if (now !== before) remember(nut, now);
+  showBest();
+}
+
+function showBest() {
+  const { nut, data } = state, fair = nut >= 0 && isFair(data.nuts[nut], data.image_tau);
+  const best = fair ? remembered(nut) : { passed: null, caught: null }, score = points(best);
+  for (const name of ["passed", "caught"]) {
+    element(name).textContent = best[name] ? `${best[name].pixels} pixels` : "–";
+    element(`show-${name}`).hidden = !best[name];
+    element(`show-${name}`).onclick = () => showAttempt(best[name]);
+  }
+  element("points").textContent = score === null ? "–" : score.toFixed(1);
+  element("game-state").textContent = fair ? `You play on nut ${nut + 1}.`
+    : "This one is no nut to play on: only good nuts that pass untouched are.";
+}
+
+function showAttempt({ drawing }) {
+  try {
+    pad.replace(address.read(drawing, state.data.nuts.length).strokes);
+    element("input").scrollIntoView({ block: "center" });
+  } catch (error) {
+    problem(error.message);
+  }
+}
+
+// --- the walk --------------------------------------------------------------------------------------------------------
+
+const target = { number: null, planes: null, z: null };
+
+const walkSoon = newest(async () => {
   const number = Number(element("other").value), way = Number(element("way").value);
   element("way-value").textContent = `${Math.round(100 * way)} %`;
   if (!state.z) return;
   if (target.number !== number) {
-    const context = small();
-    context.drawImage(await loadPicture(state.data.nuts[number].file), 0, 0);
-    target.planes = toPlanes(context.getImageData(0, 0, SIZE, SIZE).data);
+    target.planes = await loadPlanes(state.data.nuts[number].file);
     target.z = await state.network.encode(target.planes);
     target.number = number;
   }
   showPlanes(element("between"), await state.network.decode(mix(state.z, target.z, way)));
-  showPlanes(element("blend"), state.planes.map((value, i) => (1 - way) * value + way * target.planes[i]));
-}
+  showPlanes(element("blend"), mix(state.planes, target.planes, way));
+});
 
 // --- the beginning ---------------------------------------------------------------------------------------------------
 
-async function begin() {
-  const progress = element("progress");
+async function loadDetectors() {
+  const loading = (name) => (loaded, total) => {
+    element("loading").hidden = false;
+    element("progress").value = loaded / total;
+    const mb = (bytes) => (bytes / 1e6).toFixed(0);
+    element("loading-words").textContent = `Loading the ${name}: ${mb(loaded)} of ${mb(total)} MB, unpacked. You can draw already.`;
+  };
   try {
-    state.data = await (await fetch("data.json")).json();
-    wireChoosing();
-    wireDrawing();
-    element("undo").onclick = undo;
-    element("clear").onclick = clear;
-    element("tools").onchange = ({ target: { value } }) => chooseTool(value);
-    element("tau").oninput = ({ target: { value } }) => setTau(Number(value));
-    element("printed").onclick = () => setTau(state.data.tau.printed);
-    element("label-free").onclick = () => setTau(state.data.tau.label_free);
-    element("way").oninput = element("other").onchange = walkSoon;
-    new ResizeObserver(measure).observe(element("histogram"));
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", measure);
-    setTau(state.data.tau.printed);
-    await chooseNut(0);
-    state.strokes = [{ tool: "scratch", size: 3, seed: 1, text: "", points: EXAMPLE }];
-    repaint();
-    state.network = await Network.load((loaded, total) => {
-      progress.value = total ? loaded / total : 0;
-      const mb = (bytes) => (bytes / 1e6).toFixed(0);
-      element("loading-words").textContent = `Loading the network: ${mb(loaded)} of ${mb(total)} MB (once). You can draw already.`;
-    });
-    element("loading").hidden = true;
+    state.network ??= await Autoencoder.load(state.data.sizes, loading("network"));
     update();
+    state.bank ??= await MemoryBank.load(state.data.sizes, loading("memory bank"));
+    compareSoon();
   } catch (error) {
-    element("loading").hidden = true;
-    problem(`The playground could not start: ${error.message} A newer browser may help.`);
+    problem(`${error.message} You can draw meanwhile.`, { retry: () => problem("") || loadDetectors() });
   }
+  element("loading").hidden = true;
 }
 
-const EXAMPLE = [[96, 96], [112, 104], [128, 108], [144, 116]]; // a scratch to begin with; Clear removes it
+async function begin() {
+  try {
+    const response = await fetch("data.json").catch(() => null);
+    if (!response?.ok) throw new Error("the connection was lost.");
+    state.data = await response.json();
+  } catch (error) {
+    element("loading").hidden = true;
+    return problem(`The playground could not start: ${error.message}`, { retry: () => location.reload() });
+  }
+  const { data } = state;
+  element("limit-words").textContent = `The limit of the whole nut comes with the run: ${data.held_out} held-out good nuts chose it. `
+    + "Lesson 6 follows the same rule with the fewer held-out nuts of its smaller set, so its limit differs.";
+  if (matchMedia("(max-width: 800px)").matches) document.querySelector("input[name=over][value=heat]").checked = true;
+  else document.querySelector("input[name=over][value=nothing]").checked = true;
+  wireChoosing();
+  wireDrawing();
+  wireSharing();
+  element("shown").onchange = showOver;
+  element("tau").oninput = ({ target: { value } }) => setTau(Number(value)) || keepAddress();
+  element("printed").onclick = () => setTau(data.tau.printed) || keepAddress();
+  element("label-free").onclick = () => setTau(data.tau.label_free) || keepAddress();
+  element("way").oninput = element("other").onchange = walkSoon;
+  element("today").onclick = async () => {
+    if (await chooseNut(nutOfTheDay(data.nuts, data.image_tau, new Date()))) done();
+  };
+  new ResizeObserver(measure).observe(element("histogram"));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", measure);
+  setTau(data.tau.printed);
+  if (holdsDrawing()) await openAddress();
+  else await chooseNut(0, address.read(EXAMPLE, 1).strokes);
+  await loadDetectors();
+}
 
 // For the console, and for tests/book: playground.state, and await playground.idle()
 window.playground = {
   state,
+  pad,
   async idle() {
-    while (!state.network || again || running || walking) await new Promise((resolve) => setTimeout(resolve, 5));
+    const busy = () => !state.bank || resting || [update, compareSoon, walkSoon].some((one) => one.busy());
+    while (busy()) await new Promise((resolve) => setTimeout(resolve, 5));
   },
 };
 

@@ -1,52 +1,57 @@
-// Strokes on a nut. A stroke is { tool, size, text, seed, points: [[x, y], ...] } in pixels of the 256 x 256 picture.
-// Every stroke is painted twice: in colours on the picture, and in white on the mask.
+// Strokes on a nut, painted in colours on its picture. What counts as drawn is where the picture has changed (measure.js).
 
+/**
+ * @typedef {"scratch" | "dirt" | "letters" | "hole"} Tool
+ * @typedef {{ tool: Tool, size: number, text: string, points: number[][] }} Stroke
+ *   size from 1 to 5; text of at most 8 letters, for letters alone; points [x, y] in pixels of the 256 × 256 picture
+ */
+
+/** @type {Tool[]} */
 export const TOOLS = ["scratch", "dirt", "letters", "hole"];
 
-export function paintStroke(picture, mask, stroke) {
-  painters[stroke.tool](picture, mask, stroke);
+/**
+ * @param {OffscreenCanvasRenderingContext2D} picture
+ * @param {Stroke} stroke
+ */
+export function paintStroke(picture, stroke) {
+  painters[stroke.tool](picture, stroke);
 }
 
 const painters = {
   // A groove: dark below, pale flesh in it.
-  scratch(picture, mask, { size, points }) {
+  scratch(picture, { size, points }) {
     const width = 0.8 + size;
     line(picture, points.map(([x, y]) => [x + 0.5, y + 0.8]), width + 1.2, "rgba(30, 18, 10, 0.6)");
     line(picture, points, width, "rgb(214, 178, 138)");
-    line(mask, points, width + 1, "#fff");
   },
 
   // Soft brown spots, scattered along the way; the same stroke always gets the same ones.
-  dirt(picture, mask, { size, points, seed }) {
-    const random = numbers(seed), reach = 3 + 3 * size;
+  dirt(picture, { size, points }) {
+    const random = numbers(points[0]), reach = 3 + 3 * size;
     for (const [x, y] of everyFew(points, 4)) {
       for (let i = 0; i < 4; i++) {
         const angle = 2 * Math.PI * random(), distance = reach * Math.sqrt(random());
         const at = [x + distance * Math.cos(angle), y + distance * Math.sin(angle)], radius = 1 + size * random();
         disc(picture, at, radius, `rgba(${58 + 24 * random()}, ${48 + 16 * random()}, 34, 0.75)`);
-        disc(mask, at, radius, "#fff");
       }
     }
   },
 
   // White paint, where the stroke begins.
-  letters(picture, mask, { size, text, points: [[x, y]] }) {
-    for (const [context, colour] of [[picture, "rgb(236, 234, 228)"], [mask, "#fff"]]) {
-      context.font = `bold ${10 + 10 * size}px "Liberation Sans", Arial, sans-serif`;
-      context.textAlign = "center";
-      context.textBaseline = "middle";
-      context.fillStyle = colour;
-      context.fillText(text, x, y);
-    }
+  letters(picture, { size, text, points: [[x, y]] }) {
+    picture.font = `bold ${10 + 10 * size}px "Liberation Sans", Arial, sans-serif`;
+    picture.textAlign = "center";
+    picture.textBaseline = "middle";
+    picture.fillStyle = "rgb(236, 234, 228)";
+    picture.fillText(text, x, y);
   },
 
   // A worm's hole: pale gnawed rim, dark inside.
-  hole(picture, mask, { size, points, seed }) {
-    const random = numbers(seed), radius = 2 + 2.5 * size;
+  hole(picture, { size, points }) {
+    const random = numbers(points[0]), radius = 2 + 2.5 * size;
     for (const at of everyFew(points, 2 * radius)) {
       blot(picture, at, radius * 1.35, random, "rgb(176, 140, 100)");
       blot(picture, at, radius, random, "rgb(22, 14, 9)");
-      disc(mask, at, radius * 1.3, "#fff");
     }
   },
 };
@@ -89,8 +94,9 @@ function everyFew(points, apart) {
   return taken;
 }
 
-// Random numbers in [0, 1) that a seed repeats (mulberry32, public domain)
-function numbers(seed) {
+// Random numbers in [0, 1) that a stroke's first point repeats (mulberry32, public domain)
+function numbers([x, y]) {
+  let seed = Math.round(2 * x) * 1024 + Math.round(2 * y);
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;
     let t = Math.imul(seed ^ (seed >>> 15), seed | 1);

@@ -1,9 +1,15 @@
 // A file that somebody drops becomes a picture of 256 x 256 pixels, or a sentence that says why not.
 
+import { SIZE } from "./measure.js";
+
 const MOST_BYTES = 60e6;
 const MOST_PIXELS = 50e6;
 
-// Returns { bitmap, note }; throws an Error whose message is for the reader.
+/**
+ * @param {File} file
+ * @returns {Promise<{ bitmap: ImageBitmap, note: string }>} the note says what became of the picture
+ * @throws {Error} whose message is for the reader
+ */
 export async function readPhoto(file) {
   if (file.size > MOST_BYTES) {
     throw new Error(`${file.name} has ${Math.round(file.size / 1e6)} MB; take a picture of at most ${MOST_BYTES / 1e6} MB.`);
@@ -19,10 +25,9 @@ export async function readPhoto(file) {
   } catch {
     throw new Error(`${file.name} is no picture that this browser can read; take a PNG or a JPEG.`);
   }
-  const size = `${bitmap.width} × ${bitmap.height}`;
-  const squeezed = `${file.name} (${size} pixels) is squeezed to 256 × 256, as the network's own pictures are.`;
-  const note = bits === 16 ? `${squeezed} It has 16 bits for each colour; the browser keeps 8 of them.` : squeezed;
-  return { bitmap, note };
+  const cropped = bitmap.width === bitmap.height ? "" : " cropped to its middle square and";
+  const note = `${file.name} (${bitmap.width} × ${bitmap.height} pixels) is${cropped} resized to 256 × 256.`;
+  return { bitmap, note: bits === 16 ? `${note} Of its 16 bits for each colour the browser keeps 8.` : note };
 }
 
 // Width, height and bits per colour of a PNG, read before anything is unpacked; null for another file
@@ -45,16 +50,22 @@ function jpegHeader(bytes) {
   return null;
 }
 
-// Draws a bitmap onto a context of 256 x 256 pixels. Halving it step by step averages areas, as the package does.
+/**
+ * Draws a bitmap's middle square onto a context of 256 x 256 pixels. Halving it step by step averages areas, as the
+ * package does.
+ * @param {OffscreenCanvasRenderingContext2D} context
+ * @param {ImageBitmap} bitmap
+ */
 export function drawSmall(context, bitmap) {
-  let source = bitmap, width = bitmap.width, height = bitmap.height;
-  while (width > 512 || height > 512) {
-    const next = new OffscreenCanvas(Math.max(256, width >> 1), Math.max(256, height >> 1));
+  let side = Math.min(bitmap.width, bitmap.height);
+  let source = bitmap, x = (bitmap.width - side) >> 1, y = (bitmap.height - side) >> 1;
+  while (side > 2 * SIZE) {
+    const next = new OffscreenCanvas(Math.max(SIZE, side >> 1), Math.max(SIZE, side >> 1));
     const onto = next.getContext("2d");
     onto.imageSmoothingQuality = "high";
-    onto.drawImage(source, 0, 0, next.width, next.height);
-    [source, width, height] = [next, next.width, next.height];
+    onto.drawImage(source, x, y, side, side, 0, 0, next.width, next.height);
+    [source, side, x, y] = [next, next.width, 0, 0];
   }
   context.imageSmoothingQuality = "high";
-  context.drawImage(source, 0, 0, 256, 256);
+  context.drawImage(source, x, y, side, side, 0, 0, SIZE, SIZE);
 }

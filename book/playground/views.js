@@ -1,38 +1,87 @@
 // What the page shows on canvases, in the colours of hazelnut_ae/figures.py (they come with data.json).
 
-import { PIXELS, histograms } from "./measure.js";
+import { PIXELS, SIZE, histograms } from "./measure.js";
 
 const BINS = 80;
 const HIGHEST = 0.8; // the slider's end, and the histogram's
 const FLOOR = 1e-5; // the least share that the histogram shows
 
-// Planes [3 * 256 * 256] in [0, 1]
+/** @typedef {{ from: number, to: number }} Scale the values that heat draws darkest and brightest */
+
+/**
+ * Shows an image.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Float32Array} planes [3 * 256 * 256] in [0, 1]
+ */
 export function showPlanes(canvas, planes) {
-  paint(canvas, (i) => [255 * planes[i], 255 * planes[PIXELS + i], 255 * planes[2 * PIXELS + i]]);
-}
-
-// The map as heat over the grey picture, as figures.overlay
-export function showHeat(canvas, image, map, heat, top) {
-  paint(canvas, (i) => {
-    const strength = Math.min(map[i] / top, 1), hot = heat[Math.round(255 * strength)];
-    const part = Math.min(2 * strength, 0.9), cold = (1 - part) * 0.7 * 255 * grey(image, i);
-    return hot.map((colour) => cold + part * colour);
+  paint(canvas, (rgba) => {
+    for (let i = 0; i < PIXELS; i++) {
+      rgba[4 * i] = 255 * planes[i];
+      rgba[4 * i + 1] = 255 * planes[PIXELS + i];
+      rgba[4 * i + 2] = 255 * planes[2 * PIXELS + i];
+      rgba[4 * i + 3] = 255;
+    }
   });
 }
 
-// Marked pixels in orange, the outline of the mask in white with a dark edge, as figures.marked
+/**
+ * Shows a map as heat over the grey image, as figures.overlay; without an image, as heat to lay over one.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Float32Array | null} image
+ * @param {Float32Array} map
+ * @param {number[][]} heat 256 colours
+ * @param {Scale} scale
+ */
+export function showHeat(canvas, image, map, heat, { from, to }) {
+  paint(canvas, (rgba) => {
+    for (let i = 0; i < PIXELS; i++) {
+      const strength = Math.min(Math.max((map[i] - from) / (to - from), 0), 1), hot = heat[Math.round(255 * strength)];
+      const part = Math.min(2 * strength, 0.9), cold = image ? (1 - part) * 0.7 * 255 * grey(image, i) : 0;
+      const weight = image ? part : 1;
+      rgba[4 * i] = cold + weight * hot[0];
+      rgba[4 * i + 1] = cold + weight * hot[1];
+      rgba[4 * i + 2] = cold + weight * hot[2];
+      rgba[4 * i + 3] = image ? 255 : 255 * part;
+    }
+  });
+}
+
+/**
+ * Shows marked pixels in orange and the outline of the mask in white with a dark edge, as figures.marked; without an
+ * image, to lay over one.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Float32Array | null} image
+ * @param {Float32Array} map
+ * @param {import("./measure.js").Mask} mask
+ * @param {number} tau
+ * @param {{ found: number[], truth: number[] }} colours
+ */
 export function showMarked(canvas, image, map, mask, tau, colours) {
-  const near = grown(mask, 2), around = grown(near, 1);
-  paint(canvas, (i) => {
-    if (near[i] && !mask[i]) return colours.truth;
-    if (around[i] && !mask[i]) return [0, 0, 0];
-    if (map[i] > tau) return colours.found;
-    const g = 0.75 * 255 * grey(image, i);
-    return [g, g, g];
+  const near = grown(mask, 2), around = grown(near, 1), black = [0, 0, 0];
+  paint(canvas, (rgba) => {
+    for (let i = 0; i < PIXELS; i++) {
+      const colour = near[i] && !mask[i] ? colours.truth : around[i] && !mask[i] ? black : map[i] > tau ? colours.found : null;
+      const g = image && !colour ? 0.75 * 255 * grey(image, i) : 0;
+      rgba[4 * i] = colour ? colour[0] : g;
+      rgba[4 * i + 1] = colour ? colour[1] : g;
+      rgba[4 * i + 2] = colour ? colour[2] : g;
+      rgba[4 * i + 3] = image || colour ? 255 : 0;
+    }
   });
 }
 
-export function showHistogram(canvas, map, mask, tau, drawn) {
+/** @param {HTMLCanvasElement} canvas */
+export function showNothing(canvas) {
+  canvas.getContext("2d").clearRect(0, 0, SIZE, SIZE);
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Float32Array} map
+ * @param {import("./measure.js").Mask} mask
+ * @param {number} tau
+ */
+export function showHistogram(canvas, map, mask, tau) {
   const width = (canvas.width = canvas.clientWidth * devicePixelRatio || 900);
   const height = (canvas.height = canvas.clientHeight * devicePixelRatio || 200);
   const scale = devicePixelRatio || 1, context = canvas.getContext("2d"), style = getComputedStyle(canvas);
@@ -40,10 +89,10 @@ export function showHistogram(canvas, map, mask, tau, drawn) {
   const bottom = height - 18 * scale, shown = Math.round(BINS / HIGHEST); // bins up to a residual of 1
   const x = (value) => (value / HIGHEST) * width;
   const y = (share) => bottom * (1 - Math.max(0, 1 - Math.log(Math.max(share, FLOOR)) / Math.log(FLOOR)));
-  const { good, drawn: spoilt } = histograms(map, mask, shown);
+  const { good, defective } = histograms(map, mask, shown);
   context.clearRect(0, 0, width, height);
   steps(good, colour("--good"), true);
-  if (drawn) steps(spoilt, colour("--defective"), false);
+  if (mask.includes(1)) steps(defective, colour("--defective"), false);
   context.fillStyle = context.strokeStyle = colour("--ink");
   context.font = `${12 * scale}px system-ui, sans-serif`;
   context.textAlign = "center";
@@ -73,12 +122,9 @@ export function showHistogram(canvas, map, mask, tau, drawn) {
   }
 }
 
-function paint(canvas, colourOf) {
-  const context = canvas.getContext("2d"), picture = context.createImageData(256, 256);
-  for (let i = 0; i < PIXELS; i++) {
-    const [r, g, b] = colourOf(i);
-    picture.data.set([r, g, b, 255], 4 * i);
-  }
+function paint(canvas, fill) {
+  const context = canvas.getContext("2d"), picture = context.createImageData(SIZE, SIZE);
+  fill(picture.data);
   context.putImageData(picture, 0, 0);
 }
 
@@ -91,11 +137,11 @@ function grown(mask, times) {
     const next = Uint8Array.from(now);
     for (let i = 0; i < PIXELS; i++) {
       if (!now[i]) continue;
-      const column = i % 256;
+      const column = i % SIZE;
       if (column > 0) next[i - 1] = 1;
-      if (column < 255) next[i + 1] = 1;
-      if (i >= 256) next[i - 256] = 1;
-      if (i < PIXELS - 256) next[i + 256] = 1;
+      if (column < SIZE - 1) next[i + 1] = 1;
+      if (i >= SIZE) next[i - SIZE] = 1;
+      if (i < PIXELS - SIZE) next[i + SIZE] = 1;
     }
     now = next;
   }

@@ -1,27 +1,20 @@
-// Computes the network with onnxruntime-web. One thread: more would need headers that plain static hosts do not send.
+// Computes ONNX models with onnxruntime-web. One thread: more would need headers that plain static hosts do not send.
 
 import * as ort from "./ort/ort.wasm.bundle.min.mjs";
 
-let encoder, decoder;
+const sessions = {};
 
 const tasks = {
-  async start({ wasm, encoder: first, decoder: second }) {
+  async start({ wasm, models }) {
     ort.env.wasm.numThreads = 1;
     ort.env.wasm.wasmBinary = wasm;
-    encoder = await ort.InferenceSession.create(first);
-    decoder = await ort.InferenceSession.create(second);
+    for (const [name, bytes] of Object.entries(models)) sessions[name] = await ort.InferenceSession.create(bytes);
   },
-  async encode(image) {
-    const { z } = await encoder.run({ image: new ort.Tensor("float32", image, [1, 3, 256, 256]) });
-    return z.data; // [500]
-  },
-  async decode(z) {
-    const { copy } = await decoder.run({ z: new ort.Tensor("float32", z, [1, 500, 1, 1]) });
-    return copy.data; // [3 * 256 * 256]
-  },
-  async copy(image) {
-    const z = await tasks.encode(image);
-    return { z, copy: await tasks.decode(z) };
+  async run({ model, inputs }) {
+    const feeds = {}, results = {};
+    for (const [name, { data, shape }] of Object.entries(inputs)) feeds[name] = new ort.Tensor("float32", data, shape);
+    for (const [name, tensor] of Object.entries(await sessions[model].run(feeds))) results[name] = tensor.data;
+    return results;
   },
 };
 

@@ -1,18 +1,32 @@
 """The playground in a browser, against the package that it shows."""
 
 import base64
+import gzip
 import json
+import shutil
 import struct
-import zlib
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from hazelnut_ae import metrics
+from hazelnut_ae.backbones import imagenet_stages
 from hazelnut_ae.inference.loaded import load_detector
 from hazelnut_ae.shipped import FOLDER
 
-MAP = "Array.from(playground.state.map)"
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "book"))
+
+
+def test_functions_that_need_no_browser():
+    if not shutil.which("node"):
+        pytest.skip("there is no node (of Node.js)")
+    done = subprocess.run(["node", "--test", "book/playground/units.test.js"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.fixture
@@ -22,9 +36,10 @@ def playground(open_page):
     return page
 
 
-def anomaly_map(page):
+def array(page, name):
+    """An array of the page's state, [256, 256], or of an image [3, 256, 256]."""
     page.evaluate("playground.idle()")
-    return np.array(page.evaluate(MAP)).reshape(256, 256)
+    return np.array(page.evaluate(f"Array.from(playground.state.{name})")).reshape(-1, 256, 256).squeeze()
 
 
 def choose(page, number):
@@ -46,15 +61,22 @@ def draw(page, points):
     page.evaluate("playground.idle()")
 
 
+def row_of(page, name):
+    return page.locator(f"#by-{name} td").all_text_contents()  # the verdict, precision, recall, F1, marked
+
+
+def defective(page):
+    page.evaluate("playground.idle()")
+    return int(page.locator("#defective").text_content().split()[0])
+
+
 def drop(page, path, kind):
     """Drops a file on the page, as from a file manager."""
-    data = page.evaluate_handle(
-        """([bytes, name, type]) => {
-          const data = new DataTransfer();
-          data.items.add(new File([Uint8Array.from(atob(bytes), c => c.charCodeAt(0))], name, { type }));
-          return data; }""",
-        [base64.b64encode(path.read_bytes()).decode(), path.name, kind],
-    )
+    script = """([bytes, name, type]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([Uint8Array.from(atob(bytes), c => c.charCodeAt(0))], name, { type }));
+      return data; }"""
+    data = page.evaluate_handle(script, [base64.b64encode(path.read_bytes()).decode(), path.name, kind])
     page.dispatch_event("body", "drop", {"dataTransfer": data})
     page.wait_for_selector("#problem:not([hidden])")
     page.evaluate("playground.idle()")
@@ -67,7 +89,7 @@ def test_the_map_is_that_of_the_run(playground, book):
         choose(playground, number)
         image = np.asarray(Image.open(book / "playground" / "nuts" / f"{number:02d}.png"))
         expected = detector.predict(image).maps[0]
-        assert np.abs(anomaly_map(playground) - expected).max() < 2e-3
+        assert np.abs(array(playground, "map") - expected).max() < 2e-3
 
 
 def test_an_update_takes_at_most_150_ms(playground):
@@ -79,34 +101,70 @@ def test_an_update_takes_at_most_150_ms(playground):
         times = playground.evaluate("playground.state.updates")
         if np.median(times) <= 150:
             break
-    print(f"median {np.median(times):.0f} ms of {len(times)} updates")
     assert np.median(times) <= 150
 
 
 def test_drawing_raises_the_residual_where_it_was_drawn(playground):
     choose(playground, 4)
-    before = anomaly_map(playground)
+    before = array(playground, "map")
     draw(playground, [(100, 120), (150, 140)])
-    rise = anomaly_map(playground) - before
-    mask = np.array(playground.evaluate("Array.from(playground.state.mask)"), bool).reshape(256, 256)
+    rise = array(playground, "map") - before
+    mask = array(playground, "mask") > 0
     assert mask.sum() > 100
     assert rise[mask].mean() > 0.1
     assert rise[mask].mean() > 10 * abs(rise[~mask].mean())
-    for name in ("precision", "recall", "f1"):
-        assert 0 < float(playground.locator(f"#{name}").text_content()) <= 1
-    playground.locator("#undo").click()
-    assert np.abs(anomaly_map(playground) - before).max() < 1e-6
+    assert all(0 < float(value) <= 1 for value in row_of(playground, "network")[1:4])
 
 
 @pytest.mark.parametrize("tool", ["scratch", "dirt", "letters", "hole"])
-def test_every_tool_leaves_something_to_find(playground, tool):
+def test_the_mask_is_where_the_picture_differs_from_the_untouched_nut(playground, tool):
     choose(playground, 6)
+    untouched = array(playground, "planes")
     playground.locator(f"input[value={tool}]").check()
     draw(playground, [(110, 120), (140, 130)])
-    assert int(playground.locator("#drawn").text_content()) > 50
+    differs = (np.abs(array(playground, "planes") - untouched).max(axis=0) * 255).round() > 8
+    assert np.array_equal(array(playground, "mask"), differs)
+    assert defective(playground) == differs.sum() > 50
     playground.locator("#clear").click()
-    playground.evaluate("playground.idle()")
-    assert playground.locator("#drawn").text_content() == "0"
+    assert defective(playground) == 0
+    for expected in (differs.sum(), 0):  # brings back what was cleared, then undoes the stroke
+        playground.keyboard.press("Control+z")
+        assert defective(playground) == expected
+
+
+def test_a_good_nut_that_is_refused_is_called_a_false_alarm(playground, book):
+    data = json.loads((book / "playground" / "data.json").read_text())
+    run = load_detector(FOLDER / "article")
+    assert (data["image_tau"], data["held_out"]) == (run.image_tau, len(run.calibration.held_out_scores))
+    refused = [i for i, nut in enumerate(data["nuts"]) if not nut["defect"] and nut["score"] > run.image_tau]
+    for number in (refused[0], refused[-1], 1):
+        choose(playground, number)
+        assert ("false alarm" in playground.locator("#hint").text_content()) == (number in refused)
+
+
+def test_the_memory_bank_is_that_of_the_package(playground, book):
+    import memory_bank_files
+
+    network = imagenet_stages()
+    bank, metadata = memory_bank_files.read_bank(network)
+    for number in (2, 9, 21):
+        choose(playground, number)
+        image = np.array(Image.open(book / "playground" / "nuts" / f"{number:02d}.png")).transpose(2, 0, 1)
+        maps, scores = memory_bank_files.predict(network, bank, image[None])
+        assert np.abs(array(playground, "found.map") - maps[0]).max() < 2e-3
+        verdict = "throw away" if scores[0] > metadata["image_tau"] else "keep"
+        assert row_of(playground, "bank")[0] == f"{verdict} ({scores[0]:.3f}, limit {metadata['image_tau']:.3f})"
+
+
+def test_large_dirt_passes_one_detector_and_not_the_other(playground):
+    choose(playground, 1)
+    playground.locator("input[value=dirt]").check()
+    playground.locator("#size").fill("5")
+    draw(playground, [(90, 100), (120, 120), (135, 125), (150, 130), (140, 150), (120, 160)])
+    assert row_of(playground, "network")[0].startswith("keep")
+    assert row_of(playground, "bank")[0].startswith("throw away")
+    assert "unmarked. The memory bank" in playground.locator("#hint").text_content()
+    assert int(playground.locator("#passed").text_content().split()[0]) > 1000
 
 
 def test_the_threshold_moves_the_mask(playground, book):
@@ -114,26 +172,24 @@ def test_the_threshold_moves_the_mask(playground, book):
     marked = {}
     for tau in (0.05, 0.2, 0.5):
         playground.locator("#tau").fill(str(tau))
-        marked[tau] = int(playground.locator("#above").text_content())
-        assert marked[tau] == (anomaly_map(playground) > np.float32(tau)).sum()
+        marked[tau] = int(row_of(playground, "network")[4])
+        assert marked[tau] == (array(playground, "map") > np.float32(tau)).sum()
     assert marked[0.05] > marked[0.2] > marked[0.5]
     playground.locator("#label-free").click()
     assert float(playground.locator("#tau-value").text_content()) == pytest.approx(data["tau"]["label_free"], abs=5e-4)
 
 
 def test_the_page_counts_as_the_package_does(playground):
-    from hazelnut_ae import metrics
-
-    choose(playground, 16)  # with a crack of its own
-    found = anomaly_map(playground) > 0.2
-    mask = np.array(playground.evaluate("Array.from(playground.state.mask)"), bool).reshape(256, 256)
-    counts = metrics.confusion(found, mask)
-    for name in ("precision", "recall", "f1"):
-        assert float(playground.locator(f"#{name}").text_content()) == pytest.approx(
-            getattr(metrics, name)(counts), abs=0.0051
-        )
-    score = playground.locator("#verdict").text_content()
-    assert f"score {metrics.image_scores(anomaly_map(playground)[None])[0]:.3f}" in score
+    choose(playground, 16)  # with a crack of its own, which nobody drew
+    own = defective(playground)
+    assert playground.locator("#defective").text_content() == f"{own} ({own} of them came with this nut)"
+    draw(playground, [(110, 120), (140, 130)])
+    assert f"({own} of them" in playground.locator("#defective").text_content()
+    counts = metrics.confusion(array(playground, "map") > 0.2, array(playground, "mask") > 0)
+    verdict, *ratios = row_of(playground, "network")[:4]
+    expected = [metrics.precision(counts), metrics.recall(counts), metrics.f1(counts)]
+    assert [float(ratio) for ratio in ratios] == pytest.approx(expected, abs=0.0051)
+    assert f"({metrics.image_scores(array(playground, 'map')[None])[0]:.3f}, limit" in verdict
 
 
 def test_keys_draw(playground):
@@ -141,32 +197,44 @@ def test_keys_draw(playground):
     playground.locator("#input").focus()
     for key in [" ", *["ArrowRight"] * 10, " ", "ArrowDown", "2"]:
         playground.keyboard.press(key)
-    playground.evaluate("playground.idle()")
-    assert int(playground.locator("#drawn").text_content()) > 30
+    assert defective(playground) > 30
     assert playground.locator("input[value=dirt]").is_checked()
     playground.keyboard.press("u")
-    playground.evaluate("playground.idle()")
-    assert playground.locator("#drawn").text_content() == "0"
+    assert defective(playground) == 0
 
 
-def test_a_finger_draws(chromium, site):
-    context = chromium.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
+def test_a_finger_draws_on_the_nut_and_scrolls_beside_it(chromium, site):
+    context = chromium.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     page = context.new_page()
     page.goto(site + "playground/index.html")
     page.evaluate("playground.idle()")
     page.locator("#clear").tap()
     page.locator("input[value=hole]").check()
-    page.locator("#input").tap()
-    page.evaluate("playground.idle()")
-    assert int(page.locator("#drawn").text_content()) > 50
+    box = page.locator("#input").bounding_box()
+    assert box["y"] + box["height"] < 640, "the nut and its verdict are not on one screen"
+    touch = context.new_cdp_session(page)
+
+    def swiped(x, y):  # upwards, from a place in pixels of the picture: pixels scrolled, strokes drawn
+        x, y = (box[of] + part / 256 * box["width"] for of, part in (("x", x), ("y", y)))
+        for i, kind in enumerate(["touchStart", *["touchMove"] * 10, "touchEnd"]):
+            points = [] if kind == "touchEnd" else [{"x": x, "y": y - 10 * i}]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+            page.wait_for_timeout(30)
+        page.evaluate("playground.idle()")
+        return page.evaluate("[scrollY, playground.pad.strokes.length]")
+
+    assert swiped(128, 140) == [0, 1]
+    assert defective(page) > 50
+    scrolled, strokes = swiped(12, 240)
+    assert (scrolled > 40, strokes) == (True, 1)
+    assert page.evaluate("over.getContext('2d').getImageData(0, 0, 256, 256).data.some(value => value > 0)")
     context.close()
 
 
 def test_the_walk_begins_at_one_copy_and_ends_at_the_other(playground):
     def shown(name):
-        return np.array(
-            playground.evaluate(f"Array.from({name}.getContext('2d').getImageData(0, 0, 256, 256).data)")
-        ).astype(float)
+        pixels = f"Array.from({name}.getContext('2d').getImageData(0, 0, 256, 256).data)"
+        return np.array(playground.evaluate(pixels), float)
 
     choose(playground, 5)
     copies = {0: shown("copy")}
@@ -187,16 +255,88 @@ def test_what_cannot_be_used_gets_a_sentence(playground, tmp_path):
     assert "16 bits" in drop(playground, deep, "image/png")
     assert playground.evaluate("playground.state.nut") == -1
     huge = tmp_path / "huge.png"  # a header that promises 30,000 × 30,000 pixels
-    header = b"IHDR" + struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
-    huge.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)))
+    huge.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">IIBB", 30_000, 30_000, 8, 2))
     assert "30000 × 30000" in drop(playground, huge, "image/png")
+    wide = tmp_path / "wide.png"  # 12,000 pixels; its middle square is white, and nothing else of it is to be seen
+    Image.fromarray(np.pad(np.full((300, 300), 255, np.uint8), ((0, 0), (5850, 5850)))).save(wide)
+    assert "12000 × 300 pixels) is cropped" in drop(playground, wide, "image/png")
+    assert array(playground, "planes").min() == 1
+    draw(playground, [(110, 120), (140, 130)])
+    assert playground.locator("#problem").is_hidden(), "what was done to the photograph is said for ever"
     text = tmp_path / "notes.txt"
     text.write_text("no picture")
     assert "no picture that this browser can read" in drop(playground, text, "text/plain")
 
 
-def test_what_it_loads_stays_below_30_mb(open_page):
+def test_an_address_passes_a_drawing_on_and_a_picture_shows_it(playground, open_page, tmp_path):
+    choose(playground, 3)
+    draw(playground, [(110, 120), (140, 130)])
+    playground.locator("#tau").fill("0.3")
+    expected = array(playground, "map")
+    playground.wait_for_function("location.hash.includes('tau=0.3')")
+    other = open_page("playground/index.html" + playground.evaluate("location.hash"))
+    assert np.abs(array(other, "map") - expected).max() < 1e-6
+    assert other.locator("#tau-value").text_content() == "0.300"
+    with other.expect_download() as waiting:
+        other.locator("#save").click()
+    waiting.value.save_as(tmp_path / "saved.png")
+    with Image.open(tmp_path / "saved.png") as picture:
+        assert picture.width == 4 * 400 + 16
+
+
+def test_a_broken_address_gets_a_sentence_and_the_page_goes_on(open_page):
+    page = open_page("playground/index.html#nut=3&strokes=s2.zz")
+    for other in ("strokes=[[1,2],[3,4]]", "nut=99"):
+        page.evaluate("playground.idle()")
+        assert "cannot read" in page.locator("#problem").inner_text()
+        draw(page, [(110, 120), (140, 130)])
+        assert defective(page) > 50
+        assert page.locator("#problem").is_hidden()
+        page.wait_for_function("location.hash.includes('strokes=s2')")
+        page.evaluate(f"location.hash = '{other}'")
+        page.wait_for_selector("#problem:not([hidden])")
+
+
+def test_a_lost_connection_gets_a_sentence_and_another_try(chromium, site):
+    page = chromium.new_page()
+    page.route("**/decoder.onnx", lambda route: route.abort())
+    page.goto(site + "playground/index.html")
+    page.wait_for_selector("#retry:visible")
+    assert "The connection was lost while decoder.onnx was loading" in page.locator("#problem").inner_text()
+    page.locator("#clear").click()  # drawing goes on, and the offer stays
+    assert page.locator("#retry").is_visible()
+    page.unroute("**/decoder.onnx")
+    page.locator("#retry").click()
+    assert array(page, "map").max() > 0
+    assert page.locator("#problem").is_hidden()
+    page.close()
+
+
+def test_the_front_page_nut_loads_the_network_at_the_first_touch(chromium, site):
+    page, asked = chromium.new_page(), []
+    page.goto(f"{site}playground/style.css")  # any address of the site
+    page.on("request", lambda request: asked.append(request.url))
+    page.set_content(f'<div id="live-nut"></div><script type="module" src="{site}playground/live.js"></script>')
+    page.wait_for_selector("#live-nut canvas")
+    assert not any(url.endswith((".onnx", ".wasm")) for url in asked)
+    canvas = page.locator(".live-nut-canvas")
+    canvas.hover(position={"x": 140, "y": 150})
+    page.mouse.down()
+    canvas.hover(position={"x": 220, "y": 190})
+    page.mouse.up()
+    page.wait_for_function("document.querySelector('.live-words').textContent.startsWith('Throw away')")
+    assert "#nut=1&strokes=s2." in page.locator("#live-nut a").get_attribute("href")
+    page.close()
+
+
+def test_what_it_loads_stays_below_12_mb_packed_and_matches_the_sizes_shown(open_page, site, book):
     page = open_page("playground/index.html")
     page.evaluate("playground.idle()")
-    sizes = page.evaluate("performance.getEntriesByType('resource').map(one => one.decodedBodySize || 0)")
-    assert 20e6 < sum(sizes) < 30e6
+    names = page.evaluate("performance.getEntriesByType('resource').map(one => one.name)")
+    files = {book / name.removeprefix(site) for name in names} | {book / "playground/ort/ort.wasm.bundle.min.mjs"}
+    packed = sum(len(gzip.compress(file.read_bytes())) for file in files)
+    assert 8e6 < packed < 12e6
+    assert f"about {packed / 1e6:.0f} MB" in (ROOT / "book" / "play.md").read_text(encoding="utf-8")
+    sizes = json.loads((book / "playground" / "data.json").read_text())["sizes"]
+    sized = {book / "playground" / name: size for name, size in sizes.items()}
+    assert sized == {file: file.stat().st_size for file in files if file.stat().st_size > 2e5 or file in sized}
