@@ -8,6 +8,7 @@ import sys
 
 import pages
 import playground_files
+import site_files
 import slides
 from pages import BOOK
 
@@ -25,10 +26,13 @@ def main():
         return 0
     copy_mathjax()
     slides.write_decks(EXTRA / "slides")
+    site_files.write_files(EXTRA)
     pages.write_pages()
     html = BOOK / "_build" / "html"
     shutil.rmtree(html, ignore_errors=True)  # Sphinx leaves pages of a former build that it holds for up to date
-    command = [sys.executable, "-m", "sphinx", "-E", "-q", "-W", "--keep-going", str(BOOK), str(html)]
+    doctrees = BOOK / "_build" / "doctrees"  # beside the site, which is published
+    command = [sys.executable, "-m", "sphinx", "-E", "-q", "-W", "--keep-going", "-j", "auto", "-d", str(doctrees)]
+    command += [str(BOOK), str(html)]
     return subprocess.run(command).returncode
 
 

@@ -7,6 +7,7 @@ BOOK = Path(__file__).resolve().parent
 sys.path[:0] = [str(BOOK.parent), str(BOOK)]
 
 import docstrings
+import finish
 
 import hazelnut_ae
 
@@ -26,14 +27,17 @@ exclude_patterns = [
     "node_modules",
     "playground",
     "README.md",
+    "figure_texts.md",
+    "templates",
     "teach/slides/*",
     "teach/questions/*",
 ]
-html_baseurl = address()
+html_baseurl = address()  # empty where no repository is known: then no page names a canonical address
+templates_path = ["templates"]
 
 # Notebooks stand here with the outputs of their last run: nothing is executed.
 nb_execution_mode = "off"
-nb_merge_streams = True
+nb_merge_streams = False  # it would move all prints above the tables between them; pages.py merges neighbours
 nb_code_prompt_show = "Solution"
 nb_code_prompt_hide = "Hide the solution"
 myst_enable_extensions = ["dollarmath", "colon_fence", "smartquotes"]
@@ -56,11 +60,12 @@ mathjax_path = "mathjax/tex-chtml.js"
 html_theme = "sphinx_book_theme"
 html_title = project
 html_favicon = "static/nut.svg"
-html_context = {"default_mode": "auto"}
+html_context = {"default_mode": "auto", "html_baseurl": html_baseurl}
 html_extra_path = ["_extra"]
 html_static_path = ["static"]
-html_css_files = ["book.css"]
+html_css_files = ["icons.css", "book.css"]
 html_js_files = ["book.js"]
+html_sidebars = {"**": ["brand.html", "sbt-sidebar-nav.html"]}
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
@@ -77,4 +82,6 @@ html_theme_options = {
 
 
 def setup(app):
+    app.connect("doctree-resolved", finish.alternative_texts)
+    app.connect("html-page-context", finish.finish_page)
     app.connect("autodoc-process-docstring", docstrings.as_rest, priority=400)  # before napoleon's, 500
