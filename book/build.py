@@ -25,7 +25,7 @@ def main():
     if only_playground:
         return 0
     copy_mathjax()
-    slides.write_decks(EXTRA / "slides")
+    slides.write_decks(EXTRA / "slides", '<p><a href="../index.html">Back to the book</a></p>')
     site_files.write_files(EXTRA)
     pages.write_pages()
     html = BOOK / "_build" / "html"

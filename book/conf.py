@@ -7,11 +7,12 @@ BOOK = Path(__file__).resolve().parent
 sys.path[:0] = [str(BOOK.parent), str(BOOK)]
 
 import docstrings
-import finish
 
 import hazelnut_ae
 
+import finish
 from pages import address
+from site_files import first_visit
 
 project = "Hazelnuts and autoencoders"
 author = "the hazelnut_ae authors"
@@ -40,7 +41,9 @@ nb_execution_mode = "off"
 nb_merge_streams = False  # it would move all prints above the tables between them; pages.py merges neighbours
 nb_code_prompt_show = "Solution"
 nb_code_prompt_hide = "Hide the solution"
-myst_enable_extensions = ["dollarmath", "colon_fence", "smartquotes"]
+myst_enable_extensions = ["dollarmath", "colon_fence", "smartquotes", "substitution"]
+loaded, compressed = first_visit(BOOK / "_extra" / "playground")
+myst_substitutions = {"playground_mb": loaded, "playground_compressed_mb": compressed}
 myst_heading_anchors = 3
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
@@ -65,6 +68,7 @@ html_extra_path = ["_extra"]
 html_static_path = ["static"]
 html_css_files = ["icons.css", "book.css"]
 html_js_files = ["book.js"]
+html_search_scorer = str(BOOK / "search_scorer.js")
 html_sidebars = {"**": ["brand.html", "sbt-sidebar-nav.html"]}
 html_copy_source = False
 html_show_sourcelink = False

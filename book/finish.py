@@ -1,4 +1,4 @@
-"""What Sphinx leaves to do: alternative texts of the notebooks' figures, tables that can be read, a head for sharing."""
+"""What Sphinx leaves to do: alternative texts of the notebooks' figures, readable tables, what a shared link says."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Folds the long tables of the page of measured numbers: a summary in sight, what belongs to one data set behind a fold."""
+"""Folds the long tables of the page of measured numbers: a summary in sight, each data set behind a fold."""
 
 import re
 from itertools import groupby

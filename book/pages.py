@@ -157,8 +157,8 @@ def _captions(outputs):
     for output in outputs:
         before, table = kept[-1] if kept else {}, output.get("data", {}).get("text/html", "")
         if "<table" in table and before.get("output_type") == "stream" and before["text"].strip().count("\n") == 0:
-            caption = f"<caption>{html.escape(kept.pop()['text'].strip())}</caption>"
-            output.data["text/html"] = re.sub(r"<table[^>]*>", lambda tag: tag[0] + caption, table, count=1)
+            begin, end = table.split("<table", 1), html.escape(kept.pop()["text"].strip())
+            output.data["text/html"] = f"{begin[0]}<table{begin[1].replace('>', f'><caption>{end}</caption>', 1)}"
         kept.append(output)
     return kept
 

@@ -1,5 +1,6 @@
 """Writes what the pages load besides their text: notebooks to download, the pictures of the front page, the icons."""
 
+import gzip
 import re
 import shutil
 from pathlib import Path
@@ -32,6 +33,16 @@ def write_files(extra):
     (static / "icons.css").write_text(icons(), encoding="utf-8")
 
 
+def first_visit(playground):
+    """Returns the megabytes that a first visit of the playground loads, as text: as they are, and compressed."""
+    files = [
+        path for path in playground.rglob("*") if path.suffix in (".html", ".js", ".mjs", ".css", ".wasm", ".onnx")
+    ]
+    files += [playground / name for name in ("data.json", "nuts/all.jpg", "nuts/00.png")]
+    sizes = [(path.stat().st_size, len(gzip.compress(path.read_bytes(), 6))) for path in files if path.exists()]
+    return [f"{sum(column) / 1e6:.0f}" for column in zip(*sizes, strict=True)] if sizes else ["?", "?"]
+
+
 def card(picture):
     """The first two rows of the figure, on white, above one line."""
     width, height = picture.size
@@ -54,8 +65,9 @@ def icons():
     """
     script = (THEME / "static" / "scripts" / "fontawesome.js").read_text(encoding="utf-8")
     rules = [
-        ".fa-solid { display: inline-block; width: 1em; height: 1em; vertical-align: -.125em; background: currentColor; "
-        "-webkit-mask: var(--icon) center / contain no-repeat; mask: var(--icon) center / contain no-repeat; }",
+        ".fa-solid { display: inline-block; width: 1em; height: 1em; vertical-align: -.125em; "
+        "background: currentColor; -webkit-mask: var(--icon) center / contain no-repeat; "
+        "mask: var(--icon) center / contain no-repeat; }",
         ".fa-solid::before { content: none !important; }",  # or the theme's style fetches the font of all icons
     ]
     for name in ICONS:
