@@ -33,7 +33,11 @@ def main():
     doctrees = BOOK / "_build" / "doctrees"  # beside the site, which is published
     command = [sys.executable, "-m", "sphinx", "-E", "-q", "-W", "--keep-going", "-j", "auto", "-d", str(doctrees)]
     command += [str(BOOK), str(html)]
-    return subprocess.run(command).returncode
+    code = subprocess.run(command).returncode
+    for pattern in ("scripts/fontawesome.js*", "**/*.map", "locales"):  # of the theme; no page loads them
+        for path in (html / "_static").glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return code
 
 
 def npm_packages():

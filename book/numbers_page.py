@@ -21,7 +21,7 @@ def _table(text):
     if summary := [[row[0], *row[2:]] for row in rows if row[1] == "**all**"]:
         parts.append(_without_empty([head[0], *head[2:]], summary))
     for name, group in groupby(rows, key=lambda row: row[0]):
-        parts.append(_fold(name, head[1:], [row[1:] for row in group]))
+        parts.append(_fold(f"{name}: each {head[1]}", head[1:], [row[1:] for row in group]))
     return "\n".join(parts)
 
 

@@ -28,7 +28,9 @@ def write_files(extra):
     static.mkdir(parents=True, exist_ok=True)
     with Image.open(FIGURE) as figure:
         picture = figure.convert("RGB")
-    picture.save(static / "defects_found.webp", quality=82, method=6)
+    picture.save(static / "defects_found.webp", quality=75, method=6)
+    with Image.open(extra / "playground" / "nuts" / "00.png") as nut:
+        nut.save(static / "nut.webp", quality=85, method=6)
     card(picture).save(static / "card.jpg", quality=85)
     (static / "icons.css").write_text(icons(), encoding="utf-8")
 
