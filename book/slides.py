@@ -234,8 +234,8 @@ def deck(path):
     number, _, name = title.partition(" · ")
     parts = [
         f'<section><div class="slide opening"><p>{html.escape(number)}</p><h1>{html.escape(name.split(":")[0])}</h1>\n'
-        f"<p>{html.escape(name.partition(': ')[2])}</p>\n"
-        '<footer>Arrow keys go on, S opens the notes · <a href="index.html">all decks</a></footer></div>\n'
+        + (f"<p>{html.escape(name.partition(': ')[2])}</p>\n" if ": " in name else "")
+        + '<footer>Arrow keys go on, S opens the notes · <a href="index.html">all decks</a></footer></div>\n'
         '<aside class="notes">The notes have a question for each slide, and the answer that one hopes for.</aside>'
         "</section>"
     ]

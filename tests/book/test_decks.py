@@ -9,15 +9,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-PARTS = "h1, h2, p, .points, figure, figure > *"
-TOO_LARGE = f"""() => [...Reveal.getCurrentSlide().querySelectorAll('{PARTS}')].filter(part => {{
+TOO_LARGE = """() => [...Reveal.getCurrentSlide().querySelectorAll('h1,h2,.points,figure,figure > *')].filter(part => {
   const box = part.getBoundingClientRect();
   const floor = Reveal.getCurrentSlide().querySelector('footer').getBoundingClientRect().top;
   return box.right > innerWidth + 1 || box.bottom > floor + 1 || box.height < 1
     || part.tagName !== 'IMG' && (part.scrollWidth > part.clientWidth + 1 || part.scrollHeight > part.clientHeight + 1);
-}}).map(part => part.tagName)"""
-SMALLEST = """() => Math.min(...['h1', 'h2', '.points', 'figure pre', 'figure table']
-  .flatMap(part => [...Reveal.getCurrentSlide().querySelectorAll(part)])
+}).map(part => part.tagName)"""
+SMALLEST = """() => Math.min(...[...Reveal.getCurrentSlide().querySelectorAll('h2, .points, figure pre, figure table')]
   .map(part => parseFloat(getComputedStyle(part).fontSize)))"""
 
 

@@ -37,8 +37,7 @@ def test_links_of_a_notebook_and_of_the_readme_lead_to_pages_of_the_book():
         "[`hazelnut_ae/detection.py`](../api/detection.rst), [numbers](../numbers.md), [own](../run.md)"
     )
     text = "[plans](book/teach/plans.md), [questions](book/teach/questions), [all](LICENSE)"
-    expected = "[plans](../teach/plans.md), [questions](questions/index.md), all"
-    assert pages._readme_links(text, Path()) == expected
+    assert pages._readme_links(text, Path()) == "[plans](../teach/plans.md), [questions](questions/index.md), all"
 
 
 def test_the_address_comes_from_the_workflow_s_repository(monkeypatch):
