@@ -8,6 +8,7 @@ import sys
 
 import pages
 import playground_files
+import site_files
 import slides
 from pages import BOOK
 
@@ -24,12 +25,19 @@ def main():
     if only_playground:
         return 0
     copy_mathjax()
-    slides.write_decks(EXTRA / "slides")
+    slides.write_decks(EXTRA / "slides", '<p><a href="../index.html">Back to the book</a></p>')
+    site_files.write_files(EXTRA)
     pages.write_pages()
     html = BOOK / "_build" / "html"
     shutil.rmtree(html, ignore_errors=True)  # Sphinx leaves pages of a former build that it holds for up to date
-    command = [sys.executable, "-m", "sphinx", "-E", "-q", "-W", "--keep-going", str(BOOK), str(html)]
-    return subprocess.run(command).returncode
+    doctrees = BOOK / "_build" / "doctrees"  # beside the site, which is published
+    command = [sys.executable, "-m", "sphinx", "-E", "-q", "-W", "--keep-going", "-j", "auto", "-d", str(doctrees)]
+    command += [str(BOOK), str(html)]
+    code = subprocess.run(command).returncode
+    for pattern in ("scripts/fontawesome.js*", "**/*.map", "locales"):  # of the theme; no page loads them
+        for path in (html / "_static").glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return code
 
 
 def npm_packages():

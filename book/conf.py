@@ -10,7 +10,9 @@ import docstrings
 
 import hazelnut_ae
 
+import finish
 from pages import address
+from site_files import first_visit
 
 project = "Hazelnuts and autoencoders"
 author = "the hazelnut_ae authors"
@@ -26,17 +28,22 @@ exclude_patterns = [
     "node_modules",
     "playground",
     "README.md",
+    "figure_texts.md",
+    "templates",
     "teach/slides/*",
     "teach/questions/*",
 ]
-html_baseurl = address()
+html_baseurl = address()  # empty where no repository is known: then no page names a canonical address
+templates_path = ["templates"]
 
 # Notebooks stand here with the outputs of their last run: nothing is executed.
 nb_execution_mode = "off"
-nb_merge_streams = True
+nb_merge_streams = False  # it would move all prints above the tables between them; pages.py merges neighbours
 nb_code_prompt_show = "Solution"
 nb_code_prompt_hide = "Hide the solution"
-myst_enable_extensions = ["dollarmath", "colon_fence", "smartquotes"]
+myst_enable_extensions = ["dollarmath", "colon_fence", "smartquotes", "substitution"]
+loaded, compressed = first_visit(BOOK / "_extra" / "playground")
+myst_substitutions = {"playground_mb": loaded, "playground_compressed_mb": compressed}
 myst_heading_anchors = 3
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
@@ -56,11 +63,13 @@ mathjax_path = "mathjax/tex-chtml.js"
 html_theme = "sphinx_book_theme"
 html_title = project
 html_favicon = "static/nut.svg"
-html_context = {"default_mode": "auto"}
+html_context = {"default_mode": "auto", "html_baseurl": html_baseurl}
 html_extra_path = ["_extra"]
 html_static_path = ["static"]
-html_css_files = ["book.css"]
+html_css_files = ["icons.css", "book.css"]
 html_js_files = ["book.js"]
+html_search_scorer = str(BOOK / "search_scorer.js")
+html_sidebars = {"**": ["brand.html", "sbt-sidebar-nav.html"]}
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
@@ -77,4 +86,6 @@ html_theme_options = {
 
 
 def setup(app):
+    app.connect("doctree-resolved", finish.alternative_texts)
+    app.connect("html-page-context", finish.finish_page)
     app.connect("autodoc-process-docstring", docstrings.as_rest, priority=400)  # before napoleon's, 500

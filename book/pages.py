@@ -4,6 +4,9 @@ They go to book/pages, which nobody edits, and so do the questions (questions.py
 outputs; below each exercise stands its solution, folded.
 """
 
+import ast
+import html
+import os
 import re
 import shutil
 from pathlib import Path
@@ -13,12 +16,15 @@ import nbformat
 
 import hazelnut_ae
 
+import figure_texts
 import notebook_files
+import numbers_page
 import questions
 
 BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
 PAGES = BOOK / "pages"
+CHECK = "The check of this exercise, and what it says before you have written anything"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MODULES = (  # of the API, in the order of the course; a page for each
     *("metrics", "curves", "bootstrap", "diagrams", "dataset", "augmentation", "autoencoder", "training", "detection"),
@@ -39,11 +45,17 @@ FRONT = (  # page, title, sections of the front page (README.md)
 )
 
 
-def address():
-    """Returns the book's address on the web, which `make publish-name` wrote into README; "" where it has not."""
+def repository():
+    """Returns "owner/name" on GitHub, from the workflow or from what `make publish-name` wrote; "" without either."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    found = re.search(r"\[Read it as a book[^\]]*\]\((https://[^)\s]+/)\)", text)
-    return found[1] if found else ""
+    found = re.search(r"git clone https://github\.com/([\w.-]+/[\w.-]+)", text)
+    return os.environ.get("GITHUB_REPOSITORY", "") or (found[1] if found else "")
+
+
+def address():
+    """Returns the book's address on the web, ending in a slash; "" where no repository is known."""
+    owner, _, name = repository().lower().partition("/")
+    return f"https://{owner}.github.io/{'' if name == f'{owner}.github.io' else name + '/'}" if name else ""
 
 
 def write_pages():
@@ -55,8 +67,8 @@ def write_pages():
         nbformat.write(notebook_page(source), PAGES / "notebooks" / f"{source.stem}.ipynb")
     for page, (source, title) in FROM_README.items():
         text = (ROOT / source).read_text(encoding="utf-8")
-        text = re.sub(r"\A# .*\n", f"# {title}\n", text)
-        (PAGES / f"{page}.md").write_text(_readme_links(text, Path(source).parent), encoding="utf-8")
+        text = _readme_links(re.sub(r"\A# .*\n", f"# {title}\n", text), Path(source).parent)
+        (PAGES / f"{page}.md").write_text(numbers_page.folded(text), encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for page, title, sections in FRONT:
         text = "\n".join(f"## {name}\n{section(readme, name)}" for name in sections)
@@ -65,8 +77,7 @@ def write_pages():
         (PAGES / "api" / f"{name}.rst").write_text(_api_page(name), encoding="utf-8")
     (PAGES / "api" / "index.md").write_text(_api_index(), encoding="utf-8")
     questions.write_pages(PAGES / "questions")
-    for name in ("figure_00_defects_found.png", "report.png"):  # those of the README
-        shutil.copy(ROOT / "figures" / name, PAGES / "figures")
+    shutil.copy(ROOT / "figures" / "report.png", PAGES / "figures")  # of the README
 
 
 def section(text, title):
@@ -93,15 +104,63 @@ def notebook_page(source):
                 cell.source = f"::::{{dropdown}} Solution, in words\n{cell.source}\n::::"
         elif cell.cell_type == "code":
             cell.source = re.sub(r"^# NBVAL_CHECK_OUTPUT\n", "", text)
-            cell.outputs = [_still(output) for output in cell.get("outputs") or []]
+            cell.outputs = _captions(_streams([_still(output) for output in cell.get("outputs") or []]))
             cell.execution_count = cell.get("execution_count")
+            cell.metadata.figure_texts = figure_texts.texts_of(source.stem[:2], cell)  # for finish.alternative_texts
             if "solution" in tags:
-                cell.metadata = nbformat.from_dict({"tags": ["hide-cell"]})
+                cell.metadata.tags = ["hide-cell"]
+            elif "check" in tags:  # its "not yet" would look like an error here, where nobody has tried
+                cell.metadata.tags = ["hide-cell"]
+                cell.metadata.mystnb = {"code_prompt_show": CHECK, "code_prompt_hide": CHECK}
         cells.append(cell)
+    title, rest = cells[0].source.split("\n", 1)
+    cells[0].source = f"{title}\n\n{ways_out(source.stem)}\n{rest}"
     book = nbformat.v4.new_notebook(cells=cells, metadata=notebook_files.METADATA)
     for number, cell in enumerate(book.cells):
         cell.id = f"cell-{number}"
     return book
+
+
+def ways_out(stem):
+    """Where a lesson's page leads: its slides, questions and files, and, of a known repository, notebook services."""
+    ways = [
+        ("Slides", f"../../slides/{stem}.html", ""),
+        ("Questions", f"../questions/{stem}.html", ""),
+        ("Download the notebook", f"../../notebooks/{stem}.ipynb", " download"),
+        ("its solutions", f"../../notebooks/solutions/{stem}.ipynb", " download"),
+    ]
+    if known := repository():
+        ways.append(("Repository", f"https://github.com/{known}", ""))
+        ways.append(("Binder", f"https://mybinder.org/v2/gh/{known}/HEAD?urlpath=lab/tree/notebooks/{stem}.ipynb", ""))
+        if "/OWNER/" not in (ROOT / "notebooks" / "colab.ipynb").read_text(encoding="utf-8"):
+            colab = f"https://colab.research.google.com/github/{known}/blob/HEAD/notebooks/colab.ipynb"
+            ways.append(("Colab", colab, ""))
+    links = (f'<a href="{html.escape(target)}"{extra}>{words}</a>' for words, target, extra in ways)
+    return f'<p class="ways">{" · ".join(links)}</p>\n'
+
+
+def _streams(outputs):
+    """Outputs in their order, prints that follow each other as one."""
+    merged = []
+    for output in outputs:
+        before = merged[-1] if merged else {}
+        if output.output_type == "stream" and before.get("name") == output.name:
+            before["text"] += output.text
+        else:
+            merged.append(output)
+    return merged
+
+
+def _captions(outputs):
+    """A single printed line right above a table becomes the table's caption."""
+    kept = []
+    for output in outputs:
+        before, table = kept[-1] if kept else {}, output.get("data", {}).get("text/html", "")
+        if "<table" in table and before.get("output_type") == "stream" and before["text"].strip().count("\n") == 0:
+            begin, end = table.split("<table", 1), html.escape(kept.pop()["text"].strip())
+            output.data["text/html"] = f"{begin[0]}<table{begin[1].replace('>', f'><caption>{end}</caption>', 1)}"
+        kept.append(output)
+    return kept
 
 
 def _still(output):
@@ -139,14 +198,17 @@ def _to_page(match):
 
 def _readme_links(text, folder):
     """Relative links between the package's READMEs become links between pages; others lose their target."""
-    pages = {(ROOT / source).resolve(): page for page, (source, _) in FROM_README.items()}
+    pages = {(ROOT / source).resolve(): f"{page}.md" for page, (source, _) in FROM_README.items()}
+    pages |= {path: f"../teach/{path.name}" for path in (BOOK / "teach").glob("*.md")}
+    pages |= {path: f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
+    pages |= {questions.TEXTS: "questions/index.md", BOOK / "playground" / "README.md": "../play.md"}
 
     def link(match):
         words, target = match[1], match[2]
         if target.startswith(("http", "#")):
             return match[0]
         page = pages.get((ROOT / folder / target).resolve())
-        return f"[{words}]({page}.md)" if page else words
+        return f"[{words}]({page})" if page else words
 
     return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)]+)\)", link, text)
 
@@ -157,12 +219,28 @@ def _api_page(name):
 
 
 def _api_index():
-    listing = hazelnut_ae.__doc__.split("\n\n", 1)[1]
+    """The modules by lesson, as the package's docstring sorts them, each with its first sentence."""
+    parts, left = ["# The code", "The modules of the lessons, each with a link to its source."], list(MODULES)
+    for number, words in re.findall(r"^    (\d\d) [\w ]+?  +(.+)$", hazelnut_ae.__doc__, re.M):
+        (source,) = (ROOT / "notebooks" / "source").glob(f"{number}_*.py")
+        title = re.search(r"^# # (.+)", source.read_text(encoding="utf-8"), re.M)[1]
+        named = re.findall(r"\w+", re.sub(r"\(.*?\)", "", words))
+        here = [name for name in MODULES if name.split(".")[0] in named]
+        parts += [f"## [{title}](../notebooks/{source.stem}.ipynb)", _listed(here)]
+        left = [name for name in left if name not in here]
     toc = "\n".join(MODULES)
-    return (
-        "# The code\n\nThe modules of the lessons, each with a link to its source. Which file holds the "
-        f"code of which notebook:\n\n```text\n{listing.rstrip()}\n```\n\n```{{toctree}}\n:maxdepth: 1\n\n{toc}\n```\n"
-    )
+    return "\n\n".join([*parts, "## Beside the lessons", _listed(left), f"```{{toctree}}\n:hidden:\n\n{toc}\n```\n"])
+
+
+def _listed(names):
+    return "\n".join(f"- [`{name}`]({name}.rst): {_first_line(name)}" for name in names)
+
+
+def _first_line(name):
+    """The first sentence of a module's docstring, which is not imported for it."""
+    path = ROOT / "hazelnut_ae" / name.replace(".", "/")
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).split("\n\n")[0].replace("\n", " ")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ A slide of NN.md:
 The piece of code stands in one cell alone. What the cell shows is the slide's picture: its first image, else its table,
 else its text. In braces, if need be: `2` for its second image or table, `table` for its table, `text` for what it
 prints, `prose` for a table in a cell of prose; then rows (or lines) and columns, counted from 1 below the heading.
+`stacked` sets the right half of a row of pictures below the left one, `labels a | b | c` writes labels above columns.
+Text whose lines all say "name: word number, word number" is shown as a table.
 """
 
 import argparse
@@ -33,6 +35,8 @@ import nbformat
 from markdown_it import MarkdownIt
 from PIL import Image
 
+import slide_pictures
+
 BOOK = Path(__file__).resolve().parent
 TEXTS = BOOK / "teach" / "slides"
 DECK = BOOK / "deck"  # the page of a deck, that of all decks, their style
@@ -42,6 +46,9 @@ REVEAL_FILES = ("dist/reset.css", "dist/reveal.css", "dist/reveal.js", "dist/plu
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 LARGEST, SMALLEST = 34, 20  # pixels of a letter in a table or text, on a slide of 1280 × 720
 WIDTH, HEIGHT = 1184, 460  # what a table or text has there
+BESIDE = (756, 560)  # what a picture has beside the points
+LABEL = 20  # pixels of a letter above a column of pictures
+PAIR = re.compile(r"(?P<word>(?:(?!  )[^,])*?\S) +(?P<number>[-−]?[\d.,]*\d(?: ?%|/\d+| of \d+)?)")
 LONGEST = 82  # signs of a line, where longer ones would be too small
 SLIDE = re.compile(
     r"(?P<title>[^\n]+)\n+(?P<points>.+?)\n+!\[(?P<alt>[^\n]+?)\]\((?P<where>[^\n]+)\)(?: \{(?P<options>[^\n}]+)\})?\n+"
@@ -112,9 +119,15 @@ def picture(cells, slide, name):
             stop(f"the cell shows {len(shown)}, not {number}.")
         if shown is images and images:
             mime, data = images[number - 1]
-            size = Image.open(io.BytesIO(base64.b64decode(data))).size
+            shown = Image.open(io.BytesIO(base64.b64decode(data)))
+            if "stacked" in options or "labels" in options:
+                words = [word.strip() for word in options.get("labels", "").split("|")]
+                shown = slide_pictures.stacked(shown) if "stacked" in options else _labelled(shown, words)
+                file = io.BytesIO()
+                shown.save(file, "PNG", optimize=True)
+                mime, data = "image/png", base64.b64encode(file.getvalue()).decode()
             address = f"data:{mime};base64,{data.strip()}"
-            return f'<img src="{address}" alt="{html.escape(slide.alt)}">', size[0] / size[1]
+            return f'<img src="{address}" alt="{html.escape(slide.alt)}">', shown.width / shown.height
         if shown:
             return _table(tables[number - 1], rows, options.get("columns"), stop)
     return _text("\n".join(text.strip("\n") for text in texts if text), rows, stop)
@@ -124,17 +137,48 @@ def _is_image(output):
     return any(mime.startswith("image/") for mime in output.get("data", {}))
 
 
+def _labelled(shown, words):
+    width, height = BESIDE if shown.width / shown.height < 1.6 else (WIDTH, HEIGHT)
+    return slide_pictures.labelled(shown, words, width, height, LABEL)
+
+
 def _text(text, rows, stop):
     """A text in letters that are as large as it allows."""
     lines = textwrap.dedent("\n".join(_chosen(text.rstrip().splitlines(), rows))).splitlines()
     if not lines:
         stop("the cell shows nothing.")
+    if table := _as_table(lines):
+        return _table(table, "", None, stop)
     if WIDTH / (0.61 * max(map(len, lines)) + 1.8) < SMALLEST:
         lines = [part for line in lines for part in textwrap.wrap(line, LONGEST, subsequent_indent="      ") or [""]]
     size = min(LARGEST, WIDTH / (0.61 * max(map(len, lines)) + 1.8), HEIGHT / (1.35 * len(lines)))
     if size < SMALLEST:
         stop(f"the text is too long to be read ({size:.0f} pixels); choose rows.")
     return f'<pre style="font-size: {size:.1f}px">{html.escape(chr(10).join(lines))}</pre>', None
+
+
+def _as_table(lines):
+    """Lines such as "name: loss 0.1, F1 0.2" as a table; None unless all have the same words at the same places."""
+    heads, body = [], []
+    for line in lines:
+        name, _, rest = re.sub(r" {2,}|: ", "\t", line.strip(), count=1).partition("\t")
+        words, numbers = _pairs(rest)
+        if heads and words != heads:  # a long name, which runs into the first word
+            words, numbers = _pairs(line)
+            name = words[0].removesuffix(heads[0]).strip() if words else ""
+            words = [words[0].removeprefix(name).strip(), *words[1:]] if words else words
+        heads = heads or words
+        if not words or words != heads:
+            return None
+        body.append([name, *numbers])
+    rows = [f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in (["", *heads], *body)]
+    return f"<table><thead>{rows[0]}</thead>{''.join(rows[1:])}</table>"
+
+
+def _pairs(text):
+    """The words and the numbers of "loss 0.1, F1 0.2"; two empty lists of any other text."""
+    found = [PAIR.fullmatch(part.strip()) for part in re.split(r"[,:] ", text)]
+    return ([], []) if None in found else ([pair["word"] for pair in found], [pair["number"] for pair in found])
 
 
 def _table(text, rows, columns, stop, wraps=False):
@@ -165,7 +209,10 @@ def _table(text, rows, columns, stop, wraps=False):
         stop(f"the table is too large to be read ({size:.0f} pixels); choose rows and columns.")
 
     def line(row, tag):
-        return f"<tr>{''.join(f'<{tag}>{cell}</{tag}>' for cell in row)}</tr>"
+        cells = (
+            (cell, tag if cell.replace("&nbsp;", "").strip() else "td") for cell in row
+        )  # an empty head is no head
+        return f"<tr>{''.join(f'<{tag}>{cell}</{tag}>' for cell, tag in cells)}</tr>"
 
     lines = [line(row, "th") for row in head] + [line(row, "td") for row in body]
     return f'<table{" class=wraps" if wraps else ""} style="font-size: {size:.1f}px">{"".join(lines)}</table>', None
@@ -184,7 +231,14 @@ def deck(path):
     cells = nbformat.read(notebook_of(path), as_version=4).cells
     title = re.match(r"# (.+)", cells[0].source)[1]
     write = MarkdownIt().render
-    parts = []
+    number, _, name = title.partition(" · ")
+    parts = [
+        f'<section><div class="slide opening"><p>{html.escape(number)}</p><h1>{html.escape(name.split(":")[0])}</h1>\n'
+        + (f"<p>{html.escape(name.partition(': ')[2])}</p>\n" if ": " in name else "")
+        + '<footer>Arrow keys go on, S opens the notes · <a href="index.html">all decks</a></footer></div>\n'
+        '<aside class="notes">The notes have a question for each slide, and the answer that one hopes for.</aside>'
+        "</section>"
+    ]
     for slide in read_slides(path):
         shown, ratio = picture(cells, slide, path.stem)
         layout = "beside" if ratio and ratio < 1.6 else "below"
@@ -204,8 +258,13 @@ def filled(name, **values):
     return Template((DECK / name).read_text(encoding="utf-8")).substitute(values)
 
 
-def write_decks(out):
-    """Writes out/NN_name.html for each notebook, out/index.html and what they load; returns the decks' paths."""
+def write_decks(out, back=""):
+    """Writes out/NN_name.html for each notebook, out/index.html and what they load; returns the decks' paths.
+
+    Args:
+        out: The folder, written anew.
+        back: HTML above the list of decks: a way back to the pages that it is a part of.
+    """
     shutil.rmtree(out, ignore_errors=True)
     for folder in ("reveal", "pictures"):
         (out / folder).mkdir(parents=True)
@@ -228,7 +287,7 @@ def write_decks(out):
         target.write_text(re.sub(r"data:image/(\w+);base64,([^\"]+)", save, page), encoding="utf-8")
         written.append(target)
         rows.append(f'<li><a href="{target.name}">{html.escape(title)}</a></li>')
-    (out / "index.html").write_text(filled("index.html", decks="\n".join(rows)), encoding="utf-8")
+    (out / "index.html").write_text(filled("index.html", decks="\n".join(rows), back=back), encoding="utf-8")
     return written
 
 

@@ -72,19 +72,21 @@ def row_of(one, result):
 
 
 def steps(found):
-    """A list: where a rung differs from the one before, with 95 % of paired draws of the images on one side of 0."""
-    sentences = []
+    """A table: where a rung differs from the one before, with 95 % of paired draws of the images on one side of 0."""
+    rows = []
     for result in found[0][1][1:]:
-        better, worse = [], []
-        for one, results in found:
+        row = [result["system"]]
+        for _, results in found:
             rung = next(other for other in results if other["system"] == result["system"])
+            signs = []
             for number in NUMBERS:
                 low, high = (rung["against_the_rung_before"][f"{number} {end}"] for end in ("low", "high"))
-                if low is not None and (low > 0 or high < 0):
-                    (better if low > 0 else worse).append(f"{number} on ({one.letter})")
-        sides = [f"surely {word} in {listed(where)}" for word, where in (("better", better), ("worse", worse)) if where]
-        sentences.append(f"- {result['system']}: {'; '.join(sides) or 'no sure difference'}.")
-    return "Each rung against the one before it, paired over the images (95 %):\n\n" + "\n".join(sentences)
+                signs.append("·" if low is None or low <= 0 <= high else "↑" if low > 0 else "↓")
+            row.append(" ".join(signs))
+        rows.append(row)
+    note = f"Each rung against the one before it, paired over the images (95 %): three signs for {listed(NUMBERS)};\n"
+    note += "↑ surely better, ↓ surely worse, · not sure."
+    return f"{note}\n\n{markdown(['rung', *(f'({one.letter})' for one, _ in found)], rows)}"
 
 
 def elsewhere():

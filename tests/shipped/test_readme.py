@@ -79,11 +79,10 @@ def test_every_rung_of_the_ladder_has_its_row(copy):
 
 def test_a_sure_step_of_the_ladder_is_said(copy):
     path = copy / "measured" / "ladder_transistor.json"
-    for end, value in (("low", 0.1), ("high", 0.2)):
+    for end, value in (("low", -0.2), ("high", -0.1)):
         change(path, 1, "against_the_rung_before", f"image AUROC {end}", value=value)
-    assert "image AUROC on (c)" in next(
-        line for line in ladder.every_rung(copy).splitlines() if line.startswith("- PCA: surely better")
-    )
+    (row,) = (line for line in ladder.every_rung(copy).splitlines() if line.startswith("| PCA |"))
+    assert row.split("|")[4].split()[2] == "↓"  # the third number, image AUROC, on (c)
 
 
 def test_a_set_without_its_file_is_left_out(copy):
