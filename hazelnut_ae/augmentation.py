@@ -1,7 +1,4 @@
-"""Augmentation (notebook 3): each photograph becomes five training images, by rotation, both flips and noise.
-
-391 × 5 = 1955 images, "approximately 2000". Smaller sets use more copies.
-"""
+"""Augmentation (notebook 3): each photograph becomes five training images, by rotation, both flips and noise."""
 
 import math
 

@@ -14,12 +14,6 @@ def test_the_preset_article_is_the_articles():
         find_preset("huge")
 
 
-def test_copies_fill_up_to_about_2000_images():
-    quick, article = PRESETS["quick"], PRESETS["article"]
-    assert [quick.copies_for(n) for n in (33, 192, 352, 5000)] == [20, 10, 5, 5]
-    assert [article.copies_for(n) for n in (33, 391)] == [5, 5]
-
-
 def test_work_in_steps_does_not_depend_on_the_number_of_images():
     quick = PRESETS["quick"]
     for images in (600, 4000):

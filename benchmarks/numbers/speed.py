@@ -5,10 +5,10 @@ import pandas as pd
 from benchmarks.numbers.cells import markdown, paragraphs, study
 from benchmarks.numbers.sets import read_json
 
-TARGETS = {  # what `quick` had to reach over three seeds, with some tolerance: pixel AUROC, F1 max
-    "mvtec_hazelnut_128": (0.918, 0.48),
-    "hazelnut_toy": (0.985, 0.77),
-    "synthetic_hazelnuts": (0.895, 0.43),
+TARGETS = {  # what the recipe before reached over three seeds, less 0.01 and 0.02: pixel AUROC, F1 max
+    "mvtec_hazelnut_128": (0.913, 0.48),
+    "hazelnut_toy": (0.98, 0.74),
+    "synthetic_hazelnuts": (0.868, 0.41),
 }
 
 BENCHES = """Measured by an earlier version, which compiled and rewrote the training step (`python -m benchmarks speed`
@@ -16,8 +16,13 @@ measures today's), on two cores of one machine: as it is, and told to use what a
 (`ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2`, and the precision of float32). Steps
 and products of the second column come from a run of their own."""
 
-SEEDS = """Other seeds, trained on the GPU: means, and in brackets the difference between the lowest and the highest.
-*Goal*: what `quick` had to reach in pixel AUROC and in F1 max (✓ reached, ✗ missed)."""
+SEEDS = """Today's `quick` (800 steps of 16 images, the rate up to 1.5e-2) and the one before (1,600 steps, up to 2e-2):
+means over the seeds, and in brackets the difference between the lowest and the highest. *Goal*: what the one before
+reached on the processor, less 0.01 in pixel AUROC and 0.02 in F1 max (✓ reached, ✗ missed). The rows of `before` come
+from a GPU."""
+
+ON_THE_WAY = """The same runs of `quick` on the way, means over the seeds. The seconds are those of computing, on one
+core without bfloat16 units: {:.2f} for a step with its augmentation. (Other programs on the other core slowed it.)"""
 
 
 def how_fast(folder):
@@ -82,22 +87,42 @@ def minutes(folder):
     head = [f"{title}, {column}" for title in columns.values() for column in found]
     return paragraphs(
         f"What minutes of training reach on synthetic hazelnuts, seed 0, on two cores {' and '.join(found)}\n"
-        "bfloat16 units: `quick` and the recipe before\n"
-        "(`python -m benchmarks time DIR --recipes quick,before`, by the same earlier version).",
+        "bfloat16 units: `quick` as it was then (`before` in the table below) and the recipe before it,\n"
+        "by the same earlier version (`python -m benchmarks time DIR --recipes quick,before` measures today's).",
         markdown(["recipe", "step", *head], rows),
     )
 
 
 def seeds(folder):
-    """What other seeds give, and whether the recipe reaches its goal."""
-    table = study(folder, "seeds")
+    """What the recipes reach over several seeds, whether it is the goal, and what `quick` reaches on the way."""
+    table = study(folder, "schedule")
     if table is None:
         return ""
     rows = []
-    for (data, recipe), part in table.groupby(["data", "recipe"], sort=False):
+    last = table[table["step"] == table.groupby(["data", "recipe", "seed"])["step"].transform("max")]
+    for (data, recipe), part in last.groupby(["data", "recipe"], sort=False):
         numbers = part[["pixel_auroc", "f1_max"]]
         means, spread = numbers.mean(), numbers.max() - numbers.min()
         goals = [f"{goal:.3f} {'✓' if mean >= goal else '✗'}" for mean, goal in zip(means, TARGETS[data], strict=True)]
         cells = [f"{mean:.3f} ({apart:.3f})" for mean, apart in zip(means, spread, strict=True)]
         rows.append([data, recipe, str(len(part)), *cells, ", ".join(goals)])
-    return paragraphs(SEEDS, markdown(["data", "recipe", "seeds", "pixel AUROC", "F1 max", "goal"], rows))
+    way = table.dropna(subset=["seconds"])
+    each = (way["seconds"] / way["step"]).mean()
+    way = way.groupby(["data", "step"], sort=False)[["seconds", "held_out_loss", "pixel_auroc", "f1_max"]].mean()
+    on_the_way = [
+        [
+            data,
+            str(step),
+            f"{row.seconds:.0f}",
+            f"{row.held_out_loss:.5f}",
+            f"{row.pixel_auroc:.3f}",
+            f"{row.f1_max:.3f}",
+        ]
+        for (data, step), row in way.iterrows()
+    ]
+    return paragraphs(
+        SEEDS,
+        markdown(["data", "recipe", "seeds", "pixel AUROC", "F1 max", "goal"], rows),
+        ON_THE_WAY.format(each),
+        markdown(["data", "step", "seconds of one core", "held-out loss", "pixel AUROC", "F1 max"], on_the_way),
+    )

@@ -1,6 +1,7 @@
 """The device, the precision of its arithmetic, and the memory of this process."""
 
 import contextlib
+import ctypes
 import os
 from pathlib import Path
 
@@ -54,6 +55,14 @@ def prepare_network(network: nn.Module, device: str | torch.device, precision: s
     plain = torch.device(device).type == "cpu" and precision == "float32"
     network.to(device, memory_format=torch.contiguous_format if plain else torch.channels_last)
     return AutocastNetwork(network) if precision == "bfloat16" else network
+
+
+def retain_memory():
+    """Makes glibc keep freed memory for the next training step, which saves a tenth of it on a CPU."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # not on macOS, Windows and musl
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD: memory at the end of the heap that is not given back
+        libc.mallopt(-3, 1 << 25)  # M_MMAP_THRESHOLD: smaller tensors come from the heap
 
 
 def peak_memory_gb() -> float | None:

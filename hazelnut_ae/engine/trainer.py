@@ -17,14 +17,15 @@ from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.dataset import Dataset
 from hazelnut_ae.detection import AutoencoderDetector
 from hazelnut_ae.engine import calibration, checkpoints, runs
-from hazelnut_ae.engine.device import best_precision, find_device, prepare_network
+from hazelnut_ae.engine.device import best_precision, find_device, prepare_network, retain_memory
 from hazelnut_ae.engine.distributed import first_process_first, join_processes, mean_over_processes, stop_signals
 from hazelnut_ae.errors import DataError, Interrupted
 from hazelnut_ae.io.files import DAMAGE, first_line, write_json
-from hazelnut_ae.presets import Preset, steps_per_epoch
+from hazelnut_ae.presets import PRESETS, Preset, steps_per_epoch
 from hazelnut_ae.thresholds import printed_tau
 
 CHECKPOINT_SECONDS = 60
+WARM_UP, MEASURED = 2, 8  # steps; the first are slower, the mean of the others gives the time of all
 
 
 def train_run(
@@ -73,18 +74,38 @@ def train_run(
     return run
 
 
+def measured_time(dataset: Dataset, preset: Preset = PRESETS["quick"]) -> str:
+    """Trains a new network for a few steps; returns in words how long all steps of the preset would take."""
+    device, images = find_device(), len(training.split_good(len(dataset.train), 0)[0])
+    settings = settings_of(preset, images, precision=best_precision(device)) | {"seed": 0}
+    trainer = Trainer(dataset, None, settings, device)
+    ends, start = [], time.monotonic()
+    for loss in training.train(trainer.network, trainer.optimizer, trainer.batches()):
+        loss.item()  # waits for a GPU
+        ends.append(time.monotonic())
+        if len(ends) == WARM_UP + MEASURED or (len(ends) > WARM_UP and ends[-1] - start > 4):  # on a slow machine
+            return time_words(ends, trainer.steps)
+
+
+def time_words(ends, steps):
+    """Returns in words how long `steps` steps take; ends: the times in seconds at which the first few ended."""
+    seconds = (ends[-1] - ends[WARM_UP - 1]) / (len(ends) - WARM_UP)
+    total = seconds * steps
+    amount = f"{total / 3600:.1f} h" if total > 7200 else f"{total / 60:.0f} min" if total > 90 else f"{total:.0f} s"
+    return f"about {amount} on this machine ({seconds:.2g} s a step, measured)"
+
+
 def settings_of(preset, images, epochs=None, latent_dim=None, precision="float32"):
     """Returns the settings of a run on this number of good training images, as stored in config.json."""
-    copies = preset.copies_for(images)
     return {
         "latent_dim": latent_dim or preset.latent_dim,
-        "copies": copies,
+        "copies": preset.copies,
         "augmentations": list(preset.augmentations),
         "augment_online": preset.augment_online,
         "batch_size": preset.batch_size,
         "learning_rate": preset.learning_rate,
         "one_cycle": preset.one_cycle,
-        "epochs": epochs or preset.epochs_for(copies * images),
+        "epochs": epochs or preset.epochs_for(preset.copies * images),
         "precision": precision,
     }
 
@@ -149,6 +170,7 @@ class Trainer:
         self.steps_per_epoch = steps_per_epoch(config["copies"] * len(self.train_rows), config["batch_size"])
         self.steps = config["epochs"] * self.steps_per_epoch
         self.model = Autoencoder(config["latent_dim"])
+        retain_memory()
         self.network = prepare_network(self.model, device, config["precision"])
         self.optimizer = torch.optim.Adam(self.model.parameters(), config["learning_rate"], fused=True)
         self.progress = Progress() if state is None else restore(folder, state, self.model, self.optimizer)
@@ -157,11 +179,14 @@ class Trainer:
         """Trains to the last step; saves, evaluates and shows progress in the first process."""
         network = DistributedDataParallel(self.network) if world > 1 else self.network
         losses = training.train(network, self.optimizer, self.batches(rank, world), training.l2_loss)
-        epochs, first, saved = self.config["epochs"], len(self.progress.losses), time.monotonic()
+        epochs, first, saved, ends = self.config["epochs"], len(self.progress.losses), time.monotonic(), []
         bar = tqdm(total=self.steps, initial=first, unit="step", disable=None if rank == 0 else True)
         with stop_signals() as stop, bar:
             for step, loss in enumerate(losses, start=first + 1):
                 self.progress.losses.append(mean_over_processes(loss, world))
+                ends.append(time.monotonic())
+                if len(ends) == WARM_UP + MEASURED and rank == 0:
+                    bar.write(f"Will train for {time_words(ends, self.steps - step)}.")
                 epoch, done = -(-step // self.steps_per_epoch), step == self.steps
                 bar.update()
                 bar.set_description(f"epoch {epoch}/{epochs}, loss {self.progress.losses[-1]:.4f}", refresh=False)

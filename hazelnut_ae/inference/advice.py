@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hazelnut_ae import dataset, results
 from hazelnut_ae.engine.calibration import Calibration
+from hazelnut_ae.engine.trainer import measured_time
 from hazelnut_ae.errors import printable
 from hazelnut_ae.inference import checks
 from hazelnut_ae.metrics import pixels_known
@@ -51,6 +52,8 @@ def advice(data, folder) -> Advice:
         "Masks": mask_words(test),
         "Detector": detector_words(pretrained, turned),
     }
+    if held_out(len(train)):
+        sentences["Time"] = f"{measured_time(data)} for the autoencoder (--detector article)."
     line = train_line(folder, data.name, pretrained, turned.answer == "same")
     return Advice(sentences, line if held_out(len(train)) else None)
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -95,6 +96,42 @@ def test_resume_gives_the_same_weights_with_online_augmentation_and_one_cycle(pa
     run = train_run(painted, tmp_path / "run", ONLINE, latent_dim=8, resume=True)
     assert same(weights(run.folder), weights(whole.folder))
     assert (run.history, run.held_out) == (whole.history, whole.held_out)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A list of the seconds that each step takes (the last for all others), on a clock that nothing else moves."""
+    seconds, l2_loss, taken = [1.0], training.l2_loss, []
+
+    def slow_loss(*arguments):
+        taken.append(seconds[min(len(taken), len(seconds) - 1)])
+        return l2_loss(*arguments)
+
+    monkeypatch.setattr(training, "l2_loss", slow_loss)
+    monkeypatch.setattr(training.train, "__defaults__", (slow_loss,))
+    monkeypatch.setattr(trainer, "time", SimpleNamespace(monotonic=lambda: sum(taken)))
+    return seconds, taken
+
+
+def test_train_says_how_long_the_rest_takes(painted, tmp_path, clock, capsys):
+    """Of 36 steps 10 are over by then; the first two, slower than the others, do not count."""
+    clock[0][:] = [60, 60, 2.5]
+    train_run(painted, tmp_path / "run", TINY, epochs=12, latent_dim=8)
+    assert "Will train for about 65 s on this machine (2.5 s a step, measured)." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "steps", "words"),
+    [
+        ([0.5, 0.5, 0.3], 10, "about 5 min on this machine (0.3 s a step, measured)"),
+        ([3, 3, 30], 3, "about 8.5 h on this machine (30 s a step, measured)"),  # too slow to measure more steps
+    ],
+)
+def test_the_time_of_a_training_is_measured_on_the_spot(painted, clock, seconds, steps, words):
+    clock[0][:] = seconds
+    preset = dataclasses.replace(PRESETS["quick"], batch_size=2, steps=1020)
+    assert trainer.measured_time(painted, preset) == words
+    assert len(clock[1]) == steps
 
 
 def test_a_run_of_an_older_version_loads_and_resumes(painted, tiny_run, run_copy):

@@ -146,11 +146,12 @@ def test_the_promised_false_alarm_rate_is_kept():
 
 def test_check_ends_with_the_advice_and_a_line_that_train_takes(painted_folder, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
+    monkeypatch.setattr(advice, "measured_time", lambda data: "about 4 min")
     assert cli.main(["advise", str(painted_folder)]) == 0
     out = capsys.readouterr().out
     topics = [line.split(":")[0] for line in out.splitlines() if line[0] != " "]
     first = ["Shape", "Orientation", "Good images", "Test images", "In train and test", "Twice in train", "Masks"]
-    assert topics[:-1] == [*first, "Detector"]
+    assert topics[:-1] == [*first, "Detector", "Time"]
     program, *arguments = shlex.split(out.splitlines()[-1])
     taken = cli.parser().parse_args(arguments)
     assert (program, taken.folder, taken.detector) == ("hazelnut-ae", painted_folder, "features")
