@@ -56,7 +56,7 @@ def change_config(folder, **change):
 
 
 def test_it_leaves_a_folder_that_says_what_it_is(whole, painted):
-    assert set(contents(whole.folder)) == {"config.json", "model.safetensors", "thresholds.json"}
+    assert set(contents(whole.folder)) == {"config.json", "graph.safetensors", "model.safetensors", "thresholds.json"}
     config = json.loads((whole.folder / "config.json").read_text())
     assert (config["detector"], config["backbone"]) == ("features", "efficientnet-lite0")
     assert (config["size"], config["data"]) == (300, painted.fingerprint)
