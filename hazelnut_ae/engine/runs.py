@@ -160,7 +160,7 @@ def read_graph(folder, config, detector, size):
     inputs = {"weights": digest_of(detector.state()), "size": list(size)}
     inputs |= {key: config[key] for key in detector_type(config).settings}
     places = [folder / "graph.safetensors", cache.entry("graphs", GRAPH, **inputs).with_suffix(".safetensors")]
-    places, key = places[shipped.FOLDER in folder.resolve().parents :], json.dumps([GRAPH, inputs])
+    places, key = places[shipped.FOLDER.resolve() in folder.resolve().parents :], json.dumps([GRAPH, inputs])
     for place in filter(os.path.isfile, places):
         stored, digest = read_tensors(place, key)
         if stored is not None and digest == digest_of(stored):
