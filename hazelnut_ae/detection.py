@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
+from tqdm import tqdm
 
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.errors import DataError
+from hazelnut_ae.graph import Graph, onnx_bytes
 from hazelnut_ae.metrics import image_scores
 from hazelnut_ae.thresholds import printed_tau, tau_label_free
 from hazelnut_ae.training import to_float, train
@@ -31,15 +33,22 @@ class Detector(ABC):
     """Learns from good images, then scores each pixel of other images. Methods that are not abstract have a default."""
 
     name: str
+    outputs: tuple[str, ...] = ("maps",)  # of `onnx_module`
+    graph: Graph | None = None  # `onnx_module` in onnxruntime; a run stores it
     score_description: str = "the mean of the 100 largest values of its anomaly map"
 
     @abstractmethod
     def fit(self, good: np.ndarray) -> None:
         """Learns from defect-free images, uint8, shape (N, 3, H, W)."""
 
-    @abstractmethod
     def predict(self, images: np.ndarray) -> Prediction:
-        """Scores images, uint8, shape (N, 3, H, W)."""
+        """Scores images, uint8, shape (N, 3, H, W), on the CPU; here by `graph`, so that none depends on the others."""
+        self.graph = self.graph or Graph(lambda size: onnx_bytes(self.onnx_module(), size, self.outputs))
+        maps, scores = np.zeros((len(images), *images.shape[2:]), np.float32), np.zeros(len(images))
+        for row in tqdm(range(len(images)), desc=f"{self.name}: maps", disable=None):
+            maps[row : row + 1], *own = self.graph(images[row : row + 1])  # [1, H, W], [1] if it has its own scores
+            scores[row] = own[0][0] if own else image_scores(maps[row : row + 1])[0]
+        return Prediction(maps, scores)
 
     @abstractmethod
     def state(self) -> dict[str, torch.Tensor]:
@@ -65,9 +74,9 @@ class Detector(ABC):
         return tau_label_free(self.anomaly_maps(good) if good_maps is None else good_maps)
 
     def onnx_module(self) -> nn.Module:
-        """Returns `predict` as one torch module, for export. Raises DataError if this detector has none.
+        """Returns what `predict` computes as one torch module. Raises DataError if this detector has none.
 
-        It maps float32 (N, 3, H, W) in [0, 1] to maps (N, H, W), or to maps and image scores (N,).
+        It maps float32 (N, 3, H, W) in [0, 1] to maps (N, H, W), or to maps and image scores (N,): `outputs`.
         """
         other = "choose a run of the article's network or a memory bank"
         raise DataError(f"A run of {self.name} cannot be exported; {other}.")
@@ -123,16 +132,11 @@ class AutoencoderDetector(Detector):
 
     def fit(self, good: np.ndarray, steps: int = 500, seed: int = 0) -> None:
         """Trains on good images uint8 [N, 3, 256, 256] simply: L2, Adam, batches of 32, no augmentation."""
-        generator = torch.Generator().manual_seed(seed)
+        self.graph, generator = None, torch.Generator().manual_seed(seed)
         rows = (torch.randint(len(good), (BATCH,), generator=generator).numpy() for _ in range(steps))  # [32] each
         optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
         for _ in train(self.model, optimizer, (good[chosen] for chosen in rows)):
             pass
-
-    def predict(self, images: np.ndarray) -> Prediction:
-        """Returns the residuals of images, uint8 [N, 3, 256, 256], as maps in [0, 1]."""
-        maps = [residual(batch, reconstruct(self.model, batch)) for batch in batches(images)]  # [≤ 32, H, W] each
-        return prediction_from_maps(np.concatenate(maps) if maps else np.zeros((0, *images.shape[2:])))
 
     def printed_tau(self, defect: str) -> float | None:
         return printed_tau(defect)  # these maps are residuals in [0, 1]
@@ -144,6 +148,7 @@ class AutoencoderDetector(Detector):
         return self.model.state_dict()
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
+        self.graph = None
         self.model.load_state_dict(state)
 
 

@@ -13,6 +13,7 @@ does, and finds parts that are missing or misplaced. The map is the larger of bo
 How all this was chosen: `shipped/README.md`.
 """
 
+import copy
 import math
 
 import numpy as np
@@ -22,7 +23,9 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from hazelnut_ae.backbones import imagenet_stages
-from hazelnut_ae.detection import Detector, Prediction
+from hazelnut_ae.detection import Detector
+from hazelnut_ae.graph import Graph, onnx_bytes
+from hazelnut_ae.neighbours import nearest_by_projection, nearest_distances
 from hazelnut_ae.synthetic_anomalies import paste_defects, tau_median
 from hazelnut_ae.training import to_float
 
@@ -30,7 +33,6 @@ IMAGES = 400  # the most good images that `fit` uses
 CALIBRATION_EVERY = 10  # every tenth of them calibrates the scales and is in no bank
 PROJECTED = 32  # dimensions of the random projection in which the coreset is chosen
 GRID = 2  # the stage whose grid the patches have, at stride 8: 80×80 patches of an image of 640 pixels
-CHUNK = 256  # patches compared at a time: 256 × 5,000 products take 5 MB
 FINE, COARSE = (0, 1, 2, 3), (2, 4)  # the stages that each bank uses
 COARSE_WEIGHT = 0.6  # σ of the scaled coarse map / σ of the fine one; the largest tried that costs ≤ 0.005 of F1-max
 TOP_K = 10  # the image score is the mean of the 10 largest of 32×32 coarse distances
@@ -73,21 +75,6 @@ def greedy_coreset(features, size, seed=0):
     return torch.tensor(chosen)
 
 
-def nearest_distances(patches, bank):
-    """Computes the Euclidean distance of each patch [N, P, D] to its nearest neighbour in the bank [K, D]: [N, P].
-
-    For a patch a the row b with the largest a·b − |b|²/2 is nearest. The distance itself is that of the difference,
-    because |a|² − 2 a·b + |b|² loses its digits where both are nearly equal.
-    """
-    half_squares = bank.square().sum(dim=1) / 2  # [K]
-    distances = []
-    for start in range(0, patches.shape[1], CHUNK):
-        chunk = patches[:, start : start + CHUNK]  # [N, CHUNK, D]
-        nearest = (chunk @ bank.T - half_squares).max(dim=2).indices  # [N, CHUNK]; faster than argmax
-        distances.append((chunk - bank[nearest]).square().sum(dim=2).sqrt())  # [N, CHUNK]
-    return torch.cat(distances, dim=1)
-
-
 class GaussianSmoothing(nn.Module):
     """SciPy's gaussian_filter(mode="nearest") as a layer for maps [N, 1, H, W], so that it can be exported."""
 
@@ -128,10 +115,9 @@ class Bank(nn.Module):
         features = (features - self.mean) * self.scale
         self.coreset = features[greedy_coreset(features, size, seed)]  # [size, D]
 
-    def forward(self, network, x):
-        """Returns the distances [N, 1, h, w] ≥ 0 of all patches of images [N, 3, H, W] to the bank."""
-        patches = (self.patches(network, x) - self.mean) * self.scale  # [N, h·w, D]
-        distances = nearest_distances(patches, self.coreset)  # [N, h·w]
+    def distances(self, patches, find=nearest_distances):
+        """Returns the distances [N, 1, h, w] ≥ 0 of patches [N, h·w, D] to the bank."""
+        distances = find((patches - self.mean) * self.scale, self.coreset)  # [N, h·w]
         grid = math.isqrt(distances.shape[1])
         return distances.unflatten(1, (1, grid, grid))
 
@@ -148,11 +134,19 @@ class TwoBanks(nn.Module):
         self.register_buffer("shift", torch.zeros(()))
         self.register_buffer("typical", torch.ones(()))  # mean of the largest coarse distances of good images
 
-    def distances(self, x):
-        """Returns fine and coarse distances [N, 1, H, W] and the mean of the TOP_K largest coarse ones, float64 [N]."""
-        fine, coarse = self.fine(self.network, x), self.coarse(self.network, x)  # [N, 1, 80, 80], [N, 1, 32, 32]
+    def patches(self, x):
+        """Returns the fine and the coarse patch features of images [N, 3, H, W]: [N, P, D] and [N, P', D']."""
+        return self.fine.patches(self.network, x), self.coarse.patches(self.network, x)
+
+    def distances(self, fine, coarse, size, find=nearest_distances):
+        """Returns fine and coarse distances [N, 1, H, W] of patches and the mean of the TOP_K largest coarse ones, [N].
+
+        size: (H, W); find: `nearest_distances`, or what gives the same.
+        """
+        fine = self.fine.distances(fine, find)  # [N, 1, 80, 80]
+        coarse = self.coarse.distances(coarse, find)  # [N, 1, 32, 32]
         largest = coarse.flatten(1).topk(TOP_K).values.double().mean(dim=1)
-        fine, coarse = (F.interpolate(one, size=x.shape[-2:], mode="bilinear") for one in (fine, coarse))
+        fine, coarse = (F.interpolate(one, size=size, mode="bilinear") for one in (fine, coarse))
         return fine, coarse, largest
 
     def calibrate_scales(self, fine, coarse, largest):
@@ -161,8 +155,8 @@ class TwoBanks(nn.Module):
         self.shift = fine.mean() - self.factor * coarse.mean()
         self.typical = largest.mean().clamp_min(1e-12)
 
-    def forward(self, x):
-        fine, coarse, largest = self.distances(x)
+    def forward(self, x, find=nearest_distances):
+        fine, coarse, largest = self.distances(*self.patches(x), x.shape[-2:], find)
         maps = self.smooth(torch.maximum(fine, self.factor * coarse + self.shift))[:, 0]  # [N, H, W]
         return maps, largest / self.typical  # [N], about 1 for a good image
 
@@ -170,6 +164,7 @@ class TwoBanks(nn.Module):
 class MemoryBank(Detector):
     """The fine and the coarse memory bank as a `Detector`."""
 
+    outputs = ("maps", "scores")
     score_description = f"the mean of its {TOP_K} largest coarse distances, relative to good images"
 
     def __init__(
@@ -183,18 +178,17 @@ class MemoryBank(Detector):
             neighbourhood: places averaged in the fine bank, in each direction; odd.
             candidates, size: patches of good images from which each coreset is chosen, and in each coreset.
             blur: σ of the Gaussian over the map, in pixels.
-            seed, device: of the candidates and the coresets; a torch device.
+            seed, device: of the candidates and the coresets; the device has no effect, a bank is computed on the CPU.
         """
         network = network or imagenet_stages()
         self.name = f"memory bank ({network.name})"
         self.side, self.neighbourhood, self.coarse_side, self.blur = side, neighbourhood, coarse_side, blur
-        self.candidates, self.size, self.seed, self.device = candidates, size, seed, device
-        self.network = network.to(device)
-        self.banks = TwoBanks(network, side, neighbourhood, coarse_side, blur).to(device).eval()
+        self.candidates, self.size, self.seed, self.network = candidates, size, seed, network
+        self.banks = TwoBanks(network, side, neighbourhood, coarse_side, blur).eval()
 
     def batch(self, image):
         """Returns an image uint8 [3, H, W] as float32 [1, 3, H, W] in [0, 1]."""
-        return to_float(np.asarray(image)[None]).to(self.device)
+        return to_float(np.asarray(image)[None])
 
     @torch.no_grad()
     def fit(self, good: np.ndarray) -> None:
@@ -203,25 +197,21 @@ class MemoryBank(Detector):
         calibration = rows[::CALIBRATION_EVERY]
         if len(rows) >= CALIBRATION_EVERY:  # of fewer images the banks need every one
             rows = np.setdiff1d(rows, calibration)
-        for name, bank in (("fine", self.banks.fine), ("coarse", self.banks.coarse)):
-            features, generator = [], torch.Generator().manual_seed(self.seed)
-            for row in tqdm(rows, desc=f"memory bank: {name} features", disable=None):
-                patches = bank.patches(self.network, self.batch(good[row]))[0]  # [P, D]
-                chosen = torch.randperm(len(patches), generator=generator)[: -(-self.candidates // len(rows))]
-                features.append(patches[chosen])  # [candidates / images, rounded up, D]
-            bank.fit_coreset(torch.cat(features), self.size, self.seed)  # from about 50,000 patches
-        calibration = tqdm(calibration, desc="memory bank: calibration", disable=None)
-        distances = [self.banks.distances(self.batch(good[row])) for row in calibration]  # (fine, coarse, largest) each
+        network = copy.copy(self.banks)
+        network.forward = network.patches
+        graph = Graph(lambda size: onnx_bytes(network, size, ["fine", "coarse"]))
+        features = tqdm([*rows, *calibration], desc="memory bank: features", disable=None)
+        features = ([torch.from_numpy(one) for one in graph(good[row][None])] for row in features)  # [1, P, D] each
+        generators, candidates = [torch.Generator().manual_seed(self.seed) for _ in range(2)], []
+        for _, both in zip(rows, features, strict=False):
+            chosen = [torch.randperm(one.shape[1], generator=g) for one, g in zip(both, generators, strict=True)]
+            count = -(-self.candidates // len(rows))  # rounded up
+            candidates.append([one[0, order[:count]] for one, order in zip(both, chosen, strict=True)])  # [count, D]
+        for bank, kept in zip((self.banks.fine, self.banks.coarse), zip(*candidates, strict=True), strict=True):
+            bank.fit_coreset(torch.cat(kept), self.size, self.seed)  # from about 50,000 patches
+        size, self.graph = good[0].shape[1:], None  # (H, W)
+        distances = [self.banks.distances(*both, size, nearest_by_projection) for both in features]
         self.banks.calibrate_scales(*(torch.cat(parts) for parts in zip(*distances, strict=True)))
-
-    @torch.inference_mode()
-    def predict(self, images: np.ndarray) -> Prediction:
-        """Scores images uint8 [N, 3, H, W] by their distances ≥ 0 to the memory bank (`TwoBanks`)."""
-        maps, scores = np.zeros((len(images), *images.shape[2:]), np.float32), np.zeros(len(images))
-        for row, image in enumerate(tqdm(images, desc="memory bank: maps", disable=None)):
-            anomaly_map, score = self.banks(self.batch(image))  # [1, H, W], [1]
-            maps[row], scores[row] = anomaly_map[0].cpu().numpy(), score.item()
-        return Prediction(maps, scores)
 
     def label_free_tau(self, good: np.ndarray, good_maps: np.ndarray | None = None) -> float:
         """Chooses τ with pasted defects too (`synthetic_anomalies`): distances are not distributed like residuals."""
@@ -230,7 +220,9 @@ class MemoryBank(Detector):
         return tau_median(maps, self.anomaly_maps(images), masks)
 
     def onnx_module(self) -> nn.Module:
-        return self.banks
+        banks = copy.copy(self.banks)
+        banks.forward = lambda x: self.banks.forward(x, nearest_by_projection)
+        return banks
 
     def state(self) -> dict[str, torch.Tensor]:
         """Returns both banks, their scales and the network's weights: predictions need no other file."""
@@ -243,4 +235,5 @@ class MemoryBank(Detector):
             raise RuntimeError(f"it has no {missing[0]}; another version may have written it")
         for name, bank in (("fine", self.banks.fine), ("coarse", self.banks.coarse)):
             bank.coreset = bank.mean.new_zeros(len(state[f"{name}.kept"]), len(bank.mean))  # the stored number of rows
+        self.graph = None
         self.banks.load_state_dict({own.get(name, name): tensor for name, tensor in state.items()})

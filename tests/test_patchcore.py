@@ -15,13 +15,9 @@ from torch import nn
 
 from hazelnut_ae import backbones, thresholds
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.patchcore import (
-    GaussianSmoothing,
-    MemoryBank,
-    aggregate_neighbourhood,
-    greedy_coreset,
-    nearest_distances,
-)
+from hazelnut_ae.graph import Graph, onnx_bytes
+from hazelnut_ae.neighbours import nearest_by_projection, nearest_distances
+from hazelnut_ae.patchcore import GaussianSmoothing, MemoryBank, aggregate_neighbourhood, greedy_coreset
 from hazelnut_ae.synthetic_anomalies import paste_defects, tau_pasted
 
 SMALL = dict(side=128, coarse_side=64, candidates=3000, size=300)
@@ -43,7 +39,9 @@ def fitted(painted):
 @pytest.fixture
 def bank(fitted):
     """A copy that a test may change."""
-    return copy.deepcopy(fitted)
+    bank = new_bank()
+    bank.restore(copy.deepcopy(fitted.state()))
+    return bank
 
 
 def farthest_first(features, size, first):
@@ -83,6 +81,22 @@ def test_small_distances_are_exact_far_from_the_origin():
     found = nearest_distances((bank + step)[None], bank)[0]
     torch.testing.assert_close(found, torch.full((500,), 1e-3), rtol=2e-3, atol=0)
     assert (nearest_distances(bank[None], bank) == 0).all()
+
+
+def test_a_projection_changes_no_distance():
+    """Rows of several clusters, some twice, and patches near to them, between them and far from them."""
+    rng = np.random.default_rng(2)
+    bank = rng.normal(size=(1203, 60)) * 0.8 ** np.arange(60) + 4 * rng.integers(0, 2, (1203, 1))
+    bank[1000:] = bank[:203]
+    patches = np.concatenate([bank + 1e-3, bank[::-1] * 0.5, rng.normal(size=(300, 60)) * 9, bank])
+    patches, bank = (torch.from_numpy(one.astype(np.float32)) for one in (patches[None].repeat(2, 0), bank))
+    expected = nearest_distances(patches, bank)
+    torch.testing.assert_close(nearest_by_projection(patches, bank), expected, atol=1e-5, rtol=1e-5)
+    network = nn.Module()
+    network.forward = lambda x: nearest_by_projection(x[:, 0], bank)
+    graph = Graph(lambda size: onnx_bytes(network, size, ["distances"]))
+    images = np.broadcast_to(patches.numpy()[:1, None] * 255, (1, 3, *patches.shape[1:]))
+    np.testing.assert_allclose(graph(images)[0], expected[:1], atol=1e-4)
 
 
 def test_patches_are_means_of_their_neighbourhood_on_one_grid():
@@ -140,10 +154,11 @@ def test_the_state_of_another_detector_is_refused(fitted):
 
 def test_the_map_is_the_larger_of_the_fine_and_the_coarse_one(bank, painted):
     image = painted.test.images[:1]
-    fine, coarse, _ = bank.banks.distances(bank.batch(image[0]))
+    fine, coarse, _ = bank.banks.distances(*bank.banks.patches(bank.batch(image[0])), (256, 256))
     joined = bank.banks.smooth(torch.maximum(fine, coarse * bank.banks.factor + bank.banks.shift))[0, 0]
-    np.testing.assert_array_equal(bank.anomaly_maps(image)[0], joined)
-    bank.banks.coarse.coreset += 100  # now nothing resembles it
+    np.testing.assert_allclose(bank.anomaly_maps(image)[0], joined, atol=1e-4)
+    state = bank.state()
+    bank.restore(state | {"coarse.kept": state["coarse.kept"] + 100})  # now nothing resembles it
     assert (bank.anomaly_maps(image)[0] > 2 * joined.numpy()).all()
 
 
@@ -171,20 +186,18 @@ def test_label_free_tau_is_the_median_of_three_rules(fitted, painted):
 
 @pytest.mark.parametrize(("count", "in_banks", "calibration"), [(1, 1, 1), (9, 9, 1), (30, 27, 3), (5000, 360, 40)])
 def test_at_most_400_images_are_used(monkeypatch, count, in_banks, calibration):
-    bank, seen = new_bank(), {"fine": [], "coarse": []}
-    for name, one in (("fine", bank.banks.fine), ("coarse", bank.banks.coarse)):
+    seen = []
 
-        def patches(network, x, rows=seen[name], bank=one):
-            rows.append(tuple(x[0, :2, 0, 0].tolist()))
-            return torch.rand(1, 64, sum(bank.widths))
+    def graph(images):
+        seen.append(tuple(images[0, :2, 0, 0]))
+        return [np.random.default_rng(0).random((1, 64, width), np.float32) for width in (160, 152)]
 
-        monkeypatch.setattr(one, "patches", patches)
-    numbered = np.stack([np.arange(count) % 256, np.arange(count) // 256, np.zeros(count)], axis=1).astype(np.uint8)
-    bank.fit(numbered[:, :, None, None].repeat(2, axis=2))  # [count, 3, 2, 1]
-    for rows in seen.values():
-        assert len(rows) == in_banks + calibration
-        assert len(set(rows[:in_banks]) & set(rows[in_banks:])) == (calibration if count < 10 else 0)
-    assert bank.banks.fine.coreset.shape == (min(300, 64 * in_banks), 160)
+    monkeypatch.setattr("hazelnut_ae.patchcore.Graph", lambda read: graph)
+    numbered, bank = np.stack([np.arange(count) % 256, np.arange(count) // 256, np.zeros(count)], axis=1), new_bank()
+    bank.fit(numbered.astype(np.uint8)[:, :, None, None].repeat(2, axis=2))  # [count, 3, 2, 1]
+    assert len(seen) == in_banks + calibration
+    assert len(set(seen[:in_banks]) & set(seen[in_banks:])) == (calibration if count < 10 else 0)
+    assert bank.banks.fine.coreset.shape[1] == 160
 
 
 def test_it_finds_a_black_square():

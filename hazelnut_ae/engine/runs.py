@@ -2,14 +2,18 @@
 
 config.json (the settings), checkpoint.pt and checkpoint.previous.pt (what --resume needs), history.csv (step, epoch,
 loss, and once per epoch held_out_loss), f1.csv (epoch, one column per defect), model.safetensors (the weights),
-thresholds.json (`calibration`), results.json. A memory bank has no checkpoint, history or F1.
+thresholds.json (`calibration`), results.json, graph.safetensors (the detector for onnxruntime). A memory bank has no
+checkpoint, history or F1.
 """
 
+import contextlib
 import csv
+import json
 import math
 import os
 import platform
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +22,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
 import hazelnut_ae
+from hazelnut_ae import shipped
 from hazelnut_ae.dataset import WHITE
 from hazelnut_ae.detection import AutoencoderDetector, Detector
+from hazelnut_ae.engine.checkpoints import digest_of, read_tensors, write_tensors
 from hazelnut_ae.engine.detectors import DETECTORS
 from hazelnut_ae.errors import DataError
+from hazelnut_ae.graph import Graph, onnx_bytes
+from hazelnut_ae.io import cache
 from hazelnut_ae.io.files import DAMAGE, atomic_path, first_line, read_json
 
 FORMAT = 1  # of checkpoint.pt
+GRAPH = 1  # of graph.safetensors; increase it when the same weights give another graph
 OLDER = {"detector": "article", "one_cycle": False, "augment_online": False}  # for config.json of older versions
 
 
@@ -141,7 +150,30 @@ def load_run(folder: str | Path) -> Run:
         history = read_history(folder) if type_.learns_in_steps else {}
     except (*DAMAGE, csv.Error, SafetensorError) as error:
         raise DataError(f"The run in {folder} is damaged ({first_line(error)}); {remedy}") from error
+    detector.graph = Graph(partial(read_graph, folder, config, detector))
     return Run(folder, config, detector=detector, **history)
+
+
+def read_graph(folder, config, detector, size):
+    """Returns a detector's ONNX graph for images of this size; makes it anew if the file is missing, stale or damaged.
+
+    It is stored in the run folder, else (read-only, or part of the package) in the cache, else not at all.
+    """
+    inputs = {"weights": digest_of(detector.state()), "size": list(size)}
+    inputs |= {key: config[key] for key in detector_type(config).settings}
+    places = [folder / "graph.safetensors", cache.entry("graphs", GRAPH, **inputs).with_suffix(".safetensors")]
+    places, key = places[shipped.FOLDER.resolve() in folder.resolve().parents :], json.dumps([GRAPH, inputs])
+    for place in filter(os.path.isfile, places):
+        stored, digest = read_tensors(place, key)
+        if stored is not None and digest == digest_of(stored):
+            return stored["graph"].numpy().tobytes()
+    content = onnx_bytes(detector.onnx_module(), size, detector.outputs)
+    stored = {"graph": torch.frombuffer(bytearray(content), dtype=torch.uint8)}
+    for place in places:
+        with contextlib.suppress(DataError):
+            write_tensors(place, stored, key, digest_of(stored))
+            break
+    return content
 
 
 def check_settings(config):

@@ -15,7 +15,7 @@ from hazelnut_ae import metrics, training
 from hazelnut_ae.augmentation import AugmentedCopies, OnlineAugmentation
 from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.dataset import Dataset
-from hazelnut_ae.detection import AutoencoderDetector
+from hazelnut_ae.detection import reconstruct, residual
 from hazelnut_ae.engine import calibration, checkpoints, runs
 from hazelnut_ae.engine.device import best_precision, find_device, prepare_network, retain_memory
 from hazelnut_ae.engine.distributed import first_process_first, join_processes, mean_over_processes, stop_signals
@@ -241,6 +241,6 @@ class Trainer:
 
 def f1_on_test(model, test):
     """Returns {defect: F1 or nan} on the test images at the article's τ (Figures 6 and 7); choose nothing by it."""
-    maps = AutoencoderDetector(model).anomaly_maps(test.images)  # float32 [N, 256, 256]
+    maps = residual(test.images, reconstruct(model, test.images))  # float32 [N, 256, 256]
     f1 = metrics.f1_by_defect(maps, test, {name: printed_tau(name) for name in test.defect_names})
     return {name: float(value) for name, value in f1.items()}  # plain floats: the checkpoint holds no NumPy objects

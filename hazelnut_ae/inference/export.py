@@ -4,12 +4,11 @@ The file contains everything but the resizing and the scaling of 16-bit grey. It
 the same results as the run.
 """
 
-import io
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import onnx
 import torch
 from torch import nn
 
@@ -18,6 +17,7 @@ from hazelnut_ae import synthetic
 from hazelnut_ae.dataset import SIZE
 from hazelnut_ae.engine.checkpoints import digest_of
 from hazelnut_ae.errors import DataError
+from hazelnut_ae.graph import onnx_bytes, session
 from hazelnut_ae.inference.loaded import load_detector
 from hazelnut_ae.io.files import atomic_path, first_line
 from hazelnut_ae.metrics import IMAGE_SCORE_PIXELS
@@ -26,7 +26,6 @@ PER_IMAGE = ("scores", "defective", "maps", "masks")  # outputs with a row per i
 OUTPUTS = (*PER_IMAGE, "tau", "image_tau")
 RANGES = {"uint8": "uint8 in 0 … 255", "float32": "float32 in [0, 1]"}
 TOLERANCE = 1e-4  # of maps and scores, between the file and the run
-OPSET = 17  # the ONNX version that a runtime must support; from 2022
 
 
 class Exported(nn.Module):
@@ -71,12 +70,12 @@ def export(
         takes: the dtype of its input, "uint8" or "float32".
 
     Raises:
-        DataError: a package is missing, the run cannot be loaded or exported, the file cannot be written or differs.
+        DataError: the run cannot be loaded or exported, the file cannot be written or differs.
     """
     if Path(file).suffix.lower() != ".onnx":
         raise DataError(f"{file} does not end in .onnx; give the file a name such as part.onnx.")
     detector = load_detector(run, tau=tau, image_tau=image_tau)
-    content = onnx_bytes(detector, takes)
+    content = export_bytes(detector, takes)
     rng = np.random.default_rng(0)
     nuts = [synthetic.paint(rng, defect)[0].transpose(2, 0, 1) for defect in (None, "hole")]
     noise = rng.integers(0, 256, (3, SIZE, SIZE), dtype=np.uint8)
@@ -92,30 +91,14 @@ def export(
     return found
 
 
-def packages():
-    """The modules (onnx, onnxruntime). Raises DataError where they are not installed."""
-    try:
-        import onnx
-        import onnxruntime
-    except ImportError as error:
-        raise DataError(f'export needs a package ({error}); pip install "hazelnut_ae[export]" gets them.') from error
-    return onnx, onnxruntime
-
-
-def onnx_bytes(detector, takes="uint8"):
+def export_bytes(detector, takes="uint8"):
     """The checked ONNX model of a `LoadedDetector`. Raises DataError if its detector cannot be exported."""
-    onnx, _ = packages()
-    module = Exported(detector.detector.onnx_module(), detector.tau, detector.image_tau).eval()
-    example = torch.zeros(2, 3, SIZE, SIZE, dtype=getattr(torch, takes), device=next(module.buffers()).device)
-    file, axes = io.BytesIO(), {name: {0: "N"} for name in ("images", *PER_IMAGE)}
-    options = dict(input_names=["images"], output_names=list(OUTPUTS), dynamic_axes=axes, opset_version=OPSET)
+    module = Exported(detector.detector.onnx_module(), detector.tau, detector.image_tau)
     try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(module, (example,), file, dynamo=False, **options)
+        content = onnx_bytes(module, (SIZE, SIZE), PER_IMAGE, ("tau", "image_tau"), takes)
     except RuntimeError as error:
         raise DataError(f"the detector {detector.detector.name!r} cannot be exported ({first_line(error)}).") from error
-    model = onnx.load_model_from_string(file.getvalue())
+    model = onnx.load_model_from_string(content)
     about = {  # float() gives the exact numbers back
         "hazelnut_ae": hazelnut_ae.__version__,
         "detector": detector.detector.name,
@@ -133,13 +116,15 @@ def onnx_bytes(detector, takes="uint8"):
     return model.SerializeToString()
 
 
+@torch.no_grad()
 def differences(detector, content, images):
-    """The `Differences` between a `LoadedDetector` and its serialized model on images uint8 [N, 3, 256, 256]."""
-    _, onnxruntime = packages()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    takes_float = session.get_inputs()[0].type == "tensor(float)"
+    """The `Differences` between a `LoadedDetector` in PyTorch and its serialized model on uint8 [N, 3, 256, 256]."""
+    runtime = session(content)
+    takes_float = runtime.get_inputs()[0].type == "tensor(float)"
     given = images.astype(np.float32) / 255 if takes_float else images
-    scores, defective, maps = session.run(["scores", "defective", "maps"], {"images": given})
-    native = detector.predict(images)
-    maps, scores = np.abs(maps - native.maps).max(), np.abs(scores - native.scores).max()
-    return Differences(len(images), float(maps), float(scores), int((defective != native.decisions).sum()))
+    scores, defective, maps = runtime.run(["scores", "defective", "maps"], {"images": given})
+    network = Exported(detector.detector.onnx_module(), detector.tau, detector.image_tau)
+    native = zip(*(network(torch.from_numpy(one[None])) for one in images), strict=True)
+    native_scores, decisions, native_maps = (torch.cat(one).numpy() for one in list(native)[:3])
+    maps, scores = np.abs(maps - native_maps).max(), np.abs(scores - native_scores).max()
+    return Differences(len(images), float(maps), float(scores), int((defective != decisions).sum()))

@@ -87,22 +87,27 @@ def predict_paths(detector: LoadedDetector, paths, out, pictures=True, name="", 
 
 def score_missing(detector, paths, journal, pictures):
     """Scores the images that are not in the journal; returns {path: DataError} of those that cannot be read."""
-    unreadable, missing = {}, {path for path in paths if path not in journal.done}
+    unreadable, missing, drawn = {}, {path for path in paths if path not in journal.done}, ()
     bar = tqdm(total=len(paths), initial=len(paths) - len(missing), unit="image", desc="predicting", disable=None)
     try:
-        with ThreadPoolExecutor() as pool, bar:
-            for batch in batches(paths):
-                if missing.isdisjoint(batch):
-                    continue
-                found = dict(zip(batch, pool.map(lambda path: images.read(path, detector.white), batch), strict=True))
-                unreadable |= {path: one for path, one in found.items() if isinstance(one, DataError)}
-                readable = [path for path in batch if path not in unreadable]
-                if not missing.isdisjoint(readable):
-                    said = detector.predict([found[path].image for path in readable])
-                    rows = zip(readable, said.scores, said.maps, said.masks, strict=True)
+        with ThreadPoolExecutor() as readers, ThreadPoolExecutor() as painters, bar:
+            try:
+                for batch in batches(paths):
+                    if missing.isdisjoint(batch):
+                        continue
+                    read = readers.map(lambda path: images.read(path, detector.white), batch)
+                    found = dict(zip(batch, read, strict=True))
+                    unreadable |= {path: one for path, one in found.items() if isinstance(one, DataError)}
+                    readable, rows = [path for path in batch if path not in unreadable], ()
+                    if not missing.isdisjoint(readable):  # the painters still draw the batch before
+                        said = detector.predict([found[path].image for path in readable])
+                        rows = zip(readable, said.scores, said.maps, said.masks, strict=True)
+                    journal.append(drawn)  # waits for them
                     jobs = [(path, found[path], row) for path, *row in rows if path in missing]
-                    journal.append(pool.map(lambda job: entry_of(*job, detector, pictures and journal.folder), jobs))
-                bar.update(len(missing.intersection(batch)))
+                    drawn = painters.map(lambda job: entry_of(*job, detector, pictures and journal.folder), jobs)
+                    bar.update(len(missing.intersection(batch)))
+            finally:
+                journal.append(drawn)
     except KeyboardInterrupt:
         said = f"Stopped with {len(journal.done)} of {len(paths)} images done; the same command goes on."
         raise Interrupted(said) from None
