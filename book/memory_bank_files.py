@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from hazelnut_ae import patchcore, synthetic, synthetic_anomalies, thresholds
 from hazelnut_ae.backbones import imagenet_stages
-from hazelnut_ae.inference.export import OPSET
+from hazelnut_ae.graph import OPSET
 from hazelnut_ae.training import to_float
 
 BANK = Path(__file__).resolve().parent / "playground" / "bank.safetensors"
@@ -102,7 +102,7 @@ def write_bank(folder, images):
         arrays = [patches, *(tensor.numpy() for tensor in given[1:])]
         distances, _ = second.run(None, dict(zip(names, arrays, strict=True)))
         with torch.no_grad():
-            expected = bank(network, image[None])[0, 0].numpy()  # [32, 32]
+            expected = bank.distances(bank.patches(network, image[None]))[0, 0].numpy()  # [32, 32]
         difference = np.abs(distances - expected).max()
         assert difference <= TOLERANCE, f"the page's memory bank differs from patchcore by {difference:.2g}"
     return metadata
