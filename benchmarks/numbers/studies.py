@@ -133,8 +133,8 @@ def time_to_quality(folder):
     head = ["data", "recipe", "seeds", "steps", "loss", "held-out loss", "pixel AUROC", "F1 max"]
     return paragraphs(
         "## Fixed copies and online augmentation",
-        "`quick` with the 1,600 steps that it had before, which augments every image anew each time, beside itself\n"
-        "with the article's five fixed copies (`python -m benchmarks time DIR`, drawn in notebook 05). Means over the\n"
-        "seeds, at the last step.",
+        "`quick` with the 1,600 steps that it had before, which augments every image anew each time, beside\n"
+        "itself with the article's five fixed copies (`python -m benchmarks time DIR`, drawn in notebook 05).\n"
+        "Means over the seeds, at the last step.",
         markdown(head, rows),
     )
