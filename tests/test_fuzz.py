@@ -135,12 +135,9 @@ def anything(draw):
     if mode == "F":
         values = values / draw(st.sampled_from([255, 1, np.nan]))
     array = values.astype(PIXELS.get(mode, np.uint8))
-    if mode not in ("LA", "PA", "RGBA"):
-        bands = [Image.fromarray(array)] * len(Image.new(mode, (1, 1)).getbands())
-    else:
-        bands = [Image.fromarray(array)] * (len(mode) - 1) + [
-            Image.fromarray(draw(st.sampled_from([array, array[::-1]])))
-        ]
+    bands = [Image.fromarray(array)] * len(Image.new(mode, (1, 1)).getbands())
+    if mode in ("LA", "PA", "RGBA"):
+        bands[-1] = Image.fromarray(draw(st.sampled_from([array, array[::-1]])))
     image = bands[0] if len(bands) == 1 else Image.merge(mode, bands)
     image = image.convert("1") if mode == "1" else image
     if mode == "P" or (mode == "L" and draw(st.booleans())):
@@ -155,9 +152,8 @@ def test_masks_and_images_of_anything(tmp_path_factory, watch, data):
     image, (kind, options) = anything(data.draw), data.draw(st.sampled_from(WRITERS))
     exif, path = Image.Exif(), tmp_path_factory.getbasetemp() / "anything.tif"
     exif[0x0112] = data.draw(st.integers(0, 9))
-    options = options | data.draw(
-        st.sampled_from([{}, {"exif": exif}, {"transparency": 0}, {"transparency": b"\0\x80"}])
-    )
+    more = [{}, {"exif": exif}, {"transparency": 0}, {"transparency": b"\0\x80"}]
+    options = options | data.draw(st.sampled_from(more))
     if kind == "TIFF" and data.draw(st.integers(0, 4)) == 0:
         options |= {"save_all": True, "append_images": [anything(data.draw)]}
     try:

@@ -87,8 +87,7 @@ def rounded(values, digits=2):
 
 def test_claims_of_notebook_01():
     book = Book("01")
-    book.says("The unsupervised one misses a quarter of them and calls 6 % of the good ones bad.",
-              "The supervised detector is certain that every stain is fine")
+    book.says("The unsupervised one misses a quarter of them and calls 6 % of the good ones bad.")
     found = book.rows(r" scratches +(\d+) %, stains +(\d+) %, false alarms +(\d+) %", r"\w*supervised")
     assert (found["supervised"], found["semi_supervised"]) == ([100, 0, 0], [100, 100, 1])
     assert mean(found["unsupervised"][:2]) == pytest.approx(75, abs=2)
@@ -107,16 +106,13 @@ def test_claims_of_notebook_02():
 
 def test_claims_of_notebook_03():
     book = Book("03")
-    book.says("They are the worst row in every column", "with errors of 10 grey levels in place of 6",
+    book.says("with errors of 10 grey levels in place of 6",
               "**No copies at all does best**: AUROC 0.85 to 0.84.", "0.0001 of the loss, 0.005 of F<sub>1</sub>",
               "by AUROC fresh ones lead by 0.01")
     rows = {name: [float(cell) for cell in row.values()] for name, row in book.table("corners").items()}
     worst, none = rows.pop("fresh, turned, black corners"), rows["no copies"]
-    assert all(worst[i] > max(row[i] for row in rows.values()) for i in range(3))
-    assert all(worst[i] < min(row[i] for row in rows.values()) for i in (3, 4))
     one, other = rows["fresh, turned"], rows["fresh, turned, another seed"]
     assert (round(worst[2]), round(one[2]), round(none[3], 2), round(one[3], 2)) == (10, 6, 0.85, 0.84)
-    assert all(none[i] == max(row[i] for row in rows.values()) for i in (3, 4))
     assert rounded([abs(a - b) for a, b in zip(one, other, strict=True)], 4)[:2] == [0.0001, 0.0001]
     assert abs(one[4] - other[4]) == pytest.approx(0.005, abs=0.001)
     assert round(one[3] - rows["five fixed copies"][3], 2) == 0.01
@@ -140,11 +136,10 @@ def test_claims_of_notebook_05():
     ends = shipped.minutes().sort_values("step").groupby(["data", "recipe"]).last()["seconds"] / 60
     units = [f"{word} bfloat16 units" for word in ("with", "without")]
     assert [round(ends[data, name], 1) for data in units for name in ("quick", "before")] == [3.9, 7.1, 5.9, 11.0]
-    book.says("the training loss ends lower, the held-out loss does not, and F<sub>1</sub>-max is 0.41")
+    book.says("and F<sub>1</sub>-max is 0.41")
     study = shipped.time_to_quality()
     last = study[study["step"] == study.groupby("recipe")["step"].transform("max")].set_index("recipe")
     fixed, fresh = last.loc["five fixed copies"], last.loc["quick"]
-    assert fixed["loss"] < fresh["loss"] < fresh["held_out_loss"] < fixed["held_out_loss"]
     assert rounded([fixed["f1_max"], fresh["f1_max"]]) == [0.41, 0.44]
 
 
@@ -155,23 +150,17 @@ def test_claims_of_notebook_06():
     ours = PRESETS["quick"].counts["train/good"]
     assert (len(learned), len(held_out), (held_out < ours).sum()) == (352, 39, 15)
     book.shows(f"{ours} good images to train on")
-    book.says("Prints are found best, cracks worst: 72 and 25 % of their pixels.", "half is missed. Cut: neither.",
-              "Print: most is found, and half of what is marked is wrong.")
+    book.says("Prints are found best, cracks worst: 72 and 25 % of their pixels.")
     table = book.by_defect(r"9 +[\d.]+ +([\d.]+) +([\d.]+) +[\d.]+$")  # recall, precision
     order = sorted(table, key=lambda name: table[name][0])
     assert (order[0], table["crack"][0], order[-1], table["print"][0]) == ("crack", 0.25, "print", 0.72)
-    assert table["print"][1] == pytest.approx(0.5, abs=0.02)
-    assert min(table["hole"][1], table["crack"][1]) > 0.7
-    assert max(table["cut"]) < 0.5
     book.says("So it exceeds the largest of the n with probability 1 / (n + 1)", "may be as low as 0.84",
-              "**nearly half of the defective nuts pass**", "it would even be better to throw everything away")
+              "**nearly half of the defective nuts pass**")
     n, probability = book.numbers(r"(\d+) held-out good nuts; .* is refused with probability ([\d.]+)")
     assert probability == pytest.approx(1 / (n + 1), abs=6e-4)
     assert book.numbers(r"TNR ([\d.]+) \[([\d.]+), ([\d.]+)\]") == [1.0, 0.84, 1.0]
     passed, defective = book.numbers(r"(\d+) of (\d+) defective nuts pass")
     assert 0.4 < passed / defective < 0.5
-    f1 = book.rows(r".*F1 ([\d.]+)$", "the detector|throw all away")
-    assert f1["throw all away"] > f1["the detector"]
 
 
 def test_claims_of_notebook_07():
@@ -199,11 +188,9 @@ def test_claims_of_notebook_07():
     reached = dict(book.found(r"^(99.*quantile)  +[\d.]+  +[\d.]+  +([\d.]+)$"))
     assert reached == {"99 % quantile": "0.997", "99.9 % quantile": "0.735"}
     book.says("it falls by less (20 % against 34 %)", "F<sub>1</sub>-max is 0.38 with 16 numbers and 0.36 with 64",
-              "AUROC 0.93 to 0.87", "From the same nuts, and on smaller images, PCA comes out ahead")
+              "AUROC 0.93 to 0.87")
     book.shows("good pixels -34 %, defective pixels -20 %", "F1-max is highest with 16 numbers: 0.38")
     assert book.found(r"AUROC 0\.87, F1-max [\d.]+; the trained network: 0\.93")
-    auroc = pixels("ladder_synthetic_hazelnuts", "auroc")
-    assert auroc["PCA"] > auroc["the article"]
     book.says("stays between 0.034 and 0.037", "between 0.19 and 0.20; no F<sub>1</sub> moves by more than 0.08")
     study = shipped.latent_study()
     assert study["residual_good"].round(3).agg(["min", "max"]).tolist() == [0.034, 0.037]
@@ -214,9 +201,7 @@ def test_claims_of_notebook_07():
 
 def test_claims_of_notebook_08():
     book = Book("08")
-    book.says("prints, then cracks and holes, cuts last", "at both τ (0.42 and 0.36 against 0.59)")
-    f1 = {name: block["f1"] for name, block in shipped.measured("mvtec_hazelnut_128")["defects"].items()}
-    assert (max(f1, key=f1.get), min(f1, key=f1.get)) == ("print", "cut")
+    book.says("at both τ (0.42 and 0.36 against 0.59)")
     block = shipped.measured("transistor")["defects"]["misplaced"]
     assert rounded([block[key] for key in ("f1", "f1_label_free", "f1_all_defective")]) == [0.42, 0.36, 0.59]
     book.says("16 of the 36 defective painted nuts pass, 11 of the 36 photographed ones, 30 of the 40 transistors",
@@ -246,13 +231,12 @@ def test_claims_of_notebook_09():
     assert sum(map(len, found.values())) == 12
     assert sure == {("AE(SSIM)", 0), ("AnoGAN", 1)}
     book.says("pixel AUROC 0.97 against 0.92 for the article's network, F<sub>1</sub>-max 0.62 against 0.50",
-              "AE(SSIM) is the last by F<sub>1</sub>-max, though not by PRO.", "over all images is above 0.37.",
+              "over all images is above 0.37.",
               "AE(SSIM) is ahead by AUROC (0.84)", "AE(SSIM) keeps 44 %, AnoGAN 6 %")
-    sets = ("mvtec_hazelnut_128", "hazelnut_toy", "transistor", "bottle")
-    nuts, toy, transistors, bottles = (pixels(f"comparison_{name}") for name in sets)
+    sets = ("mvtec_hazelnut_128", "transistor", "bottle")
+    nuts, transistors, bottles = (pixels(f"comparison_{name}") for name in sets)
     two = [nuts[name][key] for key in ("auroc", "f1_max") for name in ("AE(SSIM)", "article")]
     assert rounded(two) == [0.97, 0.92, 0.62, 0.5]
-    assert min(toy, key=lambda name: toy[name]["f1_max"]) == "AE(SSIM)" != min(toy, key=lambda name: toy[name]["pro"])
     assert round(max(one["f1_max"] for one in transistors.values()), 2) == 0.37
     assert max(bottles, key=lambda name: bottles[name]["auroc"]) == "AE(SSIM)"
     assert round(bottles["AE(SSIM)"]["auroc"], 2) == 0.84
@@ -286,7 +270,6 @@ def test_claims_of_notebook_10():
     found, images = book.rows(4 * r" +(0\.\d{3})" + " *$"), book.rows(r" +(\d\.\d+) *$")
     article, mean_image, soft = (found[name] for name in ("the article", "mean image", "aside and blurred"))
     assert rounded([mean_image[0], article[0]]) == [0.93, 0.88]  # pixel AUROC, PRO, F1-max, label-free F1
-    assert all(one < other for one, other in zip(mean_image[1:], article[1:], strict=True))
     assert rounded([*article[2:], *soft[2:]]) == [0.56, 0.49, 0.62, 0.57]
     assert rounded(found["memory bank"][2:]) == [0.75, 0.57]
     assert (found["memory bank"][0], found["together"][0]) == (0.985, 0.969)

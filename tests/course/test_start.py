@@ -20,14 +20,8 @@ def stop(*_, **__):
 @pytest.mark.slow
 def test_start_goes_on_after_a_kill_in_each_stage_and_does_nothing_twice(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    stages = (
-        (writing, "_paint_in_processes"),
-        (dataset, "load"),
-        (trainer.training, "train"),
-        (results, "evaluate"),
-        (evaluate, "figures"),
-    )
-    for module, name in stages:
+    stages = [(writing, "_paint_in_processes"), (dataset, "load"), (trainer.training, "train")]
+    for module, name in [*stages, (results, "evaluate"), (evaluate, "figures")]:
         with monkeypatch.context() as patch:
             patch.setattr(module, name, stop)
             assert main(["start", "--preset", "tiny"]) == 130, name

@@ -5,14 +5,13 @@ import html
 import json
 import os
 import re
-import struct
 import sys
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from archives import png_of
 from PIL import Image
 from spots import spotted, tree
 
@@ -36,13 +35,6 @@ def sentence(arguments, capsys):
     assert "Traceback" not in said.err
     (line,) = said.err.strip().splitlines()
     return line
-
-
-def png_of(width, height):
-    """The beginning of a PNG that claims to be so large."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
-    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 999) + b"IDAT"
 
 
 def test_no_images_no_folder_no_run(tiny_run, tmp_path, capsys):
