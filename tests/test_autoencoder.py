@@ -24,12 +24,10 @@ def typed(text):
     return [(NAMES[kind], *map(int, numbers)) for kind, *numbers in rows]
 
 
-def test_tables_are_the_printed_ones():
+def test_tables_are_the_printed_ones_and_the_mended_one_mirrors_the_encoder():
     assert typed(PRINTED_1) == TABLE_1
     assert typed(PRINTED_2) == TABLE_2_PRINTED
-
-
-def test_mended_table_differs_in_one_row_and_one_number():
+    # the mended table differs in one row and one number
     assert len(TABLE_2) == len(TABLE_2_PRINTED) + 2  # the row and its BatchNorm
     mended = list(TABLE_2)
     del mended[14:16]

@@ -16,6 +16,9 @@ from hazelnut_ae.inference.inputs import prepared
 from hazelnut_ae.io import cache
 from hazelnut_ae.metrics import image_scores
 
+TURN = Image.Exif()
+TURN[0x0112] = 6  # clockwise
+
 
 def save(path, array, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,11 +79,10 @@ def test_area_averaging_and_binary_masks(tmp_path):
     stripes[:, ::2] = 200
     image = dataset.read_image(save(tmp_path / "stripes.png", stripes))
     assert set(np.unique(image)) == {100}
-    tiny = np.zeros((1024, 1024), np.uint8)
+    tiny, half = np.zeros((2, 1024, 1024), np.uint8)
     tiny[500, 500] = 255  # a sixteenth of a pixel at 256
     resized = dataset.read_mask(save(tmp_path / "tiny.png", tiny), (1024, 1024))
     assert resized.defect.sum() == 1, "a tiny defect must not vanish"
-    half = np.zeros((1024, 1024), np.uint8)
     half[:, :514] = 255
     assert dataset.read_mask(save(tmp_path / "half.png", half), (1024, 1024)).defect.sum() == 129 * 256
     zero_and_one = mask() // 255
@@ -170,11 +172,7 @@ def test_image_modes(tmp_path):
 def test_upright_as_the_camera_says(tmp_path):
     array = grey(0)
     array[:, :32] = 200  # bright on the left
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn clockwise: bright on top
-    path = tmp_path / "camera.jpg"
-    Image.fromarray(array).save(path, exif=exif, quality=95)
-    image = dataset.read_image(path)
+    image = dataset.read_image(save(tmp_path / "camera.jpg", array, exif=TURN, quality=95))  # bright on top
     assert image[:, :100].mean() > 180
     assert image[:, 156:].mean() < 20
 
@@ -228,9 +226,7 @@ def test_files_that_cannot_be_read_or_do_not_fit_together(folder):
     path.rename(folder / "train/good/0.bmp")
     assert "same name" in problem(folder)
     (folder / "train/good/0.bmp").unlink()
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(grey(90, 40, 64)).save(folder / "test/scratch/2.jpg", exif=exif)
+    Image.fromarray(grey(90, 40, 64)).save(folder / "test/scratch/2.jpg", exif=TURN)
     path = save(folder / "ground_truth/scratch/2.png", mask(40, 64))
     assert "save the mask at the size of its image, turned like it by its EXIF orientation" in problem(folder)
     save(path, mask(32, 32))

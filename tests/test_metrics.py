@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from scipy import ndimage
+from scipy.stats import binomtest
 from sklearn import metrics as sk
 from torchmetrics import classification as tm
 
@@ -244,8 +245,6 @@ def test_image_rates():
 
 
 def test_rate_interval_is_wilsons():
-    from scipy.stats import binomtest
-
     for count, total in ((0, 7), (20, 20), (20, 36), (1, 1), (399, 400)):
         expected = binomtest(count, total).proportion_ci(method="wilson")
         assert metrics.rate_interval(count, total) == pytest.approx(list(expected), abs=1e-4)

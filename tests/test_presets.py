@@ -14,14 +14,10 @@ def test_the_preset_article_is_the_articles():
         find_preset("huge")
 
 
-def test_copies_fill_up_to_about_2000_images():
+def test_copies_fill_up_to_about_2000_images_and_work_in_steps_does_not_depend_on_their_number():
     quick, article = PRESETS["quick"], PRESETS["article"]
     assert [quick.copies_for(n) for n in (33, 192, 352, 5000)] == [20, 10, 5, 5]
     assert [article.copies_for(n) for n in (33, 391)] == [5, 5]
-
-
-def test_work_in_steps_does_not_depend_on_the_number_of_images():
-    quick = PRESETS["quick"]
     for images in (600, 4000):
         steps = quick.epochs_for(images) * steps_per_epoch(images, quick.batch_size)
         assert abs(steps - quick.steps) <= steps_per_epoch(images, quick.batch_size)

@@ -198,14 +198,9 @@ def test_the_execution_checks_its_arguments_before_it_begins(bookshelf, tmp_path
 
 def test_executed_notebooks_keep_the_last_state_of_bars_and_the_pictures_of_widgets():
     view = {execute.WIDGET: {"model_id": "1"}, "text/plain": "interactive(children=…"}
-    outputs = [
-        new_output("stream", name="stderr", text="\r  0%|   | 0/2"),
-        new_output("stream", name="stderr", text="\r 50%|#  | 1/2\r100%|###| 2/2\n"),
-        new_output("stream", name="stdout", text="kept\n"),
-        new_output("stream", name="stderr", text="\rreading: 50%\r            \r"),
-        new_output("display_data", data=view),
-        new_output("display_data", data=view | {"image/jpeg": "…"}),
-    ]
+    streams = ["\r  0%|   | 0/2", "\r 50%|#  | 1/2\r100%|###| 2/2\n", "kept\n", "\rreading: 50%\r            \r"]
+    outputs = [new_output("stream", name="stdout" if one == "kept\n" else "stderr", text=one) for one in streams]
+    outputs += [new_output("display_data", data=data) for data in (view, view | {"image/jpeg": "…"})]
     book = new_notebook(cells=[new_code_cell("", outputs=outputs, metadata={"execution": {"started": "now"}})])
     execute.tidy(book)
     *streams, widget, picture = book.cells[0].outputs

@@ -1,16 +1,11 @@
 """The questions fit their notebooks: one right choice, three levels, and a cell that holds the answer's numbers."""
 
 import re
-import sys
 from collections import Counter
-from pathlib import Path
 
 import nbformat
 import pytest
 from saying import said
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "book"))
 
 import questions
 

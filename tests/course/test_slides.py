@@ -1,15 +1,10 @@
 """The slides fit their notebooks: pictures are there, numbers stand there, every slide asks something."""
 
 import re
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
 from saying import said
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "book"))
 
 import slides
 
@@ -18,9 +13,8 @@ NUMBER = r"\d+(?:[.,]\d+)*"
 
 
 def test_each_notebook_has_slides():
-    assert [path.stem for path in FILES] == sorted(
-        path.name[:2] for path in slides.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")
-    )
+    names = sorted(path.name[:2] for path in slides.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    assert [path.stem for path in FILES] == names
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

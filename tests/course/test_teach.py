@@ -2,7 +2,6 @@
 
 import re
 import runpy
-import sys
 from pathlib import Path
 
 import nbformat
@@ -11,11 +10,9 @@ import pytest
 
 from hazelnut_ae import dataset
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "book"))
-
 import slides
 
+ROOT = Path(__file__).resolve().parents[2]
 TEACH = ROOT / "book" / "teach"
 
 

@@ -2,9 +2,9 @@
 
 import io
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from scipy.stats import norm
 from sklearn.metrics import auc, average_precision_score
@@ -19,9 +19,8 @@ def picture_of(widget):
 
 def test_an_interactive_figure_follows_and_leaves_its_picture():
     def look(tau):
-        figure, ax = plt.subplots(figsize=(2, 1))
-        plt.close(figure)
-        ax.plot([0, tau])
+        figure = Figure(figsize=(2, 1))
+        figure.add_subplot().plot([0, tau])
         return figure
 
     slider = widgets.slider(0.2, 0.0, 1.0, 0.1, "τ")

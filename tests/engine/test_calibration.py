@@ -53,12 +53,10 @@ CHANGES += [("", "cannot be read"), ("[1]", "cannot be read"), *((change, "is da
 @pytest.mark.parametrize(("change", "message"), CHANGES)
 def test_what_is_missing_or_damaged_is_one_sentence_with_the_remedy(run_copy, change, message):
     path = run_copy.folder / calibration.FILE
+    text = json.dumps(json.loads(path.read_text()) | change) if isinstance(change, dict) else change or ""
+    path.write_text(text)
     if change is None:
         path.unlink()
-    elif isinstance(change, str):
-        path.write_text(change)
-    else:
-        path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DataError, match=message) as caught:
         calibration.read(run_copy.folder, run_copy.detector)
     assert "hazelnut-ae evaluate" in str(caught.value)

@@ -96,8 +96,7 @@ def test_sizes_and_modes_of_all_kinds(redness, tmp_path):
     folder.mkdir()
     array = rng.integers(0, 256, (40, 300, 3), dtype=np.uint8)
     for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK"):
-        kind = "tif" if mode == "CMYK" else "png"
-        Image.fromarray(array).convert(mode).save(folder / f"{mode}.{kind}")
+        Image.fromarray(array).convert(mode).save(folder / f"{mode}.{'tif' if mode == 'CMYK' else 'png'}")
     Image.fromarray(rng.integers(0, 65536, (30, 20), dtype=np.uint16)).save(folder / "16 bit.png")
     for size in ((1, 1), (1, 700), (3000, 2), (1200, 900)):
         spotted(folder / f"{size[0]}x{size[1]}.png", size=size, spot=(0, 0, 1, 1))

@@ -75,14 +75,11 @@ def test_changed_comparisons_and_rungs_change_the_page_and_missing_files_are_lef
     assert "(c) |" not in text
 
 
-def test_the_front_page_is_short_and_links_every_notebook():
+def test_the_front_page_is_short_links_every_notebook_and_has_the_table_of_the_files():
     assert FRONT.count("\n") <= 110
+    assert report.front_table(FOLDER) in FRONT, "take it from: python -m benchmarks numbers"
     for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"):
         assert f"(notebooks/{path.name})" in FRONT
-
-
-def test_the_table_of_the_front_page_is_that_of_the_files():
-    assert report.front_table(FOLDER) in FRONT, "take it from: python -m benchmarks numbers"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
