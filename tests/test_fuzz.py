@@ -152,8 +152,9 @@ def test_masks_and_images_of_anything(tmp_path_factory, watch, data):
     image, (kind, options) = anything(data.draw), data.draw(st.sampled_from(WRITERS))
     exif, path = Image.Exif(), tmp_path_factory.getbasetemp() / "anything.tif"
     exif[0x0112] = data.draw(st.integers(0, 9))
-    more = [{}, {"exif": exif}, {"transparency": 0}, {"transparency": b"\0\x80"}]
-    options = options | data.draw(st.sampled_from(more))
+    options = options | data.draw(
+        st.sampled_from([{}, {"exif": exif}, {"transparency": 0}, {"transparency": b"\0\x80"}])
+    )
     if kind == "TIFF" and data.draw(st.integers(0, 4)) == 0:
         options |= {"save_all": True, "append_images": [anything(data.draw)]}
     try:

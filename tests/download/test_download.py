@@ -256,7 +256,7 @@ def test_what_was_there_stays(there, small, tmp_path):
 
 
 def test_folders_that_are_not_whole_or_cannot_be(small, tmp_path, monkeypatch):
-    def fails(target, words="", **options):
+    def fails(target, words=".", **options):
         with pytest.raises(DataError, match=words):
             get(target, archive=small[0], **options)
 
