@@ -1,8 +1,10 @@
 """Archives in the shape of MVTec AD's, made up on the spot, and what hostile-input tests measure."""
 
 import io
+import struct
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,15 @@ def png(seed, mask=False):
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "png")
     return buffer.getvalue()
+
+
+def png_of(width, height, rows=0):
+    """A PNG of a few kB that claims width × height grey pixels and delivers some black rows."""
+    out = b"\x89PNG\r\n\x1a\n"
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    for name, content in ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(rows * (width + 1)))), (b"IEND", b"")):
+        out += struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    return out
 
 
 def category_files(category, counts):

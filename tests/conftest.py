@@ -1,12 +1,14 @@
 """What the tests share: a tiny painted data set, a tiny run on it, and a cache of their own."""
 
 import os
+import shutil
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; more threads would only fight
 
 import pytest
 
 from hazelnut_ae import dataset, synthetic
+from hazelnut_ae.engine import runs
 from hazelnut_ae.engine.trainer import train_run
 from hazelnut_ae.presets import PRESETS
 
@@ -41,6 +43,12 @@ def painted(painted_folder, tmp_path_factory):
 def tiny_run(painted, tmp_path_factory):
     """A finished run of the tiny preset on the painted set."""
     return train_run(painted, tmp_path_factory.mktemp("run") / "run", PRESETS["tiny"])
+
+
+@pytest.fixture
+def run_copy(tiny_run, tmp_path):
+    """The tiny run in a folder of its own."""
+    return runs.load_run(shutil.copytree(tiny_run.folder, tmp_path / "copy"))
 
 
 @pytest.fixture

@@ -56,8 +56,7 @@ def test_online_augmentation_gives_no_image_twice_and_the_same_ones_to_a_run_tha
     assert len(online) == 15
     rows = torch.tensor([0, 3, 6])  # three times the same photograph
     first, again, later = online.batch(rows, step=7), online.batch(rows, step=7), online.batch(rows, step=8)
-    assert first.dtype == torch.uint8
-    assert first.shape == (3, 3, 256, 256)
+    assert (first.dtype, first.shape) == (torch.uint8, (3, 3, 256, 256))
     assert torch.equal(first, again)
     assert len({image.numpy().tobytes() for image in (*first, *later)}) == 6
     assert not torch.equal(first, OnlineAugmentation(PICTURES, 5, seed=4, rows=[3, 0, 2]).batch(rows, step=7))

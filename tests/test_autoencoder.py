@@ -24,12 +24,10 @@ def typed(text):
     return [(NAMES[kind], *map(int, numbers)) for kind, *numbers in rows]
 
 
-def test_tables_are_the_printed_ones():
+def test_tables_are_the_printed_ones_and_the_mended_one_mirrors_the_encoder():
     assert typed(PRINTED_1) == TABLE_1
     assert typed(PRINTED_2) == TABLE_2_PRINTED
-
-
-def test_mended_table_differs_in_one_row_and_one_number():
+    # the mended table differs in one row and one number
     assert len(TABLE_2) == len(TABLE_2_PRINTED) + 2  # the row and its BatchNorm
     mended = list(TABLE_2)
     del mended[14:16]
@@ -48,13 +46,10 @@ def test_sizes_and_parameters():
     assert [rows[i]["output"] for i in (0, len(TABLE_1) - 1, -1)] == [(3, 128, 128), (500, 1, 1), (3, 256, 256)]
     x = torch.rand(2, 3, 256, 256)
     assert model.encoder(x).shape == (2, 500, 1, 1)
+    assert Autoencoder(as_printed=True)(x).shape == (2, 3, 128, 128)
     y = model(x)
     assert y.shape == x.shape
     assert 0 <= y.min() <= y.max() <= 1
-
-
-def test_decoder_as_printed_gives_128():
-    assert Autoencoder(as_printed=True)(torch.rand(2, 3, 256, 256)).shape == (2, 3, 128, 128)
 
 
 def test_any_latent_dim_but_zero():

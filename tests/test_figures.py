@@ -1,20 +1,9 @@
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from hazelnut_ae import diagrams, figures
 from hazelnut_ae.errors import DataError
-
-
-def test_latent_sizes_draws_each_defect():
-    study = pd.DataFrame(
-        {"latent": [16, 500], "residual_good": [0.05, 0.03], "residual_defective": [0.2, 0.1], "f1_max": [0.5, 0.6]}
-        | {"f1_cut": [0.3, 0.4], "f1_hole": [0.5, 0.6]}
-    )
-    left, right = figures.latent_sizes(study, "made up").axes
-    assert [line.get_label() for line in right.lines] == ["cut", "hole"]
-    np.testing.assert_allclose(left.lines[1].get_ydata(), [0.2, 0.1])
 
 
 def test_panels_show_every_pixel_once(tmp_path):
@@ -29,12 +18,6 @@ def test_panels_show_every_pixel_once(tmp_path):
     np.testing.assert_array_equal(pixels[top : top + 256, left : left + 256], image.transpose(1, 2, 0))
     left += 256 + figures.MARGIN
     np.testing.assert_array_equal(pixels[top : top + 256, left : left + 256, 0], mask * np.uint8(255))
-
-
-def test_a_defect_keeps_its_style_everywhere():
-    assert figures.styles(["print", "crack"])["crack"] == figures.styles(["crack"])["crack"]
-    others = figures.styles(["b", "a", "crack"])
-    assert others["a"] != others["b"]
 
 
 def test_examples_are_the_median_by_f1_and_by_area():
@@ -88,12 +71,3 @@ def test_algorithm_shows_the_steps_of_figure_8():
     residual = np.abs(image / 255 - reconstruction).max(axis=0)
     np.testing.assert_allclose(pictures[3], residual)
     np.testing.assert_array_equal(pictures[4], residual > 0.3)
-
-
-def test_the_drawings_name_what_they_show():
-    def words(figure):
-        return " ".join(text.get_text() for ax in figure.axes for text in ax.texts)
-
-    assert all(word in words(diagrams.autoencoder()) for word in ("encoder", "decoder", "500 numbers", "196,608"))
-    assert "TP = 7" in words(diagrams.outcomes((7, 1, 2, 54)))
-    assert "type II" in words(diagrams.outcomes())

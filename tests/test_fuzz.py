@@ -135,12 +135,9 @@ def anything(draw):
     if mode == "F":
         values = values / draw(st.sampled_from([255, 1, np.nan]))
     array = values.astype(PIXELS.get(mode, np.uint8))
-    if mode not in ("LA", "PA", "RGBA"):
-        bands = [Image.fromarray(array)] * len(Image.new(mode, (1, 1)).getbands())
-    else:
-        bands = [Image.fromarray(array)] * (len(mode) - 1) + [
-            Image.fromarray(draw(st.sampled_from([array, array[::-1]])))
-        ]
+    bands = [Image.fromarray(array)] * len(Image.new(mode, (1, 1)).getbands())
+    if mode in ("LA", "PA", "RGBA"):
+        bands[-1] = Image.fromarray(draw(st.sampled_from([array, array[::-1]])))
     image = bands[0] if len(bands) == 1 else Image.merge(mode, bands)
     image = image.convert("1") if mode == "1" else image
     if mode == "P" or (mode == "L" and draw(st.booleans())):

@@ -6,14 +6,12 @@ import json
 import os
 import pickle
 import shutil
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 
 import pytest
 import torch
-from archives import SMALL, category_files, files_below, forget_peak, peak_of_memory, png, write_archive
+from archives import SMALL, category_files, files_below, forget_peak, peak_of_memory, png, png_of, write_archive
 from PIL import EpsImagePlugin, Image
 
 from hazelnut_ae import cli, dataset
@@ -34,18 +32,6 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setenv("EVIL", str(tmp_path / "evil"))
     yield
     assert not (tmp_path / "evil").exists()
-
-
-# --- images -------------------------------------------------------------------------------------------------------
-
-
-def png_of(width, height, rows=0):
-    """A PNG of a few kB that claims width × height grey pixels and delivers some black rows."""
-    out = b"\x89PNG\r\n\x1a\n"
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    for name, content in ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(rows * (width + 1)))), (b"IEND", b"")):
-        out += struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-    return out
 
 
 @pytest.fixture
@@ -104,25 +90,11 @@ def test_things_in_the_folder_that_are_no_files(images):
         assert any(name in problem for problem in problems)
 
 
-# --- runs ---------------------------------------------------------------------------------------------------------
-
-
 class Payload:
     """What unpickling this would do."""
 
     def __reduce__(self):
         return os.system, ('touch "$EVIL"',)
-
-
-@pytest.fixture
-def run_copy(tiny_run, tmp_path):
-    """A copy of a finished run, by hard links: `replace` its files, never write into them."""
-    return Path(shutil.copytree(tiny_run.folder, tmp_path / "run", copy_function=os.link))
-
-
-def replace(path, content):
-    path.unlink()
-    path.write_bytes(content)
 
 
 def refused(folder, *calls):
@@ -141,34 +113,33 @@ def test_pickles_with_code_are_never_run(name, run_copy):
         torch.save({"model": Payload(), "digest": "0" * 64}, buffer, _use_new_zipfile_serialization=new)
         payloads.append(buffer.getvalue())
     for content in payloads:
-        replace(run_copy / name, content)
+        (run_copy.folder / name).write_bytes(content)
         load = trainer.load_checkpoint if name == "checkpoint.pt" else runs.load_run
-        refused(run_copy, lambda load=load: load(run_copy))
+        refused(run_copy.folder, lambda load=load: load(run_copy.folder))
 
 
-FORGERIES = [{"model": value} for value in (None, "weights", {})] + [{"losses": "falling"}, {"losses": None}]
+FORGERIES = [{"model": None}, {"model": "weights"}, {"model": {}}, {"losses": "falling"}, {"losses": None}]
 FORGERIES += [{"optimizer": {}}, {"f1": [1, 2]}, {"config": 3}]
 
 
 def test_checkpoints_with_a_right_checksum_and_wrong_content(painted, run_copy):
-    state = torch.load(run_copy / "checkpoint.pt", weights_only=True)
+    folder = run_copy.folder
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)
     del state["digest"]
     cut = {i: {k: v[:1] if v.ndim else v for k, v in old.items()} for i, old in state["optimizer"]["state"].items()}
     for change in [*FORGERIES, {"optimizer": state["optimizer"] | {"state": cut}}]:
         forged = {key: value for key, value in (state | change).items() if value is not None}
-        (run_copy / "checkpoint.pt").unlink()
-        torch.save(forged | {"digest": checkpoints.digest_of(forged)}, run_copy / "checkpoint.pt")
-        refused(run_copy, lambda: trainer.train_run(painted, run_copy, PRESETS["tiny"], epochs=3, resume=True))
+        torch.save(forged | {"digest": checkpoints.digest_of(forged)}, folder / "checkpoint.pt")
+        refused(folder, lambda: trainer.train_run(painted, folder, PRESETS["tiny"], epochs=3, resume=True))
 
 
 def test_a_checkpoint_that_inflates(run_copy):
     """torch stores without compression; a compressed entry can only be a bomb."""
-    with zipfile.ZipFile(run_copy / "checkpoint.pt") as whole:
+    with zipfile.ZipFile(run_copy.folder / "checkpoint.pt") as whole:
         entries = {info.filename: whole.read(info) for info in whole.infolist() if info.file_size < 100_000}
-    (run_copy / "checkpoint.pt").unlink()
-    write_archive(run_copy / "checkpoint.pt", entries, "zip")
+    write_archive(run_copy.folder / "checkpoint.pt", entries, "zip")
     with pytest.raises(DataError, match=r"checkpoint\.pt is damaged \(it is compressed"):
-        trainer.load_checkpoint(run_copy)
+        trainer.load_checkpoint(run_copy.folder)
 
 
 CONFIGS = ["", "[]", "17", "{}", "{" * 50_000, "[" * 50_000, "\x00", "NaN"]
@@ -177,13 +148,10 @@ SETTINGS += [(key, value) for key in ("preset", "seed", "epochs", "data_name") f
 
 
 def test_configurations_that_are_nonsense(run_copy):
-    config = json.loads((run_copy / "config.json").read_text())
+    config = json.loads((run_copy.folder / "config.json").read_text())
     for text in [*CONFIGS, *(json.dumps(config | {key: value}) for key, value in SETTINGS)]:
-        replace(run_copy / "config.json", text.encode())
-        refused(run_copy, lambda: runs.load_run(run_copy))
-
-
-# --- settings, names, disks ---------------------------------------------------------------------------------------
+        (run_copy.folder / "config.json").write_bytes(text.encode())
+        refused(run_copy.folder, lambda: runs.load_run(run_copy.folder))
 
 
 @pytest.mark.parametrize("variable", ["HAZELNUT_DATA", "HAZELNUT_PRESET", "HAZELNUT_FIGURES", "HAZELNUT_RUN"])
@@ -198,6 +166,10 @@ def test_notebook_variables_that_are_nonsense(variable, painted_folder, tmp_path
                 lessons.setup()
         else:
             refused(variable, lessons.setup)
+    (tmp_path / "in the way").write_text("a file")
+    if variable != "HAZELNUT_PRESET":
+        monkeypatch.setenv(variable, "in the way")
+        refused(variable, lessons.setup)
 
 
 def test_a_cache_that_is_nonsense(images, tmp_path, monkeypatch):

@@ -12,11 +12,6 @@ from hazelnut_ae.detection import Prediction, prediction_from_maps
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.thresholds import printed_tau
 
-DEFECT_KEYS = {
-    "images", "tau", "precision", "recall", "f1", "accuracy", "tau_label_free", "f1_label_free", "f1_max",
-    "pixel_auroc", "average_precision", "pro",
-}  # fmt: skip
-
 
 def made_up(good=6, crack=5, hole=4, seed=0):
     """A test set with its maps and three held-out maps."""
@@ -42,13 +37,7 @@ def measured():
 
 
 def test_the_contract_of_the_json(measured):
-    assert set(measured) >= {"data", "system", "image_size", "defects", "pixels", "images"}
     assert (measured["data"], measured["system"], measured["image_size"]) == ("made up", "article", 64)
-    assert list(measured["defects"]) == ["crack", "hole"]
-    for block in measured["defects"].values():
-        assert set(block) >= DEFECT_KEYS
-    assert set(measured["pixels"]) >= {"auroc", "average_precision", "f1_max", "pro"}
-    assert set(measured["images"]) >= {"auroc", "tau", "tnr", "tpr", "f1"}
     assert json.loads(json.dumps(measured, allow_nan=False)) == measured
 
 
@@ -57,6 +46,8 @@ def test_the_numbers_are_those_of_the_right_pixels(measured):
     hole = np.array(test.defects) == "hole"
     block, truth = measured["defects"]["hole"], test.masks[hole].ravel()
     assert block["tau"] == 0.25
+    without = evaluate(*made_up(), printed=None)["defects"]["hole"]
+    assert (without["tau"], without["f1"]) == (block["tau_label_free"], block["f1_label_free"])
     predicted = (maps[hole] > np.float32(0.25)).ravel()
     for name in ("f1", "precision", "recall", "accuracy"):
         assert block[name] == pytest.approx(getattr(sk, f"{name}_score")(truth, predicted))
@@ -75,36 +66,21 @@ def test_every_f1_and_auroc_has_its_interval(measured):
                 assert low - 1e-3 <= value <= high + 1e-3, name
 
 
-def test_without_a_printed_tau_the_label_free_one_is_used():
-    block = evaluate(*made_up(), printed=None)["defects"]["crack"]
-    assert (block["tau"], block["f1"]) == (block["tau_label_free"], block["f1_label_free"])
-
-
 def test_what_the_data_cannot_give_is_null():
     found = evaluate(*made_up(good=0))
     assert found["images"]["auroc"] is found["images"]["tnr"] is None
     assert None not in (found["images"]["tpr"], found["pixels"]["auroc"])
 
-    found = evaluate(*made_up(crack=0, hole=0))
-    assert found["defects"] == {}
-    for name in ("auroc", "average_precision", "f1_max", "pro", "f1_label_free"):
-        assert found["pixels"][name] is None, name
-    assert found["images"]["auroc"] is found["images"]["tpr"] is found["images"]["f1"] is None
-
-    maps, test, _ = made_up()
+    maps, test, _ = made_up(good=1, crack=1, hole=0)
     for nothing in (None, np.zeros((0, 64, 64), np.float32)):
-        found = evaluate(maps, test, nothing)
-        assert found["defects"]["crack"]["tau_label_free"] is found["defects"]["crack"]["f1_label_free"] is None
-        assert found["images"]["tau"] is found["images"]["tnr"] is None
-        assert found["defects"]["crack"]["f1"] is not None
-
-    maps, test, held_out = made_up(good=1, crack=1, hole=0)
-    block = evaluate(maps, test, held_out)["defects"]["crack"]
-    assert block["f1"] is not None
-    assert block["intervals"]["f1"] is None  # one image says nothing of others
-    for table in (results.results_table(found), results.results_table(evaluate(*made_up(good=0)))):
-        assert "nan" not in results.pretty(table).to_string()
-        assert "None" not in results.pretty(table).to_string()
+        alone = evaluate(maps, test, nothing)
+        block = alone["defects"]["crack"]
+        assert block["tau_label_free"] is block["f1_label_free"] is None
+        assert alone["images"]["tau"] is alone["images"]["tnr"] is None
+        assert block["f1"] is not None
+        assert block["intervals"]["f1"] is None  # one image says nothing of others
+    for one in (found, alone):
+        assert not re.search("nan|None", results.pretty(results.results_table(one)).to_string())
 
 
 def test_no_images_at_all_is_no_crash_and_nan_is_an_error():
@@ -118,18 +94,13 @@ def test_no_images_at_all_is_no_crash_and_nan_is_an_error():
             evaluate(*parts)
 
 
-def test_every_row_says_what_it_counts_and_where_it_is_from(measured):
-    frame = results.results_table(measured)
+def test_every_row_says_what_it_counts_and_the_baseline_calls_everything_defective(measured):
+    (_, test, _), frame = made_up(), results.results_table(measured)
     assert frame["source"].str.len().min() > 0
     assert not frame[frame["counts"] == "pixel"][["TNR", "TPR"]].notna().any(axis=None)
     image = frame[frame["counts"] == "image"]
     assert not image[["average precision", "PRO", "F1-max"]].notna().any(axis=None)
     assert list(frame[frame["source"] == "measured here"]["defect"]) == ["crack", "hole", "all", "all"]
-
-
-def test_the_baseline_calls_everything_defective(measured):
-    _, test, _ = made_up()
-    frame = results.results_table(measured)
     base = frame[frame["system"] == "call everything defective"]
     image = base[base["counts"] == "image"].iloc[0]
     assert image["F1"] == pytest.approx(sk.f1_score([0] * 6 + [1] * 9, [1] * 15))
@@ -137,10 +108,6 @@ def test_the_baseline_calls_everything_defective(measured):
     pixel = base[(base["counts"] == "pixel") & (base["defect"] == "all")].iloc[0]
     assert pixel["precision"] == pytest.approx(test.masks.mean())
     assert pixel["F1"] == pytest.approx(sk.f1_score(test.masks.ravel(), np.ones(test.masks.size)))
-
-
-def test_blanks_and_intervals_in_text(measured):
-    frame = results.results_table(measured)
     text = results.pretty(frame)
     assert "nan" not in text.to_string()
     f1, (low, high) = measured["defects"]["crack"]["f1"], measured["defects"]["crack"]["intervals"]["f1"]
@@ -184,7 +151,9 @@ def test_a_kind_with_half_of_its_masks_is_measured_where_they_are():
 
 def test_good_images_alone_give_the_false_alarm_rate_and_defective_ones_alone_what_is_found():
     found = evaluate(*made_up(crack=0, hole=0))
-    assert {found["pixels"][name] for name in PIXELS} == {None}
+    assert {found["pixels"][name] for name in (*PIXELS, "auroc")} == {None}
+    assert found["defects"] == {}
+    assert found["images"]["auroc"] is found["images"]["tpr"] is found["images"]["f1"] is None
     said, refused = list(results.report(found)), found["images"]["refused"]["good"]
     assert found["images"]["tnr"] == 1 - refused / 6
     assert any(line.startswith(f"good: {refused} of 6 refused") and "false alarms" in line for line in said)
@@ -204,11 +173,8 @@ def test_thresholds_of_the_user_replace_those_of_the_run():
     assert found["pixels"]["f1"] == pytest.approx(f1)
     assert found["pixels"]["tau_label_free"] == evaluate(maps, test, held_out)["pixels"]["tau_label_free"]
     assert (found["images"]["tau"], found["images"]["tpr"]) == (middle, pytest.approx(4 / 9))
-    assert found["images"]["refused"] == {
-        "crack": (scores[6:11] > middle).sum(),
-        "good": 0,
-        "hole": (scores[11:] > middle).sum(),
-    }
+    crack, hole = ((scores[part] > middle).sum() for part in (slice(6, 11), slice(11, None)))
+    assert found["images"]["refused"] == {"crack": crack, "good": 0, "hole": hole}
     low, high = found["images"]["intervals"]["tpr"]
     assert 0 < low < found["images"]["tpr"] < high < 1
 

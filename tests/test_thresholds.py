@@ -92,9 +92,6 @@ def test_image_tau_is_exceeded_by_the_share_of_good_images_it_says(n, expected):
     scores = np.exp(np.random.default_rng(3).normal(-2, 0.3, (1500, n + 1)))
     alarms = np.mean([one[-1] > thresholds.tau_images_label_free(one[:-1]) for one in scores])
     assert alarms == pytest.approx(expected, abs=0.03)
-
-
-def test_image_tau_of_odd_scores():
     assert np.isnan(thresholds.tau_images_label_free([]))
     assert thresholds.tau_images_label_free([0.2, 0.2, 0.2]) == 0.2
     with pytest.raises(DataError, match="NaN"):

@@ -140,8 +140,7 @@ def test_a_bank_is_timed_on_images_that_are_made_when_asked_for(monkeypatch):
     assert (nuts[3] != nuts[3 + growth.DISTINCT]).any()  # the same nut, another photograph
     row = growth.one_bank(10, 2, network=backbones.empty_stages("efficientnet-lite0"), **SMALL)
     assert row["images"] == 10
-    assert row["fit_s"] > 0
-    assert row["image_s"] > 0
+    assert min(row["fit_s"], row["image_s"]) > 0
 
 
 def test_a_bank_is_measured_beside_a_peer_by_its_own_image_scores(small_bank, painted):
@@ -151,12 +150,6 @@ def test_a_bank_is_measured_beside_a_peer_by_its_own_image_scores(small_bank, pa
     assert row["image_auroc"] == image_auroc(bank.predict(painted.test.images).image_scores, defective)
     assert row["system"] == bank.name
     assert row["fit_s"] > 0
-
-
-def test_rules_for_a_label_free_tau_are_compared(study, tiny_run):
-    table = study("label-free", "--run", tiny_run.folder)
-    assert table["data"].tolist() == ["hazelnuts"]
-    assert set(label_free.RULES) <= set(table)
 
 
 def test_a_rule_reaches_what_its_tau_reaches():
@@ -174,11 +167,13 @@ def test_a_rule_reaches_what_its_tau_reaches():
     assert worse["pasted defects"] < 0.5  # pasted ones that stand out far more than the real ones mislead
 
 
-def test_a_painted_set_is_like_itself(study, painted_folder):
+def test_a_painted_set_is_like_itself_and_rules_for_a_label_free_tau_are_compared(study, painted_folder, tiny_run):
     table = study("painted", painted_folder).set_index("quantity")
     assert {"nut's share of the frame", "background red", "crack: area", "print: contrast"} <= set(table.index)
     assert (table["mean ratio"] - 1).abs().max() < 1e-9
-    assert 0.05 < table["real mean"]["nut's share of the frame"] < 0.8
+    table = study("label-free", "--run", tiny_run.folder)
+    assert table["data"].tolist() == ["hazelnuts"]
+    assert set(label_free.RULES) <= set(table)
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Sentences of the notebooks that state a number or a ranking, each checked against the outputs and data behind it.
 
-`pytest -k 06` runs those of notebook 6 and its solutions (06s). A sentence that is gone fails, so a change is noticed.
+`pytest -k 06` runs those of notebook 6. A sentence that is gone fails, so a change is noticed.
 """
 # Each claim is one block: its sentences, then what they rest on.
 # fmt: off
@@ -24,7 +24,7 @@ class Book:
     """A committed notebook: its prose on one line, its printed text, and its HTML tables."""
 
     def __init__(self, notebook):
-        (path,) = (FOLDER / "solutions" if notebook.endswith("s") else FOLDER).glob(f"{notebook[:2]}_*.ipynb")
+        (path,) = FOLDER.glob(f"{notebook}_*.ipynb")
         cells = nbformat.read(path, as_version=4).cells
         outputs = [output for cell in cells for output in cell.get("outputs", [])]
         self.prose = " ".join(" ".join(cell.source for cell in cells if cell.cell_type == "markdown").split())
@@ -87,48 +87,32 @@ def rounded(values, digits=2):
 
 def test_claims_of_notebook_01():
     book = Book("01")
-    book.says("The unsupervised one misses a quarter of them and calls 6 % of the good ones bad.",
-              "The supervised detector is certain that every stain is fine")
+    book.says("The unsupervised one misses a quarter of them and calls 6 % of the good ones bad.")
     found = book.rows(r" scratches +(\d+) %, stains +(\d+) %, false alarms +(\d+) %", r"\w*supervised")
     assert (found["supervised"], found["semi_supervised"]) == ([100, 0, 0], [100, 100, 1])
     assert mean(found["unsupervised"][:2]) == pytest.approx(75, abs=2)
     assert found["unsupervised"][2] == 6
-    book.says("It is far from all training data, surely an anomaly, yet its residual is small",
-              "stays behind in the residual: all of the brightest pixels are its")
-    off, far = book.numbers(r"off the line: residual ([\d.]+)\nfar along the line: residual ([\d.]+)")
-    assert far < off / 10
-    book.shows("of the brightest 1 % of the pixels, 100 % are print")
     book.says("0.859 for doing nothing", "Accuracy looks best of all four: 0.906.", "An F<sub>1</sub> of 0.78 without")
     book.shows("marks nothing: accuracy 0.859, recall 0.000", "accuracy 0.906")
     assert book.rows(r"(0\.\d+) +(0\.\d+) +(0\.\d+)$", "images")["images"] == [0.64, 0.78, 0.5]
 
 
 def test_claims_of_notebook_02():
-    book, solved = Book("02"), Book("02s")
+    book = Book("02")
     book.says("99 % and 92 % of the brightest pixels are theirs", "in their pictures only 6 % of the brightest pixels")
     share = book.by_defect(r".*of the brightest 1 % of the pixels (\d+) %")
     assert [share[name] for name in ("print", "crack", "cut")] == [[99], [92], [6]]
-    solved.says("cuts win (0.11 to 0.37)", "Brown nuts differ from each other least in blue (0.04, in red 0.11)",
-                "the two nuts most alike differ by 0.015", "more than half of what is marked is wrong")
-    assert solved.by_defect(r"([\d.]+) +([\d.]+)$")["cut"] == [0.11, 0.37]
-    solved.shows("red 0.11, green 0.06, blue 0.04")
-    nearest, seen = solved.numbers(r"nearest to a training image: ([\d.]+); seen before: (\d+)")
-    assert (round(nearest, 3), seen) == (0.015, 0)
-    assert solved.numbers(r"cut: [\d.]+ % defective, precision ([\d.]+)")[0] < 0.5
 
 
 def test_claims_of_notebook_03():
     book = Book("03")
-    book.says("They are the worst row in every column", "with errors of 10 grey levels in place of 6",
+    book.says("with errors of 10 grey levels in place of 6",
               "**No copies at all does best**: AUROC 0.85 to 0.84.", "0.0001 of the loss, 0.005 of F<sub>1</sub>",
               "by AUROC fresh ones lead by 0.01")
     rows = {name: [float(cell) for cell in row.values()] for name, row in book.table("corners").items()}
     worst, none = rows.pop("fresh, turned, black corners"), rows["no copies"]
-    assert all(worst[i] > max(row[i] for row in rows.values()) for i in range(3))
-    assert all(worst[i] < min(row[i] for row in rows.values()) for i in (3, 4))
     one, other = rows["fresh, turned"], rows["fresh, turned, another seed"]
     assert (round(worst[2]), round(one[2]), round(none[3], 2), round(one[3], 2)) == (10, 6, 0.85, 0.84)
-    assert all(none[i] == max(row[i] for row in rows.values()) for i in (3, 4))
     assert rounded([abs(a - b) for a, b in zip(one, other, strict=True)], 4)[:2] == [0.0001, 0.0001]
     assert abs(one[4] - other[4]) == pytest.approx(0.005, abs=0.001)
     assert round(one[3] - rows["five fixed copies"][3], 2) == 0.01
@@ -138,20 +122,8 @@ def test_claims_of_notebook_03():
     assert (PRESETS["quick"].steps, len(split_good(30, 0)[1])) == (1600, 3)
 
 
-def test_claims_of_notebook_04():
-    book = Book("04")
-    book.says("Nine of the ten rows agree, digit for digit.", "has two thirds of the error of the sharp edge",
-              "Three quarters of all parameters sit in the two layers")
-    rows = book.found(r"^(\(.+?\)) +(\(.+?\)|-- missing --)$")
-    assert [one == other for one, other in rows].count(True) == 9 == len(rows) - 1
-    sharp, soft = book.numbers(r"in the middle: mean squared error ([\d.]+)\n.*soft: mean squared error ([\d.]+)")
-    assert soft / sharp == pytest.approx(2 / 3, abs=0.01)
-    total = int(re.search(r"([\d,]+) parameters, by hand \1", book.printed)[1].replace(",", ""))
-    assert 2 * 32 * 500 * 8 * 8 / total == pytest.approx(0.75, abs=0.02)
-
-
 def test_claims_of_notebook_05():
-    book, solved = Book("05"), Book("05s")
+    book = Book("05")
     book.says("the run with fixed copies is at 3.2", "with 35 times the steps and 352 nuts in place of 108",
               "0.0009 to 0.0011", "0.01 of F<sub>1</sub> and 0.05 of AUROC for 35 times the steps")
     held, ratio, steps = (book.table("ratio"), *map(book.column, ("ratio", "steps")))
@@ -164,92 +136,35 @@ def test_claims_of_notebook_05():
     ends = shipped.minutes().sort_values("step").groupby(["data", "recipe"]).last()["seconds"] / 60
     units = [f"{word} bfloat16 units" for word in ("with", "without")]
     assert [round(ends[data, name], 1) for data in units for name in ("quick", "before")] == [3.9, 7.1, 5.9, 11.0]
-    book.says("the training loss ends lower, the held-out loss does not, and F<sub>1</sub>-max is 0.41")
+    book.says("and F<sub>1</sub>-max is 0.41")
     study = shipped.time_to_quality()
     last = study[study["step"] == study.groupby("recipe")["step"].transform("max")].set_index("recipe")
     fixed, fresh = last.loc["five fixed copies"], last.loc["quick"]
-    assert fixed["loss"] < fresh["loss"] < fresh["held_out_loss"] < fixed["held_out_loss"]
     assert rounded([fixed["f1_max"], fresh["f1_max"]]) == [0.41, 0.44]
-    book.says("nine tenths of our steps are spent on the last hundredth", "A sharp guess costs twice as much",
-              "its edges, too, are only a quarter as steep")
-    loss = {epoch: float(row["loss"]) for epoch, row in book.table("F1 crack").items()}
-    assert loss["epoch 100"] < 0.01 * loss["epoch 1"]
-    one, _, blur = (float(x) for x in re.findall(r"(?:eight|dark|mean) +L2 loss ([\d.]+)", book.printed))
-    assert one / blur == pytest.approx(2, abs=0.03)
-    assert book.numbers(r"edges in the \w+ are (\d+)% as steep")[0] == pytest.approx(25, abs=4)
-    solved.says("The loss falls to less than half", "1e-5 hardly moves. 1e-1 falls furthest by far",
-                "0.08 of pure luck", "its loss is two to three times as high, and still the lowest",
-                "`quick` has removed 62 % of it.")
-    first, last = solved.numbers(r"loss ([\d.]+) -> ([\d.]+)")
-    assert last < 0.5 * first
-    rates = solved.found(r"rate ([\de.-]+): loss ([\d.]+) -> ([\d.]+), in evaluation mode ([\d.]+)")
-    losses = {float(rate): list(map(float, rest)) for rate, *rest in rates}
-    assert losses[1e-5][1] > 0.98 * losses[1e-5][0]
-    assert losses[1e-1][1] < 0.2 * losses[1e-3][1]
-    assert 1.7 < losses[1e-1][2] / losses[1e-1][1] < 3.3
-    assert losses[1e-1][2] == min(one[2] for one in losses.values())
-    reported, fresh = solved.numbers(r"reported ([\d.]+), on fresh images ([\d.]+)")
-    assert round(reported - fresh, 2) == 0.08
-    solved.shows("62% removed")
 
 
 def test_claims_of_notebook_06():
-    book, solved = Book("06"), Book("06s")
+    book = Book("06")
     book.says("That run learnt from 352 of 391 good nuts.", "15 of them are among the 39 that it held out")
     learned, held_out = split_good(PRESETS["article"].counts["train/good"], seed=0)
     ours = PRESETS["quick"].counts["train/good"]
     assert (len(learned), len(held_out), (held_out < ours).sum()) == (352, 39, 15)
     book.shows(f"{ours} good images to train on")
-    book.says("Nearly half of the print seems to be missed.", "hardly any of it is white")
-    missed, mask = book.numbers(r"(\d+) of the mask's (\d+) pixels are missed")
-    assert 0.45 < missed / mask < 0.5
-    assert book.numbers(r"White in the picture: \d+ % of those found, (\d+) % of those missed")[0] < 10
-    book.says("A print moves the latent vector nearly as far as to another nut", "A cut moves it a fifth of the way")
-    moved = book.by_defect(r"z moves +(\d+) % of the way.*: ([\d.]+) % -> ([\d.]+) %")
-    assert moved["print"][0] > 80
-    assert moved["cut"][0] == pytest.approx(20, abs=4)
-    book.says("In training mode the company decides.", "In evaluation mode the company does not matter.")
-    pattern = r"mode: largest difference of the two maps ([\d.]+), F1 ([\d.]+) and ([\d.]+)"
-    modes = book.rows(pattern, "training|evaluation")
-    assert modes["training"][2] < 0.6 * modes["training"][1]
-    assert modes["evaluation"][0] == 0 < 0.2 < modes["training"][0]
-    book.says("Prints are found best, cracks worst: 72 and 25 % of their pixels.", "half is missed. Cut: neither.",
-              "Print: most is found, and half of what is marked is wrong.")
+    book.says("Prints are found best, cracks worst: 72 and 25 % of their pixels.")
     table = book.by_defect(r"9 +[\d.]+ +([\d.]+) +([\d.]+) +[\d.]+$")  # recall, precision
     order = sorted(table, key=lambda name: table[name][0])
     assert (order[0], table["crack"][0], order[-1], table["print"][0]) == ("crack", 0.25, "print", 0.72)
-    assert table["print"][1] == pytest.approx(0.5, abs=0.02)
-    assert min(table["hole"][1], table["crack"][1]) > 0.7
-    assert max(table["cut"]) < 0.5
     book.says("So it exceeds the largest of the n with probability 1 / (n + 1)", "may be as low as 0.84",
-              "**nearly half of the defective nuts pass**", "it would even be better to throw everything away")
+              "**nearly half of the defective nuts pass**")
     n, probability = book.numbers(r"(\d+) held-out good nuts; .* is refused with probability ([\d.]+)")
     assert probability == pytest.approx(1 / (n + 1), abs=6e-4)
     assert book.numbers(r"TNR ([\d.]+) \[([\d.]+), ([\d.]+)\]") == [1.0, 0.84, 1.0]
     passed, defective = book.numbers(r"(\d+) of (\d+) defective nuts pass")
     assert 0.4 < passed / defective < 0.5
-    f1 = book.rows(r".*F1 ([\d.]+)$", "the detector|throw all away")
-    assert f1["throw all away"] > f1["the detector"]
-    solved.says("the maximum wins at cracks (0.39 to 0.29), the mean at prints (0.65 to 0.59)",
-                "no defect's F<sub>1</sub> differs by more than 0.04", "Precision rises by 0.02 to 0.09")
-    f1 = solved.rows(r"F1 by maximum ([\d.]+), by mean ([\d.]+)", "crack|print")
-    assert (f1["crack"], f1["print"]) == ([0.39, 0.29], [0.59, 0.65])
-    best = solved.by_defect(r".*at the best τ of each ([\d.]+) and ([\d.]+)").values()
-    assert max(abs(a - b) for a, b in best) <= 0.04
-    rows = solved.by_defect(r".*precision ([\d.]+) -> ([\d.]+), recall [\d.]+ -> [\d.]+").values()
-    rises = [round(after - before, 2) for before, after in rows]
-    assert (min(rises), max(rises)) == (0.02, 0.09)
-    solved.says("That is why 0.1 and 0.01 give the same τ here.", "Cuts and holes gain most (0.06)",
-                "White or black, nine pixels are enough. A grey square passes")
-    tau = dict(solved.found(r"rate ([\d.]+): image τ = ([\d.]+)"))
-    assert tau["0.10"] == tau["0.01"] != tau["0.20"]
-    gains = {n: round(b - a, 2) for n, (a, b) in solved.by_defect(r"F1-max ([\d.]+), with tolerance ([\d.]+)").items()}
-    assert gains["cut"] == gains["hole"] == max(gains.values()) == 0.06
-    assert solved.found(r"(\w+) square: stopped from a side of (\d+)") == [("white", "3"), ("black", "3")]
 
 
 def test_claims_of_notebook_07():
-    book, solved = Book("07"), Book("07s")
+    book = Book("07")
     book.says("With 37 good pixels for each defective one", "one in a hundred by sixteen times as much")
     book.shows("good pixels for each defective one: 37")
     marked = book.numbers(r"τ = 0.1: .* found, ([\d.]+) % of the good ones marked: ([\d.]+)")
@@ -263,56 +178,30 @@ def test_claims_of_notebook_07():
     assert all(overlap == pytest.approx(f1 / (2 - f1), abs=0.01) for f1, overlap, *_ in table.values())
     assert book.by_defect(r"F1 pooled ([\d.]+), of the median image ([\d.]+)")["crack"] == [0.39, 0.52]
     book.says("0.107 for 0.1 %, 1.013 for 1 %. The exponential rule promises 0.1 and marks 0.720.",
-              "the quantiles have the narrowest ranges, the regions the widest",
               "the exponential τ falls from 0.178 to 0.122",
               "our τ reaches 0.997 of F<sub>1</sub>-max (`of_f1_max`), one in a thousand only 0.735")
     rows = book.found("^(.+?)  +" + " +".join([r"([\d.]+)"] * 5) + "$")
     table = {name: [float(x) for x in values] for name, *values in rows if name in thresholds.RULES}
     quantile, strict, exponential = (table[n] for n in ("99 % quantile", "99.9 % quantile", "exponential (default)"))
     assert (strict[3], quantile[3], exponential[3]) == (0.107, 1.013, 0.72)  # good pixels marked, in %
-    width = {name: (high - low) / tau for name, (tau, low, high, *_) in table.items()}
-    order = sorted(width, key=width.get)
-    assert all("quantile" in name for name in order[:2])
-    assert all("region" in name for name in order[3:])
     assert (exponential[0], exponential[4]) == (0.178, 0.122)
     reached = dict(book.found(r"^(99.*quantile)  +[\d.]+  +[\d.]+  +([\d.]+)$"))
     assert reached == {"99 % quantile": "0.997", "99.9 % quantile": "0.735"}
     book.says("it falls by less (20 % against 34 %)", "F<sub>1</sub>-max is 0.38 with 16 numbers and 0.36 with 64",
-              "AUROC 0.93 to 0.87", "From the same nuts, and on smaller images, PCA comes out ahead")
+              "AUROC 0.93 to 0.87")
     book.shows("good pixels -34 %, defective pixels -20 %", "F1-max is highest with 16 numbers: 0.38")
     assert book.found(r"AUROC 0\.87, F1-max [\d.]+; the trained network: 0\.93")
-    auroc = pixels("ladder_synthetic_hazelnuts", "auroc")
-    assert auroc["PCA"] > auroc["the article"]
     book.says("stays between 0.034 and 0.037", "between 0.19 and 0.20; no F<sub>1</sub> moves by more than 0.08")
     study = shipped.latent_study()
     assert study["residual_good"].round(3).agg(["min", "max"]).tolist() == [0.034, 0.037]
     assert study["residual_defective"].round(2).agg(["min", "max"]).tolist() == [0.19, 0.2]
     f1 = study[[f"f1_{name}" for name in ("crack", "cut", "hole", "print")]]
     assert (f1.max() - f1.min()).max() < 0.085
-    solved.says("it floods: 30 % of all good pixels are marked", "The best F<sub>1</sub> falls from 0.45 to 0.24",
-                "cracks fare better by regions than by pixels (0.35 to 0.25)", "15 to 33 % less is marked")
-    solved.shows("good pixels marked at the cheapest: 30 %", "F1-max 0.45, with ten times the good pixels 0.24")
-    assert solved.by_defect(r"recall ([\d.]+), of the mean region ([\d.]+)")["crack"] == [0.25, 0.35]
-    rows = solved.found(r"(\d+) pixels: τ = [\d.]+; on the good test images (\d+) are marked")
-    less = [round(100 * (1 - int(marked) / int(wanted))) for wanted, marked in rows]
-    assert (min(less), max(less)) == (15, 33)
 
 
 def test_claims_of_notebook_08():
-    book, solved = Book("08"), Book("08s")
-    book.says("the bounds of cut reach up to 0.746; 0.57 stands for 0.565 to 0.575, and those of hole begin at 0.573")
-    bounds = book.found(r"(\w+) +F1 between ([\d.]+) and ([\d.]+), printed 0.\d+  <-- does not follow")
-    (cut, _, high), (hole, low, _) = bounds
-    assert (cut, high, hole, low) == ("cut", "0.746", "hole", "0.573")
-    book.says("The constant answer's F<sub>1</sub> of 0.78 beats three of the four.", "that of cracks begins at 0.21")
-    *systems, everything = [float(f1) for f1 in book.found(r"finds .* F1 ([\d.]+)$")]
-    assert (everything, sum(f1 < everything for f1 in systems), len(systems)) == (0.78, 3, 4)
-    rows = book.table("F1 if all were defective").items()
-    beyond = {name for name, row in rows if interval(row["F1"])[0] > float(row["F1 if all were defective"])}
-    assert beyond == {"cut", "hole", "print"}
-    book.says("prints, then cracks and holes, cuts last", "at both τ (0.42 and 0.36 against 0.59)")
-    f1 = {name: block["f1"] for name, block in shipped.measured("mvtec_hazelnut_128")["defects"].items()}
-    assert (max(f1, key=f1.get), min(f1, key=f1.get)) == ("print", "cut")
+    book = Book("08")
+    book.says("at both τ (0.42 and 0.36 against 0.59)")
     block = shipped.measured("transistor")["defects"]["misplaced"]
     assert rounded([block[key] for key in ("f1", "f1_label_free", "f1_all_defective")]) == [0.42, 0.36, 0.59]
     book.says("16 of the 36 defective painted nuts pass, 11 of the 36 photographed ones, 30 of the 40 transistors",
@@ -322,21 +211,10 @@ def test_claims_of_notebook_08():
     assert sum(float(row["F1"]) < float(row["F1 of 'throw all away'"]) for row in table.values()) == 3
     assert interval(table["mvtec_hazelnut_128"]["TNR"]) == (0.38, 0.96)
     assert table["transistor"]["good accepted"] == "57 of 60"
-    book.says("Accuracy of pixels is 0.97 for the detector that finds nothing; F<sub>1</sub> of images is 0.78",
-              "a ranking of 0.97, and at the threshold an overlap of 0.00")
-    table = book.table("accuracy")
-    assert (table["pixels, all good"]["accuracy"], table["images, all defective"]["F1"]) == ("0.97", "0.78")
-    assert {row["AUROC"] for row in table.values()} == {"0.5"}
-    assert any(re.search(r"AE\(SSIM\).*?0\.970.*?0\.000", html, re.S) for html in book.html)
-    solved.says("Nine of ten alarms are false", "Above 0.83 of defective images the constant answer wins",
-                "With the 20 of this course you may promise 84 %, with five 57 %.")
-    alarms, false = solved.numbers(r"(\d+) alarms, (\d+) of them false")
-    assert false / alarms == pytest.approx(0.9, abs=0.02)
-    solved.shows("by the constant answer above a share of 0.83", "20 of 20: at least 0.84", "5 of 5: at least 0.57")
 
 
 def test_claims_of_notebook_09():
-    book, solved = Book("09"), Book("09s")
+    book = Book("09")
     book.says("2 million images for the autoencoders, half a million for AnoGAN",
               "saw 25,168, AnoGAN 25,600, the two other autoencoders 16,000 each")
     lengths = {name: (one.paper, one.quick) for name, one in SYSTEMS.items() if one.trained}
@@ -353,13 +231,12 @@ def test_claims_of_notebook_09():
     assert sum(map(len, found.values())) == 12
     assert sure == {("AE(SSIM)", 0), ("AnoGAN", 1)}
     book.says("pixel AUROC 0.97 against 0.92 for the article's network, F<sub>1</sub>-max 0.62 against 0.50",
-              "AE(SSIM) is the last by F<sub>1</sub>-max, though not by PRO.", "over all images is above 0.37.",
+              "over all images is above 0.37.",
               "AE(SSIM) is ahead by AUROC (0.84)", "AE(SSIM) keeps 44 %, AnoGAN 6 %")
-    sets = ("mvtec_hazelnut_128", "hazelnut_toy", "transistor", "bottle")
-    nuts, toy, transistors, bottles = (pixels(f"comparison_{name}") for name in sets)
+    sets = ("mvtec_hazelnut_128", "transistor", "bottle")
+    nuts, transistors, bottles = (pixels(f"comparison_{name}") for name in sets)
     two = [nuts[name][key] for key in ("auroc", "f1_max") for name in ("AE(SSIM)", "article")]
     assert rounded(two) == [0.97, 0.92, 0.62, 0.5]
-    assert min(toy, key=lambda name: toy[name]["f1_max"]) == "AE(SSIM)" != min(toy, key=lambda name: toy[name]["pro"])
     assert round(max(one["f1_max"] for one in transistors.values()), 2) == 0.37
     assert max(bottles, key=lambda name: bottles[name]["auroc"]) == "AE(SSIM)"
     assert round(bottles["AE(SSIM)"]["auroc"], 2) == 0.84
@@ -383,20 +260,6 @@ def test_claims_of_notebook_09():
     printed = {one.system: one.auroc for one in published.AUROC_RESULTS if one.category == "transistor"}
     missed = [printed[name] - here[name] for name in ("AE(L2)", "AE(SSIM)", "AnoGAN")]
     assert missed == pytest.approx([0.1] * 3, abs=0.025)
-    book.says("Two centres are spent on the empty ground", "paired, the interval is three times narrower.",
-              "Its ratio is the highest.", "the exponential rule keeps about 60 % on these nuts")
-    book.shows("centres that are nearest somewhere in a corner: 2")
-    own, paired = book.numbers(r"its own interval is ([\d.]+) wide, that of the difference ([\d.]+)")
-    assert 2.5 < own / paired < 4.5
-    ratio = book.column("edges : rest, on good images")
-    assert max(ratio, key=ratio.get) == "AE(SSIM)"
-    share = book.table("dictionary")["exponential (default)"]["dictionary"]
-    assert float(share.rstrip("%")) == pytest.approx(60, abs=4)
-    solved.says("0.450 against 0.423 and 0.406", "−0.014 to +0.021, holds 0", "1.4 times as wide")
-    assert sorted(solved.found(r"F1-max (0\.\d{3})")[:3]) == ["0.406", "0.423", "0.450"]
-    solved.shows("upright less turned: +0.003 [-0.014, +0.021]")
-    low, high, lowest, highest = solved.numbers(r"paired \[(\S+), (\S+)\], unpaired \[(\S+), (\S+)\]")
-    assert round((highest - lowest) / (high - low), 1) == 1.4
 
 
 def test_claims_of_notebook_10():
@@ -407,17 +270,11 @@ def test_claims_of_notebook_10():
     found, images = book.rows(4 * r" +(0\.\d{3})" + " *$"), book.rows(r" +(\d\.\d+) *$")
     article, mean_image, soft = (found[name] for name in ("the article", "mean image", "aside and blurred"))
     assert rounded([mean_image[0], article[0]]) == [0.93, 0.88]  # pixel AUROC, PRO, F1-max, label-free F1
-    assert all(one < other for one, other in zip(mean_image[1:], article[1:], strict=True))
     assert rounded([*article[2:], *soft[2:]]) == [0.56, 0.49, 0.62, 0.57]
     assert rounded(found["memory bank"][2:]) == [0.75, 0.57]
     assert (found["memory bank"][0], found["together"][0]) == (0.985, 0.969)
     assert (max(found, key=lambda name: found[name][3]), round(found["together"][3], 2)) == ("together", 0.68)
     assert images["memory bank"] == [0.997]
-    book.says("4 good ones of 20 are refused", "the defects have the four highest scores. But three good nuts of four")
-    book.shows("refused: 4 of 20 good nuts, 36 of 36 others")
-    rows = book.found(r"^\d +(\w+)/\d+\.png +[\d.]+ +(good|defective)")
-    assert [name for name, _ in rows[4:]] == ["good"] * 4  # the table begins with the highest score
-    assert [decision for _, decision in rows].count("defective") == 7
     book.says("lift F1-max from 0.47 to 0.54 on photographed ones", "they cost 0.04 of AUROC",
               "AE(SSIM) ranks the pixels of photographed nuts best so far (0.97)", "label-free F1 falls to 0.19",
               "0.99 on its painter's nuts, 0.86 on photographed ones, 0.30 on bottles", "0.57 on painted cracks")

@@ -18,6 +18,7 @@ import notebook_files
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in (FOLDER / "source").glob("[0-9][0-9]_*.py"))
 FIVE, EIGHT, NINE, TEN = "05_training", "08_results_table", "09_comparison_systems", "10_beyond"
+ORDER = "field += (kernel - 1) * step\n        step *= stride", "step *= stride\n        field += (kernel - 1) * step"
 WRONG = [  # (notebook, exercise, what of the solution, becomes what)
     ("01_background", 1, "careful[2, 2:5]", "careful[2, 2:6]"),
     ("01_background", 1, "generous[0, :2]", "generous[0, :3]"),
@@ -48,12 +49,7 @@ WRONG = [  # (notebook, exercise, what of the solution, becomes what)
     ("03_data_augmentation", 5, '"screw": {"rotation"}', '"screw": {"rotation", "flip"}'),
     ("04_architecture", 1, "8 * 8 + 1 + 2", "8 * 8"),
     ("04_architecture", 2, "(kernel - 1) * step", "kernel * step"),
-    (
-        "04_architecture",
-        2,
-        "field += (kernel - 1) * step\n        step *= stride",
-        "step *= stride\n        field += (kernel - 1) * step",
-    ),
+    ("04_architecture", 2, *ORDER),
     ("04_architecture", 3, "TABLE_2[:doubling] + TABLE_2[doubling + 2 :]", "TABLE_2[:]"),
     ("04_architecture", 4, 'after if row["layer"] == "CONV2D" else before', "after"),
     ("04_architecture", 4, '* row["kernel"] ** 2', '* row["kernel"]'),

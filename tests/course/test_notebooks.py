@@ -35,17 +35,17 @@ def test_notebook_and_solutions_are_built_from_their_source(source):
 
 
 @each_notebook
-def test_every_number_in_the_text_is_filled_in(path):
+def test_a_notebook_is_executed_from_top_to_bottom_and_every_number_in_its_text_is_filled_in(path):
+    assert FOLDER / "source" / f"{path.stem}.py" in SOURCES
+    counts = [cell.execution_count for cell in read(path).cells if cell.cell_type == "code" and cell.source]
+    assert None not in counts
+    assert counts == sorted(counts)
     for cell in read(path).cells:
         assert "{{" not in cell.source or cell.cell_type == "code"
         if template := cell.metadata.get("template"):
             values = cell.metadata["values"]
             assert set(values) == set(prose.expressions(template)), "run make notebooks"
             assert cell.source == prose.filled(template, values)
-
-
-def test_every_notebook_has_a_source():
-    assert {path.stem for path in NOTEBOOKS} == {path.stem for path in SOURCES}
 
 
 @each_source
@@ -74,19 +74,6 @@ def test_the_main_text_is_short(source):
 
 
 @each_source
-def test_three_to_five_exercises_each_with_its_solution_and_a_last_sentence(source):
-    _, solutions = built(source)
-    cells = [
-        (next(iter(notebook_files.tags(cell))), cell.cell_type) for cell in solutions.cells if notebook_files.tags(cell)
-    ]
-    tags = [tag for tag, _ in cells if tag in ("exercise", "solution")]
-    assert 3 <= tags.count("exercise") <= 5
-    assert all("solution" in tags[i + 1 : i + 2] for i, tag in enumerate(tags) if tag == "exercise")
-    ends = [cells[i - 1] for i, (tag, _) in enumerate([*cells, ("exercise", "")]) if tag == "exercise"][1:]
-    assert set(ends) == {("solution", "markdown")}
-
-
-@each_source
 def test_a_lesson_says_what_it_is_where_to_go_and_which_file_has_its_code(source):
     book, _ = built(source)
     first, last = book.cells[0].source, book.cells[-1].source
@@ -110,13 +97,6 @@ def test_links_lead_somewhere_and_outputs_are_fit_to_publish(path):
             data = output.get("data", {})
             text = output.get("text", "") + "".join(data.get("text/plain", "")) + "".join(data.get("text/html", ""))
             assert not any(place in text for place in places), cell.source
-
-
-@each_notebook
-def test_a_notebook_is_executed_from_top_to_bottom(path):
-    counts = [cell.execution_count for cell in read(path).cells if cell.cell_type == "code" and cell.source]
-    assert counts == sorted(counts, key=lambda count: count or 0)
-    assert None not in counts
 
 
 def test_outputs_of_unchanged_cells_survive_a_rebuild(tmp_path):

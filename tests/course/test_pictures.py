@@ -17,10 +17,10 @@ def chart():
     return figure
 
 
-@pytest.mark.parametrize(
-    ("figure", "kind", "other"),
-    [(chart(), "png", "jpeg"), (figures.panels([[np.eye(256)]], caption="An identity."), "jpeg", "png")],
-)
+BOTH = [(chart(), "png", "jpeg"), (figures.panels([[np.eye(256)]], caption="An identity."), "jpeg", "png")]
+
+
+@pytest.mark.parametrize(("figure", "kind", "other"), BOTH)
 def test_a_figure_has_twice_the_pixels_of_its_size_on_the_page(figure, kind, other):
     assert lesson.encoded(figure, other) is None
     data, shown = lesson.encoded(figure, kind)
@@ -37,10 +37,7 @@ def test_a_panel_stays_what_it_is_up_to_a_grey_level_or_two():
     page = np.asarray(Image.open(io.BytesIO(data)).convert("L"), float)
     inner = page[100:400, 100:400]
     assert abs(inner.mean() - picture.mean()) < 2
-
-
-def test_an_empty_figure_is_not_shown():
-    assert lesson.encoded(Figure(), "png") is None
+    assert lesson.encoded(Figure(), "png") is None  # an empty figure is not shown
 
 
 def test_a_shell_takes_both_kinds(monkeypatch):

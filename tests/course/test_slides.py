@@ -1,15 +1,10 @@
 """The slides fit their notebooks: pictures are there, numbers stand there, every slide asks something."""
 
 import re
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
 from saying import said
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "book"))
 
 import slides
 
@@ -17,24 +12,15 @@ FILES = sorted(slides.TEXTS.glob("[0-9][0-9].md"))
 NUMBER = r"\d+(?:[.,]\d+)*"
 
 
-def by_stem(path):
-    return path.stem
-
-
-@pytest.fixture
-def cells(path):
-    return nbformat.read(slides.notebook_of(path), as_version=4).cells
-
-
 def test_each_notebook_has_slides():
-    assert [path.stem for path in FILES] == sorted(
-        path.name[:2] for path in slides.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")
-    )
+    names = sorted(path.name[:2] for path in slides.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    assert [path.stem for path in FILES] == names
 
 
-@pytest.mark.parametrize("path", FILES, ids=by_stem)
-def test_a_deck_has_twelve_to_twenty_slides_each_with_its_picture(path, cells):
-    deck = slides.read_slides(path)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_deck_has_twelve_to_twenty_slides_each_with_its_picture_and_the_notebook_s_numbers(path):
+    cells, deck = nbformat.read(slides.notebook_of(path), as_version=4).cells, slides.read_slides(path)
+    there = set(re.findall(NUMBER, said(cells)))
     assert 12 <= len(deck) <= 20
     assert len({slide.title for slide in deck}) == len(deck)
     for slide in deck:
@@ -43,32 +29,18 @@ def test_a_deck_has_twelve_to_twenty_slides_each_with_its_picture(path, cells):
         assert slide.points.count("\n- ") <= 2, slide.title
         assert len(slide.points) < 260, slide.title
         assert "?" in slide.ask, slide.title
-
-
-@pytest.mark.parametrize("path", FILES, ids=by_stem)
-def test_numbers_of_slides_stand_in_their_notebook(path, cells):
-    there = set(re.findall(NUMBER, said(cells)))
-    for slide in slides.read_slides(path):
         assert not set(re.findall(NUMBER, slide.words())) - there, slide.title
-
-
-@pytest.mark.parametrize("path", FILES, ids=by_stem)
-def test_a_deck_asks_no_other_site(path):
     _, page = slides.deck(path)
-    for address in re.findall(r'(?:src|href)="([^"]+)"', page):
+    for address in re.findall(r'(?:src|href)="([^"]+)"', page):  # asks no other site
         assert address.startswith(("reveal/", "data:image/", "index.html")), address[:80]
 
 
-@pytest.mark.parametrize(
-    ("where", "options", "why"),
-    [
-        ("no_such_code()", "", "0 cells of the notebook hold 'no_such_code()'"),
-        ("lesson", "", "cells of the notebook hold 'lesson'"),
-        ("figures.panels([[image]]", "2", "the cell shows 1, not 2"),
-        ("table[name] = {", "columns 9", "the table has 6 columns"),
-        ("table[name] = {", "rows 9", "no rows"),
-    ],
-)
+MISSING = [("nothing()", "", "0 cells of the notebook hold 'nothing()'"), ("lesson", "", "cells of the notebook hold")]
+MISSING += [("figures.panels([[image]]", "2", "the cell shows 1, not 2"), ("table[name] = {", "rows 9", "no rows")]
+MISSING += [("table[name] = {", "columns 9", "the table has 6 columns")]
+
+
+@pytest.mark.parametrize(("where", "options", "why"), MISSING)
 def test_a_missing_picture_stops_with_a_plain_sentence(where, options, why):
     slide = slides.Slide("Title", "Text", "A nut", where, options, "What?", "That.")
     notebook = nbformat.read(slides.notebook_of(slides.TEXTS / "06.md"), as_version=4)

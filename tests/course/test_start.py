@@ -21,8 +21,7 @@ def stop(*_, **__):
 def test_start_goes_on_after_a_kill_in_each_stage_and_does_nothing_twice(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stages = [(writing, "_paint_in_processes"), (dataset, "load"), (trainer.training, "train")]
-    stages += [(results, "evaluate"), (evaluate, "figures")]
-    for module, name in stages:
+    for module, name in [*stages, (results, "evaluate"), (evaluate, "figures")]:
         with monkeypatch.context() as patch:
             patch.setattr(module, name, stop)
             assert main(["start", "--preset", "tiny"]) == 130, name

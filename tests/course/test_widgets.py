@@ -2,9 +2,9 @@
 
 import io
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from scipy.stats import norm
 from sklearn.metrics import auc, average_precision_score
@@ -19,9 +19,8 @@ def picture_of(widget):
 
 def test_an_interactive_figure_follows_and_leaves_its_picture():
     def look(tau):
-        figure, ax = plt.subplots(figsize=(2, 1))
-        plt.close(figure)
-        ax.plot([0, tau])
+        figure = Figure(figsize=(2, 1))
+        figure.add_subplot().plot([0, tau])
         return figure
 
     slider = widgets.slider(0.2, 0.0, 1.0, 0.1, "τ")
@@ -44,17 +43,19 @@ def test_a_stroke_changes_the_nut_where_its_mask_is_and_nowhere_else(tool):
     assert (image != nut).any(axis=0)[mask].mean() > 0.9
 
 
-def test_what_is_drawn_on_the_canvas_reaches_the_network():
-    nuts = np.full((2, 3, 256, 256), 90, np.uint8)
-    widget = widgets.draw_a_defect(Autoencoder(latent_dim=4), nuts)
+def test_what_is_drawn_on_the_canvas_reaches_the_network_and_buttons_mark_pixels():
+    widget = widgets.draw_a_defect(Autoencoder(latent_dim=4), np.full((2, 3, 256, 256), 90, np.uint8))
     canvas = widget.children[0].children[0]
     before, shown = widget.picture.value, canvas.picture
     canvas.strokes = [*canvas.strokes, [[30, 200], [60, 220]]]
     assert widget.picture.value != before
     assert canvas.picture != shown
-    clear = widget.children[0].children[1].children[-1]
-    clear.click()
+    widget.children[0].children[1].children[-1].click()  # clear
     assert canvas.strokes == []
+    widget = widgets.paint_a_mask(np.eye(8, dtype=bool), np.zeros((8, 8), bool))
+    before = widget.picture.value
+    widget.children[0].children[2 * 8 + 2].value = True
+    assert widget.picture.value != before
 
 
 def test_ssim_forgives_more_light_and_not_noise():
@@ -85,12 +86,3 @@ def test_the_curves_of_two_distributions_are_those_of_a_sample():
     at = np.argmax(f1)
     marked = scores > x[at]
     assert f1[at] == pytest.approx(2 * (marked & truth).sum() / (marked.sum() + truth.sum()), abs=0.01)
-
-
-def test_buttons_mark_pixels():
-    truth = np.zeros((8, 8), bool)
-    truth[2:5, 2:5] = True
-    widget = widgets.paint_a_mask(truth, np.zeros_like(truth))
-    before = widget.picture.value
-    widget.children[0].children[2 * 8 + 2].value = True
-    assert widget.picture.value != before

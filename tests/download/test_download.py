@@ -173,15 +173,6 @@ def test_the_licence_on_a_terminal(monkeypatch):
         download.ask_license(sources.MVTEC_AD)
 
 
-def test_an_address_that_fails_gives_way_to_the_next(server, small, tmp_path, monkeypatch, capsys):
-    manners = ["404", "html", "ranges"]
-    source = sources.Source("Set", "CC0", "page", small[1], tuple(server.url(manner) for manner in manners))
-    monkeypatch.setitem(sources.SOURCES, "hazelnut", source)
-    get(tmp_path / "data")
-    assert [manner for manner, _ in server.requests] == manners
-    assert "answers 404" in capsys.readouterr().err
-
-
 def test_the_variable_replaces_the_addresses(server, tmp_path, monkeypatch):
     for value in ("nonsense", "file:///etc/passwd", "http://", "http:// /", "http://[x/y"):
         monkeypatch.setenv("HAZELNUT_URL", value)
@@ -264,24 +255,21 @@ def test_what_was_there_stays(there, small, tmp_path):
     assert files_below(tmp_path / "data") == ([there] if there else [])
 
 
-def test_a_folder_that_lost_an_image_or_has_another_category_is_not_taken_for_whole(small, tmp_path):
+def test_folders_that_are_not_whole_or_cannot_be(small, tmp_path, monkeypatch):
+    def fails(target, words=".", **options):
+        with pytest.raises(DataError, match=words):
+            get(target, archive=small[0], **options)
+
     get(tmp_path / "data", archive=small[0])
-    with pytest.raises(DataError, match="not all of bottle"):
-        get(tmp_path / "data", category="bottle", archive=small[0])
+    fails(tmp_path / "data", "not all of bottle", category="bottle")
     (tmp_path / "data/test/crack/000.png").unlink()
-    with pytest.raises(DataError, match="not all of hazelnut"):
-        get(tmp_path / "data", archive=small[0])
-
-
-def test_names_that_no_folder_can_have_and_the_folder_one_is_in(small, tmp_path, monkeypatch):
+    fails(tmp_path / "data", "not all of hazelnut")
     (tmp_path / "loop").symlink_to("loop")
     for name in ("loop", "a" * 5000, "x/" * 3000):
-        with pytest.raises(DataError):
-            get(tmp_path / name, archive=small[0])
+        fails(tmp_path / name)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    with pytest.raises(DataError, match="folder you are in"):
-        get(".", archive=small[0])
+    fails(".", "folder you are in")
 
 
 def test_a_full_disk_and_a_read_only_one(tiny_disk, server, small, tmp_path, monkeypatch):

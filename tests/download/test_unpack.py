@@ -75,24 +75,17 @@ ODD = ("C:evil.png", "evil\n.png", "\x1b[2J.png", "\udcff.png", "a.png ")
 OUTSIDE += [f"hazelnut/train/good/{name}" for name in ODD]
 
 
-@pytest.mark.parametrize("name", OUTSIDE)
-def test_names_that_lead_outside_or_that_no_file_should_have(name, tmp_path):
-    refused(tar_with(tmp_path / "a.tar", (name, png(1), {})), "leads outside")
+@pytest.mark.parametrize("name", [*OUTSIDE, "hazelnut/train/good/000.png", "hazelnut/train/good/000.PNG"])
+def test_names_that_lead_outside_or_that_no_file_should_have_or_twice(name, tmp_path):
+    word = "leads outside" if name in OUTSIDE else "twice"  # also in other case
+    refused(tar_with(tmp_path / "a.tar", (name, png(1), {})), word)
 
 
-TYPES = {
-    "SYMTYPE": "/etc/passwd",
-    "LNKTYPE": "hazelnut/train/good/000.png",
-    "CHRTYPE": "",
-    "BLKTYPE": "",
-    "FIFOTYPE": "",
-}
-
-
-@pytest.mark.parametrize("type_", TYPES)
+@pytest.mark.parametrize("type_", ["SYMTYPE", "LNKTYPE", "CHRTYPE", "BLKTYPE", "FIFOTYPE"])
 @pytest.mark.parametrize("name", [IMAGE, "bottle/evil"])
 def test_links_and_devices(type_, name, tmp_path):
-    attributes = {"type": getattr(tarfile, type_), "linkname": TYPES[type_], "devmajor": 1, "devminor": 5}
+    link = {"SYMTYPE": "/etc/passwd", "LNKTYPE": "hazelnut/train/good/000.png"}.get(type_, "")
+    attributes = {"type": getattr(tarfile, type_), "linkname": link, "devmajor": 1, "devminor": 5}
     refused(tar_with(tmp_path / "a.tar", (name, b"", attributes)), "a link or a special file")
 
 
@@ -116,11 +109,6 @@ def test_modes_and_owners_have_no_effect(tmp_path):
     assert stat.S_IMODE(status.st_mode) & 0o7111 == 0
     assert status.st_uid == (tmp_path / "data").stat().st_uid != 12345
     assert all(path.stat().st_mode & 0o200 for path in (tmp_path / "data").rglob("*"))  # nothing is read-only
-
-
-@pytest.mark.parametrize("name", ["000.png", "000.PNG"])
-def test_a_member_twice_also_in_other_case(name, tmp_path):
-    refused(tar_with(tmp_path / "a.tar", (f"hazelnut/train/good/{name}", png(9), {})), "twice")
 
 
 LIMITS = {"MAX_MEMBERS": (5, "too many members"), "MAX_FILE": (100, "too large")}
@@ -177,16 +165,15 @@ def test_bombs_take_neither_disk_nor_memory(tmp_path):
 XZ = b"\xfd7zXZ\x00"
 NO_ARCHIVES = [b"", b"<!doctype html><title>403</title>", XZ + bytes(1000), b"PK\x03\x04" + bytes(100), b"PK"]
 NO_ARCHIVES += [b"\x1f\x8b\x08" + bytes(100), b"BZh9" + bytes(100), bytes(10240), lzma.compress(b"not a tar")]
-OTHERS = (
-    "bottle/train/good/000.png hazelnut/test/good/000.png hazelnut/train/crack/0.png a/b/hazelnut/good/0.png".split()
-)
+OTHERS = ["bottle/train/good/000.png", "hazelnut/test/good/0.png", "hazelnut/train/crack/0.png"]
+OTHERS += ["a/b/hazelnut/good/0.png", "hazelnut"]
 
 
 def test_files_that_are_no_archives_and_archives_without_the_category(tmp_path):
     for content in NO_ARCHIVES:
         (tmp_path / "a.tar.xz").write_bytes(content)
         refused(tmp_path / "a.tar.xz")
-    for name in [*OTHERS, "hazelnut"]:
+    for name in OTHERS:
         refused(write_archive(tmp_path / "a.tar.xz", {name: png(0)}), "no good images of hazelnut")
 
 

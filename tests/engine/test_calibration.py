@@ -45,27 +45,18 @@ def test_a_run_that_has_diverged_stays_without_thresholds(painted, run_copy, cap
     assert "has no thresholds" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (None, "holds no thresholds; run hazelnut-ae evaluate DIR"),
-        ("", "cannot be read"),
-        ("[1]", "cannot be read"),
-        ({"weights": "0" * 64}, "belongs to other weights"),
-        ({"tau": "high"}, "is damaged"),
-        ({"tau": float("nan")}, "is damaged"),
-        ({"image_tau": None}, "is damaged"),
-        ({"held_out_scores": 3}, "is damaged"),
-    ],
-)
+DAMAGE = [{"tau": "high"}, {"tau": float("nan")}, {"image_tau": None}, {"held_out_scores": 3}]
+CHANGES = [(None, "holds no thresholds; run hazelnut-ae evaluate DIR"), ({"weights": "0" * 64}, "other weights")]
+CHANGES += [("", "cannot be read"), ("[1]", "cannot be read"), *((change, "is damaged") for change in DAMAGE)]
+
+
+@pytest.mark.parametrize(("change", "message"), CHANGES)
 def test_what_is_missing_or_damaged_is_one_sentence_with_the_remedy(run_copy, change, message):
     path = run_copy.folder / calibration.FILE
+    text = json.dumps(json.loads(path.read_text()) | change) if isinstance(change, dict) else change or ""
+    path.write_text(text)
     if change is None:
         path.unlink()
-    elif isinstance(change, str):
-        path.write_text(change)
-    else:
-        path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DataError, match=message) as caught:
         calibration.read(run_copy.folder, run_copy.detector)
     assert "hazelnut-ae evaluate" in str(caught.value)

@@ -36,25 +36,21 @@ def test_run_folder(tiny_run, painted):
     folder = tiny_run.folder
     config = json.loads((folder / "config.json").read_text())
     assert (config["data"], config["preset"]) == (painted.fingerprint, "tiny")
+    held_out = painted.train.images[training.split_good(len(painted.train), 0)[1]]
+    assert tiny_run.held_out[-1][1] == pytest.approx(training.loss_on(tiny_run.model, held_out), rel=1e-4)
     assert {"torch", "hazelnut_ae", "python"} == set(config["versions"])
     rows = list(csv.DictReader(open(folder / "history.csv")))
     assert [int(r["step"]) for r in rows] == list(range(1, len(rows) + 1))
     assert {int(r["epoch"]) for r in rows} == {1, 2}
     assert all(0 < float(r["loss"]) < 1 for r in rows)
+    ends = [len(rows) // 2, len(rows)]  # of the epochs
+    assert [step for step, row in enumerate(rows, 1) if row["held_out_loss"]] == ends
+    assert [step for step, _ in tiny_run.held_out] == ends
     f1 = list(csv.DictReader(open(folder / "f1.csv")))
     assert list(f1[0]) == ["epoch", "crack", "cut", "hole", "print"]
     assert [r["epoch"] for r in f1] == ["1", "2"]
     assert tiny_run.f1["crack"][1][0] == 2
     assert not list(folder.glob("*.tmp"))
-
-
-def test_the_loss_on_held_out_images_is_beside_the_training_loss(painted, tiny_run):
-    rows = list(csv.DictReader(open(tiny_run.folder / "history.csv")))
-    per_epoch = len(rows) // 2
-    assert [i + 1 for i, row in enumerate(rows) if row["held_out_loss"]] == [per_epoch, 2 * per_epoch]
-    assert [step for step, _ in tiny_run.held_out] == [per_epoch, 2 * per_epoch]
-    held_out = painted.train.images[training.split_good(len(painted.train), 0)[1]]
-    assert tiny_run.held_out[-1][1] == pytest.approx(training.loss_on(tiny_run.model, held_out), rel=1e-4)
 
 
 def test_another_seed_gives_other_weights_and_options_override_the_preset(painted, tmp_path, tiny_run):
@@ -155,15 +151,10 @@ def test_a_run_of_an_older_version_loads_and_resumes(painted, tiny_run, run_copy
         train_run(painted, folder, TINY, resume=True)
 
 
-def test_resume_of_a_finished_run_changes_nothing_and_augments_nothing(painted, tiny_run, monkeypatch):
-    before = weights(tiny_run.folder)
+def test_resume_of_a_finished_run_changes_nothing_and_another_run_is_refused(painted, tiny_run, monkeypatch):
+    folder, before = tiny_run.folder, weights(tiny_run.folder)
     monkeypatch.setattr(trainer, "AugmentedCopies", lambda *_: pytest.fail("augmented for nothing"))
-    run = train_run(painted, tiny_run.folder, TINY, resume=True)
-    assert same(weights(run.folder), before)
-
-
-def test_another_run_is_refused(painted, tiny_run, monkeypatch):
-    folder = tiny_run.folder
+    assert same(weights(train_run(painted, folder, TINY, resume=True).folder), before)
     with pytest.raises(DataError, match="--resume"):
         train_run(painted, folder, TINY)
     other = dataclasses.replace(painted, fingerprint="0" * 64)
@@ -180,27 +171,21 @@ def test_another_run_is_refused(painted, tiny_run, monkeypatch):
         train_run(painted, folder, TINY, resume=True)
 
 
-def test_damaged_checkpoint_falls_back_to_the_one_before(painted, tiny_run, run_copy, capsys):
-    folder = run_copy.folder
-    whole = (folder / "checkpoint.pt").read_bytes()
-    (folder / "checkpoint.previous.pt").write_bytes(whole)
-    (folder / "checkpoint.pt").write_bytes(whole[: len(whole) // 2])
-    train_run(painted, folder, TINY, resume=True)
-    assert "damaged" in capsys.readouterr().out
-    assert same(weights(folder), weights(tiny_run.folder))
-
-
-def test_damaged_checkpoint_alone_is_one_sentence(painted, run_copy):
+def test_a_damaged_checkpoint_is_one_sentence_or_falls_back_to_the_one_before(painted, tiny_run, run_copy, capsys):
     path = run_copy.folder / "checkpoint.pt"
     whole = path.read_bytes()
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 1
-    for content in (whole[:5000], bytes(flipped), b"no checkpoint", b""):
+    for content in (bytes(flipped), b"no checkpoint", b"", whole[: len(whole) // 2]):
         path.write_bytes(content)
         with pytest.raises(DataError, match=r"checkpoint\.pt is damaged") as caught:
             train_run(painted, run_copy.folder, TINY, resume=True)
         assert "\n" not in str(caught.value)
         assert path.read_bytes() == content, "nothing may be overwritten"
+    path.with_name("checkpoint.previous.pt").write_bytes(whole)
+    train_run(painted, run_copy.folder, TINY, resume=True)
+    assert "damaged" in capsys.readouterr().out
+    assert same(weights(run_copy.folder), weights(tiny_run.folder))
 
 
 def test_full_disk_leaves_the_previous_checkpoint(painted, run_copy, monkeypatch):
@@ -220,16 +205,14 @@ def test_full_disk_leaves_the_previous_checkpoint(painted, run_copy, monkeypatch
     assert train_run(painted, folder, TINY, epochs=3, resume=True).history[-1][1] == 3
 
 
-@pytest.mark.parametrize(
-    ("name", "left"), [("config.json", 20), ("history.csv", 20), ("f1.csv", 30), ("model.safetensors", 5000)]
-)
-def test_damaged_run_is_one_sentence(run_copy, tmp_path, name, left):
-    path = run_copy.folder / name
-    path.write_bytes(path.read_bytes()[:left])
-    with pytest.raises(DataError) as caught:
-        runs.load_run(run_copy.folder)
-    assert "\n" not in str(caught.value)
-    assert "remove it and train again" in str(caught.value)
+def test_damaged_run_is_one_sentence(run_copy, tmp_path):
+    for name, left in (("config.json", 20), ("history.csv", 20), ("f1.csv", 30), ("model.safetensors", 5000)):
+        path = run_copy.folder / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[:left])
+        with pytest.raises(DataError, match=r"^.*remove it and train again.*$"):
+            runs.load_run(run_copy.folder)
+        path.write_bytes(whole)
     with pytest.raises(DataError, match="no finished run; train one"):
         runs.load_run(tmp_path)
 

@@ -5,14 +5,13 @@ import html
 import json
 import os
 import re
-import struct
 import sys
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from archives import png_of
 from PIL import Image
 from spots import spotted, tree
 
@@ -36,13 +35,6 @@ def sentence(arguments, capsys):
     assert "Traceback" not in said.err
     (line,) = said.err.strip().splitlines()
     return line
-
-
-def png_of(width, height):
-    """The beginning of a PNG that claims to be so large."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
-    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 999) + b"IDAT"
 
 
 def test_no_images_no_folder_no_run(tiny_run, tmp_path, capsys):
@@ -104,8 +96,7 @@ def test_sizes_and_modes_of_all_kinds(redness, tmp_path):
     folder.mkdir()
     array = rng.integers(0, 256, (40, 300, 3), dtype=np.uint8)
     for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK"):
-        kind = "tif" if mode == "CMYK" else "png"
-        Image.fromarray(array).convert(mode).save(folder / f"{mode}.{kind}")
+        Image.fromarray(array).convert(mode).save(folder / f"{mode}.{'tif' if mode == 'CMYK' else 'png'}")
     Image.fromarray(rng.integers(0, 65536, (30, 20), dtype=np.uint16)).save(folder / "16 bit.png")
     for size in ((1, 1), (1, 700), (3000, 2), (1200, 900)):
         spotted(folder / f"{size[0]}x{size[1]}.png", size=size, spot=(0, 0, 1, 1))

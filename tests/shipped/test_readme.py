@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks import __main__ as benchmarks
 from benchmarks import numbers
-from benchmarks.numbers import ladder, report
-from benchmarks.numbers.sets import SETS, results_of
+from benchmarks.numbers import report
+from benchmarks.numbers.sets import SETS
 from hazelnut_ae import cli
 from hazelnut_ae.shipped import FOLDER
 
@@ -60,56 +60,31 @@ def test_a_changed_number_changes_the_page(copy, one):
     assert report.label_free(copy) != report.label_free(FOLDER)
 
 
-def test_a_changed_number_of_a_comparison_changes_who_leads(copy):
+def test_changed_comparisons_and_rungs_change_the_page_and_missing_files_are_left_out(copy):
     change(copy / "measured" / "comparison_transistor.json", 3, "pixels", "auroc", value=0.999)
-    assert "AnoGAN on (c)" in report.leaders(copy)
-    assert "AnoGAN on (c)" not in report.leaders(FOLDER)
-
-
-def test_every_rung_of_the_ladder_has_its_row(copy):
-    sets = results_of(copy, "ladder")
-    assert len(sets) == 5
-    text = ladder.every_rung(copy)
-    for one, results in sets:
-        rows = [line for line in text.splitlines() if line.startswith(f"| {one.title} ({one.letter}) |")]
-        assert [row.split(" | ")[1] for row in rows[: len(results)]] == [result["system"] for result in results]
     change(copy / "measured" / "ladder_transistor.json", 5, "images", "auroc", value=0.123)
-    assert "| 0.123 |" in ladder.every_rung(copy)
-
-
-def test_a_sure_step_of_the_ladder_is_said(copy):
     path = copy / "measured" / "ladder_transistor.json"
     for end, value in (("low", -0.2), ("high", -0.1)):
         change(path, 1, "against_the_rung_before", f"image AUROC {end}", value=value)
     (row,) = (line for line in ladder.every_rung(copy).splitlines() if line.startswith("| PCA |"))
     assert row.split("|")[4].split()[2] == "↓"  # the third number, image AUROC, on (c)
-
-
-def test_a_set_without_its_file_is_left_out(copy):
-    (copy / "measured" / "transistor.json").unlink()
-    assert "(c) |" not in report.measured(copy)
-    assert "(c)" not in report.sets(copy)
-
-
-def test_measurements_of_a_machine_are_shown_where_there_are_some(copy):
-    (copy / "measured" / "bench_bfloat16.json").unlink()
     (copy / "measured" / "bench_avx2.json").write_text('{"step_vs_eager": 1.5, "precision": "float32"}')
-    text = report.page(copy)
-    assert "| `step_vs_eager` | 1.500 |" in text
-    assert "| `precision` | float32 |" in text
+    before, after = report.page(FOLDER), report.page(copy)
+    for words in ("AnoGAN on (c)", "| 0.123 |", "1.500 |"):
+        assert words in after
+        assert words not in before
     for path in (copy / "measured").iterdir():
         path.unlink()
-    assert "## How fast" not in report.page(copy)  # and everything else is left out without an error
+    text = report.page(copy)  # without an error
+    assert "## How fast" not in text
+    assert "(c) |" not in text
 
 
-def test_the_front_page_is_short_and_links_every_notebook():
+def test_the_front_page_is_short_links_every_notebook_and_has_the_table_of_the_files():
     assert FRONT.count("\n") <= 110
+    assert report.front_table(FOLDER) in FRONT, "take it from: python -m benchmarks numbers"
     for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"):
         assert f"(notebooks/{path.name})" in FRONT
-
-
-def test_the_table_of_the_front_page_is_that_of_the_files():
-    assert report.front_table(FOLDER) in FRONT, "take it from: python -m benchmarks numbers"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -9,8 +9,6 @@ from PIL import Image
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.synthetic import paint, painted, stages, write_dataset, writing
 
-DEFECTS = ("crack", "cut", "hole", "print")
-
 
 def contents(folder):
     files = (p for p in folder.rglob("*") if p.is_file())
@@ -23,11 +21,9 @@ def test_write_gives_the_same_bytes_on_any_number_of_workers(tmp_path):
     one = contents(write_dataset(tmp_path / "one", counts, seed=3, workers=1))
     two = contents(write_dataset(tmp_path / "two", counts, seed=3, workers=2))
     assert one == two
-    assert set(one) == {
-        "license.txt", "train/good/000.png", "train/good/001.png", "test/good/000.png", "test/crack/000.png",
-        "test/print/000.png", "test/print/001.png", "ground_truth/crack/000_mask.png",
-        "ground_truth/print/000_mask.png", "ground_truth/print/001_mask.png",
-    }  # fmt: skip
+    names = ["license.txt", *(f"{place}/{i:03}.png" for place, n in counts.items() for i in range(n))]
+    names = {name if "/good/" in name or "/" not in name else f"test/{name}" for name in names}
+    assert set(one) == names | {f"ground_truth/{name}_mask.png" for name in ("crack/000", "print/000", "print/001")}
     assert "synthetic" in (tmp_path / "one/license.txt").read_text()
     assert len(set(one.values())) == len(one)  # no two images are alike
     other = contents(write_dataset(tmp_path / "other", {"train/good": 1}, seed=4, workers=1))
@@ -94,38 +90,32 @@ def test_a_full_disk_is_one_sentence_and_what_is_finished_stays(tiny_disk):
     assert all(Image.open(path).size == (256, 256) for path in tiny_disk.glob("set/train/good/[0-9]*.png"))
 
 
-def test_the_picture_does_not_depend_on_the_pictures_on_the_way():
+def test_a_picture_can_be_painted_alone_and_with_pictures_on_the_way(painted_folder):
     pictures = stages(np.random.default_rng(5), "print")
     image, mask = paint(np.random.default_rng(5), "print")
     assert list(pictures) == ["normals", "shell", "scar", "print", "light", "ground", "photograph", "mask"]
     assert np.array_equal(pictures["photograph"], image)
     assert np.array_equal(pictures["mask"], mask)
-
-
-def test_an_image_of_a_set_can_be_painted_alone(painted_folder):
-    image, mask = painted("hole", 1)
+    image, mask = painted("hole", 1)  # of the set
     assert np.array_equal(np.asarray(Image.open(painted_folder / "test/hole/001.png")), image)
     assert np.array_equal(np.asarray(Image.open(painted_folder / "ground_truth/hole/001_mask.png")) > 0, mask)
 
 
-def test_a_good_nut_has_an_empty_mask():
+def test_a_good_nut_has_an_empty_mask_and_an_unknown_defect_is_named():
     image, mask = paint(np.random.default_rng(0))
-    assert image.shape == (256, 256, 3)
-    assert image.dtype == np.uint8
-    assert mask.shape == (256, 256)
-    assert mask.dtype == bool
+    assert (image.shape, image.dtype, mask.shape, mask.dtype) == ((256, 256, 3), np.uint8, (256, 256), bool)
     assert not mask.any()
-
-
-def test_unknown_defect_is_named():
     with pytest.raises(ValueError, match="scratch"):
         paint(np.random.default_rng(0), "scratch")
 
 
+SHARES = {"crack": (0.2, 35), "cut": (0.15, 3), "hole": (0.15, 4), "print": (0.5, 7)}  # of the image, in percent
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("defect", DEFECTS)
+@pytest.mark.parametrize("defect", SHARES)
 def test_masks_lie_on_the_nut_and_have_the_size_of_real_ones(defect):
-    low, high = {"crack": (0.2, 35), "cut": (0.15, 3), "hole": (0.15, 4), "print": (0.5, 7)}[defect]
+    low, high = SHARES[defect]
     for seed in range(3):
         pictures = stages(np.random.default_rng(seed), defect)
         mask = pictures["mask"]
