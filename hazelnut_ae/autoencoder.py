@@ -119,19 +119,7 @@ def table_with_sizes(table, size):
                 x = layers(x)
         except RuntimeError as error:
             raise ValueError(f"an input of {size}×{size} pixels is too small for the row {row}") from error
-        name, *numbers = row
-        channels_in, channels_out, kernel, stride = (
-            numbers if len(numbers) == 4 else (numbers[0], numbers[0], None, None)
-        )
-        rows.append(
-            {
-                "layer": name,
-                "in": channels_in,
-                "out": channels_out,
-                "kernel": kernel,
-                "stride": stride,
-                "output": tuple(x.shape[1:]),
-                "parameters": sum(p.numel() for p in layers.parameters()),
-            }
-        )
+        whole = row if len(row) == 5 else (*row, row[1], None, None)  # layers without kernel keep the channels
+        found = {"output": tuple(x.shape[1:]), "parameters": sum(p.numel() for p in layers.parameters())}
+        rows.append(dict(zip(("layer", "in", "out", "kernel", "stride"), whole, strict=True)) | found)
     return rows

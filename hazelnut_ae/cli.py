@@ -14,7 +14,7 @@ import hazelnut_ae
 from hazelnut_ae import options as shared
 from hazelnut_ae.engine.detectors import DETECTORS
 from hazelnut_ae.errors import DataError, Interrupted
-from hazelnut_ae.io.files import print_anywhere
+from hazelnut_ae.io.files import print_anywhere, write_json
 from hazelnut_ae.options import command, option
 from hazelnut_ae.presets import PRESETS, find_preset
 
@@ -24,9 +24,9 @@ DETECTOR_HELP = "; ".join(f"{name}: {one.text}" for name, one in DETECTORS.items
 def main(arguments=None):
     """Runs one command; returns 0 on success, 1 on a problem with the user's data, 2 on wrong usage."""
     print_anywhere()
-    arguments = parser().parse_args(arguments)
+    options = vars(parser().parse_args(arguments))
     try:
-        status = arguments.run_command(arguments) or 0
+        status = options.pop("run_command")(**options) or 0
         sys.stdout.flush()  # so that a closed pipe raises an error here
         return status
     except (DataError, Interrupted) as message:
@@ -63,18 +63,18 @@ def parser():
     option("--data", type=Path, metavar="DIR", help="your own images (default: HAZELNUT_DATA, or painted hazelnuts)"),
     shared.PRESET,
 )
-def start(arguments):
+def start(data, preset):
     from hazelnut_ae.course.start import start as run_all
 
-    run_all(arguments.data, arguments.preset)
+    run_all(data, preset)
 
 
 @command("paint a data set of synthetic hazelnuts in MVTec layout", shared.FOLDER, shared.PRESET, shared.SEED)
-def synthesize(arguments):
+def synthesize(folder, preset, seed):
     from hazelnut_ae import synthetic
 
-    synthetic.write_dataset(arguments.folder, find_preset(arguments.preset).counts, seed=arguments.seed)
-    print(f"{arguments.folder} holds synthetic hazelnuts of the preset {arguments.preset}, seed {arguments.seed}.")
+    synthetic.write_dataset(folder, find_preset(preset).counts, seed=seed)
+    print(f"{folder} holds synthetic hazelnuts of the preset {preset}, seed {seed}.")
 
 
 @command(
@@ -86,32 +86,31 @@ def synthesize(arguments):
     option("--archive", type=Path, metavar="FILE", help="an archive you already have"),
     option("--accept-license", action="store_true", help="accept the licence of the data without a question"),
 )
-def download(arguments):
+def download(**options):
     from hazelnut_ae.download.download import download as fetch
 
-    names = ("category", "url", "sha256", "archive", "accept_license")
-    print(fetch(arguments.folder, **{name: getattr(arguments, name) for name in names}))
+    print(fetch(**options))
 
 
 @command("count the images of a data folder, list every problem and give advice", shared.FOLDER)
-def check(arguments):
+def check(folder):
     from hazelnut_ae import dataset
 
-    counts, problems, skipped = dataset.check(arguments.folder)
+    counts, problems, skipped = dataset.check(folder)
     for name, count in counts.items():
         print(f"{name:30} {count:6}")
     for line in [*skipped, *problems]:
         print(line)
     print(f"{len(problems)} problem{'s' * (len(problems) != 1)} found." if problems else "No problem found.")
-    return 1 if problems else advise(arguments)
+    return 1 if problems else advise(folder)
 
 
 @command("recommend settings for a data folder, with reasons (the last part of check)", shared.FOLDER)
-def advise(arguments):
+def advise(folder):
     from hazelnut_ae import dataset
     from hazelnut_ae.inference.advice import advice
 
-    print("\n".join(advice(dataset.load(arguments.folder), arguments.folder).lines()))
+    print("\n".join(advice(dataset.load(folder), folder).lines()))
 
 
 @command(
@@ -127,45 +126,35 @@ def advise(arguments):
     option("--device", help="cpu, cuda, cuda:1, mps (default: the best available)"),
     option("--resume", action="store_true", help="continue the run in the folder where it stopped"),
 )
-def train(arguments):
+def train(folder, run, detector, preset, epochs, latent, augment, **options):
     from hazelnut_ae import dataset
 
-    detector = DETECTORS[arguments.detector]
-    options = {name: getattr(arguments, name) for name in ("epochs", "latent", "augment")}
-    options = {name: value for name, value in options.items() if value is not None}
-    if options and not detector.learns_in_steps:
-        parser().error(f"--{next(iter(options))} has no meaning for the detector {arguments.detector}")
-    preset = find_preset(arguments.preset)
-    if "augment" in options:
-        preset = dataclasses.replace(preset, augmentations=options.pop("augment"))
-    if "latent" in options:
-        options["latent_dim"] = options.pop("latent")
-    options |= {"seed": arguments.seed, "device": arguments.device, "resume": arguments.resume}
-    run = detector.train_run(dataset.load(arguments.folder), arguments.run, preset, **options)
-    if run is not None:
-        loss = f", loss {run.history[-1][2]:.4f}" if run.history else ""
-        print(f"{arguments.run}: {run.caption}{loss}.")
+    given = {"epochs": epochs, "latent": latent, "augment": augment}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and not DETECTORS[detector].learns_in_steps:
+        parser().error(f"--{next(iter(given))} has no meaning for the detector {detector}")
+    preset = find_preset(preset)
+    if augment is not None:
+        preset = dataclasses.replace(preset, augmentations=given.pop("augment"))
+    if latent is not None:
+        given["latent_dim"] = given.pop("latent")
+    trained = DETECTORS[detector].train_run(dataset.load(folder), run, preset, **given, **options)
+    if trained is not None:
+        loss = f", loss {trained.history[-1][2]:.4f}" if trained.history else ""
+        print(f"{run}: {trained.caption}{loss}.")
 
 
 @command("measure a run and print the results table", shared.FOLDER, shared.RUN_OR_SHIPPED, shared.JSON, *shared.TAUS)
-def evaluate(arguments):
+def evaluate(folder, run, json, **thresholds):
     from hazelnut_ae import dataset, results
     from hazelnut_ae.engine import run_data
     from hazelnut_ae.inference import evaluate as evaluation
 
-    data = dataset.load(arguments.folder)
-    thresholds = {"tau": arguments.tau, "image_tau": arguments.image_tau}
-    result = evaluation.evaluate(data, run_data.run_for(data, arguments.run), **thresholds)
+    data = dataset.load(folder)
+    result = evaluation.evaluate(data, run_data.run_for(data, run), **thresholds)
     print("\n".join(results.report(result)))
-    write_numbers(arguments, result)
-
-
-def write_numbers(arguments, numbers):
-    """Writes the numbers to the file of --json, if there is one."""
-    from hazelnut_ae.io.files import write_json
-
-    if arguments.json:
-        write_json(arguments.json, numbers)
+    if json:
+        write_json(json, result)
 
 
 @command(
@@ -174,14 +163,14 @@ def write_numbers(arguments, numbers):
     shared.RUN_OR_SHIPPED,
     option("--out", type=Path, metavar="DIR", help="folder for the pictures (default: HAZELNUT_FIGURES or figures)"),
 )
-def figures(arguments):
+def figures(folder, run, out):
     from hazelnut_ae import dataset
     from hazelnut_ae.engine import run_data
     from hazelnut_ae.inference import evaluate as evaluation
 
-    out = arguments.out or Path(os.environ.get("HAZELNUT_FIGURES") or "figures")
-    data = dataset.load(arguments.folder)
-    for path in evaluation.figures(data, run_data.run_for(data, arguments.run), out):
+    out = out or Path(os.environ.get("HAZELNUT_FIGURES") or "figures")
+    data = dataset.load(folder)
+    for path in evaluation.figures(data, run_data.run_for(data, run), out):
         print(path)
 
 
@@ -193,11 +182,10 @@ def figures(arguments):
     *shared.TAUS,
     option("--no-pictures", action="store_true", help="write only the tables and the report"),
 )
-def predict(arguments):
+def predict(inputs, run, out, no_pictures, **thresholds):
     from hazelnut_ae.inference.predict import predict as predict_all
 
-    thresholds = {"tau": arguments.tau, "image_tau": arguments.image_tau}
-    done = predict_all(arguments.inputs, arguments.run, arguments.out, pictures=not arguments.no_pictures, **thresholds)
+    done = predict_all(inputs, run, out, pictures=not no_pictures, **thresholds)
     print("\n".join(done.lines()))
     return 1 if done.unreadable else 0
 
@@ -209,13 +197,12 @@ def predict(arguments):
     option("--input", default="uint8", choices=["uint8", "float32"], help="0 … 255 (default), or [0, 1]"),
     *shared.TAUS,
 )
-def export(arguments):
+def export(file, run, input, **thresholds):
     from hazelnut_ae.inference.export import export as write
 
-    thresholds = {"tau": arguments.tau, "image_tau": arguments.image_tau}
-    found = write(arguments.run, arguments.file, takes=arguments.input, **thresholds)
+    found = write(run, file, takes=input, **thresholds)
     same = f"on {found.images} images maps within {found.maps:.1g} and the same decisions"
-    print(f"{arguments.file} compared with {arguments.run}: {same}.")
+    print(f"{file} compared with {run}: {same}.")
 
 
 @command(
@@ -227,18 +214,18 @@ def export(arguments):
     option("--augment", type=shared.augmentations, help=f"{shared.AUGMENT} (default: as the run was trained)"),
     shared.JSON,
 )
-def compare(arguments):
+def compare(folder, run, json, **options):
     from hazelnut_ae import comparison, dataset
     from hazelnut_ae.engine import run_data
 
-    data = dataset.load(arguments.folder)
-    options = {"systems": arguments.systems, "setting": arguments.setting, "augment": arguments.augment}
-    measured = comparison.compare(data, arguments.run, **options)
+    data = dataset.load(folder)
+    measured = comparison.compare(data, run, **options)
     print(comparison.systems_table(measured).to_string(index=False))
-    write_numbers(arguments, measured)
-    run = comparison.run_of(arguments.run, required=False)
-    caption = run_data.caption(data, run) if run else ""
-    for path in comparison.write_figures(data, arguments.run, caption=caption, **options):
+    if json:
+        write_json(json, measured)
+    its_run = comparison.run_of(run, required=False)
+    caption = run_data.caption(data, its_run) if its_run else ""
+    for path in comparison.write_figures(data, run, caption=caption, **options):
         print(path)
 
 
@@ -252,11 +239,10 @@ def compare(arguments):
     option("--solutions", action="store_true", help="also execute the solutions"),
     option("--only", type=shared.words, help="numbers of notebooks, such as 01,06 (default: all)"),
 )
-def tutorial(arguments):
+def tutorial(run, **options):
     from hazelnut_ae.course.execute import execute
 
-    names = ("preset", "data", "out", "figures", "solutions", "only")
-    for path in execute(run_folder=arguments.run, **{name: getattr(arguments, name) for name in names}):
+    for path in execute(run_folder=run, **options):
         print(path)
 
 
@@ -272,23 +258,22 @@ def tutorial(arguments):
     option("--docker", metavar="IMAGE", help="isolate in containers of this image instead of bubblewrap"),
     option("--trust", action="store_true", help="do not isolate: the notebooks can do everything that you can do"),
 )
-def grade(arguments):
+def grade(places, csv, **options):
     from hazelnut_ae.course import grade as grading
 
-    if arguments.docker and arguments.trust:
+    if options["docker"] and options["trust"]:
         parser().error("--docker isolates and --trust does not; give one of the two")
-    names = ("preset", "seconds", "total", "memory", "lessons", "docker", "trust")
-    rows = grading.grade(arguments.places, **{name: getattr(arguments, name) for name in names})
+    rows = grading.grade(places, **options)
     print(grading.table(rows))
-    if arguments.csv:
-        grading.write_csv(arguments.csv, rows)
+    if csv:
+        grading.write_csv(csv, rows)
 
 
 @command(
     "list the cache, or clear it",
     option("--clear", nargs="*", metavar="CATEGORY", help="remove the entries of these categories (default: of all)"),
 )
-def cache(arguments):
+def cache(clear):
     from hazelnut_ae.io import cache as kept
 
-    return kept.run(arguments)
+    return kept.run(clear)

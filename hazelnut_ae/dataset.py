@@ -154,12 +154,12 @@ def load(folder: str | Path, size: int = SIZE) -> Dataset:
     if problems:
         more = f" ({len(problems) - 1} more: see hazelnut-ae check)" if len(problems) > 1 else ""
         raise DataError(problems[0] + more)
-    signature = source_signature(folder, entries, size)
-    if (stored := cache.stored(folder, signature)) is None:
+    path = cache.set_path(folder, source_signature(folder, entries, size))
+    if (stored := cache.stored(path)) is None:
         white = white_of(entries)
         rows = decoded(lambda entry: read_entry(entry, size, white or WHITE), entries, folder.name)
         rows = ((image, np.stack(mask[:2])) for image, mask in rows)
-        stored = cache.store(folder, signature, len(entries), size, rows, white)
+        stored = cache.store(path, len(entries), size, rows, white)
     images, bits, fingerprint, white = stored  # uint8 [N, 3, size, size], masks packed eight to a byte, str, int
 
     def image_set(split):

@@ -1,9 +1,10 @@
 """The article's drawings (notebooks 1, 4 and 6): autoencoder (Figure 1), outcomes (Figure 2), algorithm (Figure 8)."""
 
 import numpy as np
+import torch
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from hazelnut_ae.autoencoder import TABLE_1, TABLE_2
+from hazelnut_ae.autoencoder import TABLE_1, TABLE_2, table_with_sizes
 from hazelnut_ae.figures import BLUE, DPI, ORANGE, blank, draw
 
 RIGHT, WRONG = "#DCE9F2", "#F6E3D3"  # pale blue and pale orange; labels tell them apart in grey
@@ -11,13 +12,8 @@ RIGHT, WRONG = "#DCE9F2", "#F6E3D3"  # pale blue and pale orange; labels tell th
 
 def outputs(table, side):
     """Returns (channels, side) of the output of each convolution of a table, for an input of `side` pixels."""
-    sizes = []
-    for name, _, channels, kernel, stride in (row for row in table if row[0].startswith("CONV")):
-        padding = 0 if kernel == 8 else 1
-        grown, shrunk = (side - 1) * stride - 2 * padding + kernel, (side + 2 * padding - kernel) // stride + 1
-        side = grown if name == "CONVTRANSPOSE2D" else shrunk
-        sizes.append((channels, side))
-    return sizes
+    with torch.device("meta"):  # shapes without numbers
+        return [(row["out"], row["output"][1]) for row in table_with_sizes(table, side) if row["kernel"]]
 
 
 ENCODER, DECODER = outputs(TABLE_1, 256), outputs(TABLE_2, 1)  # 256 pixels to 1, and back

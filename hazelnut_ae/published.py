@@ -5,6 +5,7 @@ are not what the column heads say. `swapped_f1` and `borrowed_rates` derive both
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 from hazelnut_ae.metrics import Confusion, f1, precision, recall
 
@@ -103,12 +104,8 @@ def swapped_f1():
     Returns [("cut", "hole")].
     """
     wrong = [row for row in ARTICLE_TABLE if not printed_f1_is_possible(row, row.f1)]
-    return [
-        (a.defect, b.defect)
-        for i, a in enumerate(wrong)
-        for b in wrong[i + 1 :]
-        if printed_f1_is_possible(a, b.f1) and printed_f1_is_possible(b, a.f1)
-    ]
+    fits = printed_f1_is_possible
+    return [(a.defect, b.defect) for a, b in combinations(wrong, 2) if fits(a, b.f1) and fits(b, a.f1)]
 
 
 def image_confusion(row):
@@ -132,20 +129,10 @@ def borrowed_rates():
         if row.level == "image":
             mean, second = (row.recall + row.precision) / 2, MEAN_OF_RATES.get(row.system)
             c = image_confusion(row)
-            rows.append(
-                {
-                    "system": row.system,
-                    "tnr": row.precision,
-                    "tpr": row.recall,
-                    "mean_of_rates": mean,
-                    "second_source": second,
-                    "confirmed": None if second is None else abs(mean - second) <= 0.01,  # two rounded numbers
-                    "precision": precision(c),
-                    "recall": recall(c),
-                    "f1": f1(c),
-                    "confusion": c,
-                }
-            )
+            confirmed = None if second is None else abs(mean - second) <= 0.01  # two rounded numbers
+            rates = {"system": row.system, "tnr": row.precision, "tpr": row.recall, "mean_of_rates": mean}
+            rates |= {"second_source": second, "confirmed": confirmed}
+            rows.append(rates | {"precision": precision(c), "recall": recall(c), "f1": f1(c), "confusion": c})
     return rows
 
 

@@ -39,13 +39,10 @@ def tau_region(maps, area=REGION_AREA):
     low, high = -1, len(values) - 1  # bisection: above values[high] all regions are small enough
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _largest_region(maps > values[middle]) < area else (middle, high)
+        labels, _ = curves.label_regions(maps > values[middle])  # 0 is the background
+        largest = np.bincount(labels.ravel())[1:].max(initial=0)
+        low, high = (low, middle) if largest < area else (middle, high)
     return float(values[high])
-
-
-def _largest_region(above):  # its pixels, int; above: bool [N, H, W]
-    labels, count = curves.label_regions(above)
-    return np.bincount(labels.ravel())[1:].max() if count else 0
 
 
 def tau_exponential(maps, exceeded=EXCEEDED):

@@ -58,7 +58,6 @@ def predictions(dataset, run_folder, systems=None, setting="quick", augment=None
     systems = [RUN, *SYSTEMS] if systems is None else list(systems)
     run = run_of(run_folder, required=RUN in systems)
     options = {"setting": setting, "device": device} | as_the_run(run, augment, seed)
-    check_augmentations(options["augment"])
     for name in systems:
         if name != RUN and options_of(name, setting) is not None and not ALL_SYSTEMS[name].trained:
             new_detector(name, setting)  # reports missing ImageNet weights before the first fit
@@ -70,17 +69,13 @@ def predictions(dataset, run_folder, systems=None, setting="quick", augment=None
 
 
 def as_the_run(run, augment=None, seed=None):
-    """Returns {"augment", "seed"} as given, else those that match the training of `run` (or None)."""
+    """Returns {"augment", "seed"} as given, else as `run` (or None) was trained. Raises DataError for unknown names."""
     config = run.config if run is not None else {}
     turned = "rotation" in config.get("augmentations", ["rotation"])
     augment = AUGMENTATION_PRESETS["turn" if turned else "upright"] if augment is None else augment
-    return {"augment": tuple(augment), "seed": config.get("seed", 0) if seed is None else seed}
-
-
-def check_augmentations(augment):
-    """Raises DataError for an unknown augmentation."""
     if unknown := ", ".join(sorted(set(augment) - set(ALL_AUGMENTATIONS))):
         raise DataError(f"there is no augmentation {unknown}; choose from {', '.join(ALL_AUGMENTATIONS)}.")
+    return {"augment": tuple(augment), "seed": config.get("seed", 0) if seed is None else seed}
 
 
 def run_of(run_folder, required=True):
@@ -122,7 +117,6 @@ def fit(dataset, folder, name, setting="quick", augment=TURN, seed=0, device="cp
 
     Returns the detector and {"fit_s", "peak_gb", "setting", "augment"}. A lock lets only one process fit a system.
     """
-    check_augmentations(augment)
     augment = tuple(augment) if ALL_SYSTEMS[name].trained else ()
     path = file_of(folder, name, setting, augment, seed)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,21 +13,14 @@ from hazelnut_ae.figures import overlay, panels, save
 
 def systems_table(measured):
     """Returns a DataFrame with a row for each result of `compare`; "0.900 [0.88, 0.92]" has its 95 % interval."""
-    return pd.DataFrame(
-        {
-            "system": one["system"],
-            "setting": one["setting"],
-            "pixel AUROC": _with_interval(one["pixels"], "auroc"),
-            "PRO": _with_interval(one["pixels"], "pro"),
-            "F1-max": _with_interval(one["pixels"], "f1_max"),
-            "F1 at label-free τ": _with_interval(one["pixels"], "f1_label_free"),
-            "image AUROC": _with_interval(one["images"], "auroc"),
-            "fit": "" if one["fit_s"] is None else f"{one['fit_s']:.0f} s",
-            "predict": "" if one["predict_s"] is None else f"{one['predict_s']:.0f} s",
-            "peak GB": "" if one["peak_gb"] is None else f"{one['peak_gb']:.1f}",
-        }
-        for one in measured
-    )
+    shown, rows = {"pixel AUROC": "auroc", "PRO": "pro", "F1-max": "f1_max", "F1 at label-free τ": "f1_label_free"}, []
+    for one in measured:
+        row = {name: one[name] for name in ("system", "setting")}
+        row |= {name: _with_interval(one["pixels"], key) for name, key in shown.items()}
+        row["image AUROC"] = _with_interval(one["images"], "auroc")
+        row |= {name: "" if one[f"{name}_s"] is None else f"{one[f'{name}_s']:.0f} s" for name in ("fit", "predict")}
+        rows.append(row | {"peak GB": "" if one["peak_gb"] is None else f"{one['peak_gb']:.1f}"})
+    return pd.DataFrame(rows)
 
 
 def _with_interval(block, key):

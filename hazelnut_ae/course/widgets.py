@@ -166,9 +166,8 @@ def distributions(distance, prevalence, tau):
     recall, alarms, precision, f1 = rates(x, distance, prevalence)
     at = [float(np.interp(tau, x, values)) for values in (recall, alarms, precision, f1)]
     axes[0].fill_between(x, (1 - prevalence) * normal.pdf(x), color="0.6", label="good")
-    axes[0].fill_between(
-        x, prevalence * normal.pdf(x - distance), color=figures.DEFECTIVE, alpha=0.8, label="defective"
-    )
+    defective = prevalence * normal.pdf(x - distance)
+    axes[0].fill_between(x, defective, color=figures.DEFECTIVE, alpha=0.8, label="defective")
     axes[0].axvline(tau, color="black", linestyle="--", linewidth=1)
     axes[0].legend(frameon=False, fontsize=8)
     axes[0].set(xlabel="score", yticks=[], title=f"defective: {100 * prevalence:g} %")
@@ -232,9 +231,8 @@ def paint_a_mask(truth, marked):
         for (row, column), value in np.ndenumerate(marked)
     ]
     grid = ipywidgets.GridBox(buttons, layout={"grid_template_columns": f"repeat({width}, 34px)"})
-    return InteractiveFigure(
-        grid, buttons, lambda: outcomes(np.reshape([one.value for one in buttons], truth.shape), truth)
-    )
+    values = lambda: np.reshape([one.value for one in buttons], truth.shape)  # noqa: E731
+    return InteractiveFigure(grid, buttons, lambda: outcomes(values(), truth))
 
 
 def outcomes(marked, truth):

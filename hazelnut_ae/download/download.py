@@ -87,9 +87,8 @@ def ask_license(source, accept=False):
 
 def _check_arguments(category, url, sha256, archive):
     if category not in SOURCES and not (url or archive):
-        raise DataError(
-            f"No address is known for {category!r}; give --category {' or '.join(SOURCES)}, or an --archive."
-        )
+        remedy = f"give --category {' or '.join(SOURCES)}, or an --archive"
+        raise DataError(f"No address is known for {category!r}; {remedy}.")
     if sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise DataError(f"{sha256!r} is no SHA-256; that has 64 digits 0-9 and a-f.")
     if url and not re.match(r"https?://[^/\s\[\]]+(/|$)", url):
@@ -139,7 +138,6 @@ def _archive(source, downloads, url, sha256, archive):
             reasons.append(f"{host(address)} {reason}")
             say(f"{reasons[-1]}.")
     kept = " (what has arrived is kept)" if known and part.exists() else ""
-    raise DataError(
-        f"No address delivers the archive: {'; '.join(reasons)}. Run it again{kept}, or download the archive in a "
-        f"browser{f' ({source.page})' if source else ''} and give it with --archive."
-    )
+    browser = f"browser{f' ({source.page})' if source else ''}"
+    remedy = f"Run it again{kept}, or download the archive in a {browser} and give it with --archive."
+    raise DataError(f"No address delivers the archive: {'; '.join(reasons)}. {remedy}")

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.io.files import DAMAGE, atomic_path, first_line, keep_copy
+from hazelnut_ae.io.files import DAMAGE, atomic_path, first_line, replace
 
 
 def digest_of(state: dict) -> str:
@@ -54,7 +54,7 @@ def save(path, state):
             except RuntimeError as error:  # torch's error for a full disk
                 raise OSError("the disk is full or fails") from error
             if path.exists():
-                keep_copy(path, previous(path))
+                replace(path, previous(path))  # `load` takes it if we are killed before the new file has its name
     except DataError as error:
         raise DataError(f"{error} The previous checkpoint is intact; free some space and use --resume.") from error
 

@@ -89,12 +89,10 @@ def refuse_other_run(folder, old, new):
     old = OLDER | {"augment_online": old.get("fresh", False)} | old  # "fresh" in older versions
     for key in ("detector", "data", *detector_type(new).must_agree, "format"):
         if old.get(key) != new[key]:
-            what = {"data": "other images", "format": "another version of hazelnut_ae"}.get(
-                key, f"{key} {old.get(key)!r}, not {new[key]!r}"
-            )
-            raise DataError(
-                f"{folder} holds a run of {what}; choose another --run folder, or the same data and options."
-            )
+            what = {"data": "other images", "format": "another version of hazelnut_ae"}
+            what = what.get(key, f"{key} {old.get(key)!r}, not {new[key]!r}")
+            remedy = "choose another --run folder, or the same data and options"
+            raise DataError(f"{folder} holds a run of {what}; {remedy}.")
 
 
 def open_folder(folder, config, resume):

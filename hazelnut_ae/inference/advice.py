@@ -84,10 +84,8 @@ def shape_words(files, smallest, thin=4):
     words = f"{width}×{height} pixels{' in most images' * (count < len(files))}, read as 256×256."
     words += f" The smallest defect is {smallest[0]}×{smallest[1]} of 256×256." if smallest else ""
     if max(width, height) >= 2 * min(width, height) or (smallest and min(smallest) < thin):
-        words += (
-            f" Thinner ones than {thin} of these pixels may be missed: crop the images or cut them into squares, and "
-        )
-        words += "masks alike; pieces without a defect belong into test/good."
+        words += f" Thinner ones than {thin} of these pixels may be missed: crop the images or cut them into squares,"
+        words += " and masks alike; pieces without a defect belong into test/good."
     turned = [path.name for path, _, by_exif in files if by_exif]
     return words + f" EXIF turns {named(turned)}: turn masks alike." * bool(turned)
 

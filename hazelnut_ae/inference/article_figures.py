@@ -45,10 +45,8 @@ def defect_figures(test, maps, reconstructions, detector, own, note):
         tau[defect] = detector.printed_tau(defect) if own is None else own.tau
         chosen, score = figures.representative(maps[of_defect], test.masks[of_defect], tau[defect])
         i = shown[defect] = of_defect[chosen]
-        texts[defect] = (
-            f"{defect} {test.paths[i].rsplit('/', 1)[-1]}, of {len(of_defect)} images the median by F1 ({score:.2f}) "
-            f"at τ = {tau[defect]:.3g}. {note}"
-        )
+        name, rank = test.paths[i].rsplit("/", 1)[-1], f"of {len(of_defect)} images the median by F1 ({score:.2f})"
+        texts[defect] = f"{defect} {name}, {rank} at τ = {tau[defect]:.3g}. {note}"
         evidence = maps[i] if reconstructions is None else reconstructions[i]
         panels = figures.defect_panels(test.images[i], evidence, maps[i] > tau[defect], test.masks[i], texts[defect])
         drawn[f"figure_{figures.ARTICLE_FIGURE.get(defect, 9):02d}_{defect}"] = panels
@@ -56,9 +54,8 @@ def defect_figures(test, maps, reconstructions, detector, own, note):
         print("Figures 0, 4 and 9 to 14 need masks in ground_truth/<defect>; add one for an image of each defect.")
         return drawn
     index = [of_defect[figures.typical(test.masks[of_defect])] for of_defect in rows.values()]
-    drawn["figure_04_defects_and_masks"] = figures.defects_and_masks(
-        test.images[index], test.masks[index], list(rows), f"Of each defect the image of median size. {note}"
-    )
+    chosen, text = test.subset(index), f"Of each defect the image of median size. {note}"
+    drawn["figure_04_defects_and_masks"] = figures.defects_and_masks(chosen.images, chosen.masks, list(rows), text)
     index, text = list(shown.values()), f"Of each defect the image of median F1 at τ. {note}"
     floor = 0.0 if own is None else own.typical  # maps are coloured from this value on
     drawn["figure_00_defects_found"] = figures.defects_found(

@@ -40,17 +40,13 @@ def entry(category, version, **inputs):
     return cache_folder() / category / hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _set_path(folder, signature):
-    """The path of a data folder's set: one entry per folder, with one set, named by the signature of its files."""
+def set_path(folder, signature):
+    """Returns the path of a data folder's set: one entry per folder, with one set, named by its files' signature."""
     return entry("sets", SET_VERSION, folder=str(Path(folder).resolve())) / signature
 
 
-def stored(folder, signature):
+def stored(path):
     """Returns (images uint8 [N, 3, H, W], mask bits uint8 [N, H·W / 4] for `unpack`, fingerprint, white), or None."""
-    return _read(_set_path(folder, signature))
-
-
-def _read(path):
     try:
         header = json.loads((path / "set.json").read_text(encoding="utf-8"))
         images = np.load(path / "images.npy", mmap_mode="r")  # uint8 [N, 3, H, W]
@@ -69,18 +65,13 @@ def unpack(bits, size):
     return np.unpackbits(bits, axis=1, count=2 * size * size).reshape(len(bits), 2, size, size).astype(bool)
 
 
-def store(folder, signature, count, size, rows, white):
-    """Stores `count` rows (image uint8 [3, size, size], masks bool [2, size, size]); returns the same as `stored`.
+def store(final, count, size, rows, white):
+    """Stores `count` rows (image uint8 [3, size, size], masks bool [2, size, size]) in `final`; returns as `stored`.
 
     If the cache cannot be written, it prints a warning and holds the set in memory.
     """
-    final = _set_path(folder, signature)
-    building = _reserve(final.parent, (count, 3, size, size))
+    building, images = _reserve(final.parent, (count, 3, size, size))
     try:
-        if building is None:
-            images = np.empty((count, 3, size, size), np.uint8)
-        else:
-            images = np.lib.format.open_memmap(building / "images.npy", mode="r+")
         bits, digest = np.zeros((count, -(-size * size // 4)), np.uint8), hashlib.sha256()
         for row, (image, masks) in enumerate(rows):
             images[row], bits[row] = image, np.packbits(masks)
@@ -93,29 +84,29 @@ def store(folder, signature, count, size, rows, white):
         images = None  # Windows cannot move a folder while one of its files is mapped
         _publish(building, final, bits, {"images": count, "fingerprint": fingerprint, "white": white})
         where = building if building.exists() else final
-        return stored(folder, signature) or (np.load(where / "images.npy"), bits, fingerprint, white)
+        return stored(final) or (np.load(where / "images.npy"), bits, fingerprint, white)
     finally:
         if building is not None:
             shutil.rmtree(building, ignore_errors=True)
 
 
 def _reserve(parent, shape):
-    """Creates a folder with an empty images.npy of that shape; returns None if the disk has no room."""
+    """Returns a new folder and the empty array of its images.npy; (None, one in memory) if the disk has no room."""
     building = None
     try:
         parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(dir=parent, prefix=".building-"))
         path = building / "images.npy"
-        np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-        with open(path, "r+b") as file:
-            if hasattr(os, "posix_fallocate"):  # a full disk must fail here; later it would crash
+        images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+        if hasattr(os, "posix_fallocate"):  # a full disk must fail here; later it would crash
+            with open(path, "r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, os.path.getsize(path))
-        return building
+        return building, images
     except OSError as error:
         print(f"The cache {cache_folder()} cannot be written ({error.strerror}); continuing without.", file=sys.stderr)
         if building is not None:
             shutil.rmtree(building, ignore_errors=True)
-        return None
+        return None, np.empty(shape, np.uint8)
 
 
 def _publish(building, final, bits, header):
@@ -124,7 +115,7 @@ def _publish(building, final, bits, header):
         np.save(building / "masks.npy", bits)
         (building / "set.json").write_text(json.dumps(header), encoding="utf-8")
         for old in final.parent.iterdir():  # outdated or damaged sets
-            if not old.name.startswith(".building-") and (old != final or _read(final) is None):
+            if not old.name.startswith(".building-") and (old != final or stored(final) is None):
                 shutil.rmtree(old, ignore_errors=True)
         os.rename(building, final)
     except OSError:
@@ -158,17 +149,17 @@ def _remove(path):
         return False
 
 
-def run(arguments):
+def run(clear=None):
     """`hazelnut-ae cache`: lists the entries; with --clear it also removes them."""
     entries = kept()
     known = {category for category, _, _ in entries}
-    for category in set(arguments.clear or []) - known:
+    for category in set(clear or []) - known:
         names = ", ".join(sorted(known)) or "none, it is empty"
         raise DataError(f"The cache has no category {category!r}; it has: {names}.")
-    entries = [entry for entry in entries if not arguments.clear or entry[0] in arguments.clear]
+    entries = [entry for entry in entries if not clear or entry[0] in clear]
     for category, path, size in entries:
         print(printable(f"{category:12} {path.name:40} {size / 1e6:9.1f} MB"))
-    if arguments.clear is None:
+    if clear is None:
         megabytes = sum(size for _, _, size in entries) / 1e6
         print(f"{cache_folder()} holds {len(entries)} entries, {megabytes:.1f} MB; --clear removes them.")
         return 0

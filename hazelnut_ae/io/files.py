@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import pickle
-import shutil
 import sys
 import tempfile
 import time
@@ -37,10 +36,8 @@ def atomic_path(path):
         os.chmod(temporary, 0o666 & ~mask)
         replace(temporary, path)
     except OSError as error:
-        raise DataError(
-            f"{path} could not be written ({error.strerror or error}); free some space or choose another folder. "
-            "What was there before is unchanged."
-        ) from error
+        remedy = "free some space or choose another folder. What was there before is unchanged"
+        raise DataError(f"{path} could not be written ({error.strerror or error}); {remedy}.") from error
     finally:
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)
@@ -54,17 +51,6 @@ def replace(source, target):
         except PermissionError:
             time.sleep(wait)
     os.replace(source, target)
-
-
-def keep_copy(current, previous):
-    """Makes `previous` a copy of `current`, in one step, before `current` is replaced."""
-    keep = current.with_name(".keep.tmp")
-    keep.unlink(missing_ok=True)
-    try:
-        os.link(current, keep)
-    except (OSError, AttributeError):  # a file system without hard links, such as FAT
-        shutil.copyfile(current, keep)
-    replace(keep, previous)
 
 
 def write_json(path, content):

@@ -40,10 +40,8 @@ def opened(path):
             image.seek(shown[max(page - 1, 0)])
             pixels = image.width * image.height
             if pixels > MAX_PIXELS:
-                raise DataError(
-                    f"{path} has {image.width}×{image.height} pixels, more than {MAX_PIXELS // 10**6} million; "
-                    "save a smaller version of it."
-                )
+                remedy = f"more than {MAX_PIXELS // 10**6} million; save a smaller version of it"
+                raise DataError(f"{path} has {image.width}×{image.height} pixels, {remedy}.")
             with ONE_AT_A_TIME if pixels > LARGE else contextlib.nullcontext():
                 image.load()
                 ImageOps.exif_transpose(image, in_place=True)
@@ -115,9 +113,8 @@ def images_by_stem(folder, problems, skipped):
         if path.name.startswith(".") or path.is_dir():
             continue
         if path.suffix.lower() not in IMAGE_SUFFIXES:
-            skipped.append(
-                f"{path} is not a PNG, JPEG, BMP or TIFF file and is skipped; save it as PNG if it is an image."
-            )
+            remedy = "save it as PNG if it is an image"
+            skipped.append(f"{path} is not a PNG, JPEG, BMP or TIFF file and is skipped; {remedy}.")
             continue
         if not path.is_file():  # a broken link, or a pipe, which would block
             problems.append(f"{path} is not an ordinary file; remove it.")
