@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import __main__ as benchmarks
 from benchmarks import numbers
-from benchmarks.numbers import report
+from benchmarks.numbers import ladder, report
 from benchmarks.numbers.sets import SETS
 from hazelnut_ae import cli
 from hazelnut_ae.shipped import FOLDER
@@ -61,7 +61,6 @@ def test_a_changed_number_changes_the_page(copy, one):
 
 
 def test_changed_comparisons_and_rungs_change_the_page_and_missing_files_are_left_out(copy):
-    change(copy / "measured" / "comparison_transistor.json", 3, "pixels", "auroc", value=0.999)
     change(copy / "measured" / "ladder_transistor.json", 5, "images", "auroc", value=0.123)
     path = copy / "measured" / "ladder_transistor.json"
     for end, value in (("low", -0.2), ("high", -0.1)):
@@ -70,7 +69,7 @@ def test_changed_comparisons_and_rungs_change_the_page_and_missing_files_are_lef
     assert row.split("|")[4].split()[2] == "↓"  # the third number, image AUROC, on (c)
     (copy / "measured" / "bench_avx2.json").write_text('{"step_vs_eager": 1.5, "precision": "float32"}')
     before, after = report.page(FOLDER), report.page(copy)
-    for words in ("AnoGAN on (c)", "| 0.123 |", "1.500 |"):
+    for words in ("| 0.123 |", "1.500 |"):
         assert words in after
         assert words not in before
     for path in (copy / "measured").iterdir():
