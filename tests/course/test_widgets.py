@@ -81,7 +81,7 @@ def test_the_curves_of_two_distributions_are_those_of_a_sample():
     scores = rng.normal(size=len(truth)) + 2.0 * truth
     x = np.linspace(-4, 8, 601)
     recall, alarms, precision, f1 = widgets.rates(x, 2.0, 0.1)
-    assert widgets.auc(recall, precision) == pytest.approx(average_precision_score(truth, scores), abs=0.01)
+    assert auc(recall, precision) == pytest.approx(average_precision_score(truth, scores), abs=0.01)
     assert auc(alarms, recall) == pytest.approx(norm.cdf(2**0.5), abs=0.001)
     at = np.argmax(f1)
     marked = scores > x[at]
