@@ -17,6 +17,9 @@ from hazelnut_ae.errors import DataError
 import notebook_files
 
 SOURCE = """
+# %% [markdown]
+# # 1 · A small lesson
+
 # %% tags=["setup"]
 from hazelnut_ae.course.checks import check
 
