@@ -41,8 +41,10 @@ def readme_links(owner, name, book):
     """Returns the lines of README's first links."""
     binder = f"https://mybinder.org/v2/gh/{owner}/{name}/HEAD?urlpath=lab/tree/notebooks"
     colab = f"https://colab.research.google.com/github/{owner}/{name}/blob/HEAD/notebooks/colab.ipynb"
+    picture = re.search(r"!\[.+?\]\(.+?\)", (ROOT / "README.md").read_text(encoding="utf-8"))[0]  # the moving one
     return (
-        f"**[Read it as a book, with a hazelnut to scratch]({book})** · [Binder]({binder}) · [Colab]({colab}) · "
+        f"[{picture}]({book}playground/index.html)\n\n"
+        f"**[Play]({book}playground/index.html) · [Read]({book}) · Run:** [Binder]({binder}) · [Colab]({colab}) · "
         f"`git clone https://github.com/{owner}/{name}`\n"
     )
 
