@@ -15,7 +15,7 @@ Which module holds the code of which notebook:
     10 beyond                        patchcore, neighbours, backbones, baselines, synthetic_anomalies
 
 Beside the lessons: presets (every number of a run), figures and charts (pictures), cli and options (the command line),
-errors (problems told in one sentence).
+graph (runs a detector in onnxruntime), errors (problems told in one sentence).
 
 The other folders, each importing only from those below it:
 

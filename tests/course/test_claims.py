@@ -116,10 +116,10 @@ def test_claims_of_notebook_03():
     assert rounded([abs(a - b) for a, b in zip(one, other, strict=True)], 4)[:2] == [0.0001, 0.0001]
     assert abs(one[4] - other[4]) == pytest.approx(0.005, abs=0.001)
     assert round(one[3] - rows["five fixed copies"][3], 2) == 0.01
-    book.says("In 240 steps each photograph comes round 18 times", "`quick`: about 1,600 steps",
+    book.says("In 240 steps each photograph comes round 18 times", "`quick`: about 800 steps",
               "three promise at best one false alarm in four")
     assert round(240 * 8 / len(split_good(PRESETS["quick"].counts["train/good"], 0)[0])) == 18
-    assert (PRESETS["quick"].steps, len(split_good(30, 0)[1])) == (1600, 3)
+    assert (PRESETS["quick"].steps, len(split_good(30, 0)[1])) == (800, 3)
 
 
 def test_claims_of_notebook_05():
