@@ -56,16 +56,6 @@ def _bwrap(readable):
     return ["bwrap", *options, "--remount-ro", "/", "--chdir", "/tmp"]
 
 
-def command(mode, environment):
-    """Returns (command, environment) of the process that runs a notebook; arguments as for `run`."""
-    readable = {str(PACKAGE), *filter(os.path.isabs, environment.values())}
-    ours = {key: os.environ[key] for key in KEPT if key in os.environ}
-    libraries = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
-    python = {"PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), *libraries]), "PYTHONIOENCODING": "utf-8"}
-    before = _bwrap(sorted(readable | {sys.prefix, sys.base_prefix, *libraries})) if mode == "bwrap" else []
-    return [*before, sys.executable, "-m", SELF], ours | environment | python | {"PYTHONDONTWRITEBYTECODE": "1"}
-
-
 def run(task, mode, environment):
     """Runs a task in a sandbox.
 
@@ -78,8 +68,13 @@ def run(task, mode, environment):
 
     Returns: {"verdicts": {exercise: [result, message]}} or {"problem": message}; the sandbox may have forged both.
     """
+    libraries = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
+    readable = {str(PACKAGE), sys.prefix, sys.base_prefix, *libraries, *filter(os.path.isabs, environment.values())}
+    words = [*(_bwrap(sorted(readable)) if mode == "bwrap" else ()), sys.executable, "-m", SELF]
+    variables = {key: os.environ[key] for key in KEPT if key in os.environ} | environment
+    variables |= {"PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), *libraries])}
+    variables |= {"PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1"}
     with tempfile.TemporaryDirectory(prefix="hazelnut-grade-", ignore_cleanup_errors=True) as folder:
-        words, variables = command(mode, environment)
         variables |= {key: "/tmp" if mode == "bwrap" else folder for key in ("TMPDIR", "TEMP", "TMP")}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         process = subprocess.Popen(words, env=variables, cwd=folder, start_new_session=True, **pipes)

@@ -282,7 +282,8 @@ def test_a_sandbox_that_says_nonsense_or_cannot_set_up_gives_errors(ours, tmp_pa
     monkeypatch.setattr(sandbox, "run", lambda *rest: {"problem": "no torch"})
     (row,) = grade.grade([tmp_path / "in"], lessons=ours, trust=True)
     assert row[2:] == (None, "error", "the set-up of this lesson does not run here: no torch")
-    for place in (tmp_path, tmp_path / "none"):
+    (tmp_path / "empty").mkdir()
+    for place in (tmp_path / "empty", tmp_path / "none"):
         with pytest.raises(DataError, match="is no notebook and no folder"):
             grade.grade([place], lessons=ours, trust=True)
 
