@@ -188,10 +188,8 @@ def setup():
     data = _folder_variable("HAZELNUT_DATA")
     if data is not None and not data.is_dir():
         raise DataError(f"HAZELNUT_DATA names {data}, which is no folder; set it to one in MVTec layout, or unset it.")
-    figures_folder = _folder_variable("HAZELNUT_FIGURES")
-    if figures_folder is None and name != "tiny":  # a test run must not overwrite the figures of a real one
-        figures_folder = _root() / "figures"
-    lesson = Lesson(presets.PRESETS[name], data, figures_folder, _folder_variable("HAZELNUT_RUN"))
+    drawn = _folder_variable("HAZELNUT_FIGURES", None if name == "tiny" else "figures")  # a test run overwrites none
+    lesson = Lesson(presets.PRESETS[name], data, drawn, _folder_variable("HAZELNUT_RUN"))
     train, test = (vars(lesson.dataset)[split] for split in ("train", "test"))
     print(f"Data: {lesson.data_words}; {len(train)} good images to train on, {len(test)} to test on. Preset: {name}.")
     if not {"good"} < set(test.defects) or len(train) < 4:
@@ -222,20 +220,18 @@ def encoded(figure, suffix):
     return file.getvalue(), {"width": picture.width // 2, "height": picture.height // 2}
 
 
-def _root():
-    """The folder that holds notebooks/, or the working folder."""
-    here = Path.cwd()
-    return next((folder.parent for folder in (here, *here.parents) if folder.name == "notebooks"), here)
-
-
-def _folder_variable(name):
+def _folder_variable(name, default=None):
     """The folder that a variable names, relative to the working folder or to the folder that holds notebooks/."""
-    value = os.environ.get(name)
+    value, here = os.environ.get(name) or default, Path.cwd()
     if not value:
         return None
+    root = next((folder.parent for folder in (here, *here.parents) if folder.name == "notebooks"), here)
     try:
         path = Path(value).expanduser()
-        return path if path.exists() or path.is_absolute() else _root() / path
+        path = path if path.exists() or path.is_absolute() else root / path
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(f"{path} is a file")
+        return path
     except (OSError, RuntimeError) as error:  # too long, a folder without access, an unknown user
         raise DataError(f"{name} names no folder ({error}); set it to a folder, or unset it.") from error
 

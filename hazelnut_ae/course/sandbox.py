@@ -51,8 +51,7 @@ def _bwrap(readable):
     sized = b"--size" in subprocess.run(["bwrap", "--help"], capture_output=True).stdout  # from version 0.7 on
     options = "--unshare-all --cap-drop ALL --die-with-parent --new-session --dev /dev --proc /proc".split()
     options += [*(("--size", str(DISK)) if sized else ()), "--tmpfs", "/tmp"]
-    for path in (*SYSTEM, *readable):
-        options += ["--ro-bind-try", path, path]
+    options += [word for path in (*SYSTEM, *readable) for word in ("--ro-bind-try", path, path)]
     return ["bwrap", *options, "--remount-ro", "/", "--chdir", "/tmp"]
 
 
@@ -72,8 +71,7 @@ def run(task, mode, environment):
     readable = {str(PACKAGE), sys.prefix, sys.base_prefix, *libraries, *filter(os.path.isabs, environment.values())}
     words = [*(_bwrap(sorted(readable)) if mode == "bwrap" else ()), sys.executable, "-m", SELF]
     variables = {key: os.environ[key] for key in KEPT if key in os.environ} | environment
-    variables |= {"PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), *libraries])}
-    variables |= {"PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1"}
+    variables |= {"PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), *libraries]), "PYTHONIOENCODING": "utf-8"}
     with tempfile.TemporaryDirectory(prefix="hazelnut-grade-", ignore_cleanup_errors=True) as folder:
         variables |= {key: "/tmp" if mode == "bwrap" else folder for key in ("TMPDIR", "TEMP", "TMP")}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}

@@ -51,10 +51,7 @@ class InteractiveFigure(ipywidgets.VBox):
         self.picture.value = file.getvalue()
 
     def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["image/jpeg"] = base64.b64encode(self.picture.value).decode()
-        data["text/plain"] = "(A widget: it can be moved where a kernel runs.)"
+        data = super()._repr_mimebundle_(**kwargs) | {"image/jpeg": base64.b64encode(self.picture.value).decode()}
         return data, {"image/jpeg": {"width": int(self.picture.layout.width.removesuffix("px"))}}
 
 
