@@ -255,14 +255,11 @@ def tutorial(run, **options):
     option("--total", type=shared.above_zero, default=300, help="seconds for one notebook (default: 300)"),
     option("--memory", type=shared.above_zero, default=2, help="GB in addition to the set-up (default: 2)"),
     option("--lessons", type=Path, metavar="DIR", help="the project's own notebooks (default: found)"),
-    option("--docker", metavar="IMAGE", help="isolate in containers of this image instead of bubblewrap"),
     option("--trust", action="store_true", help="do not isolate: the notebooks can do everything that you can do"),
 )
 def grade(places, csv, **options):
     from hazelnut_ae.course import grade as grading
 
-    if options["docker"] and options["trust"]:
-        parser().error("--docker isolates and --trust does not; give one of the two")
     rows = grading.grade(places, **options)
     print(grading.table(rows))
     if csv:

@@ -8,6 +8,15 @@ RECIPES = {"quick": (BLUE, "-o"), "five fixed copies": (VERMILION, ":^"), "befor
 SETS = tuple(zip((BLUE, VERMILION, "0.45", GREEN, "black"), "osD^v", strict=True))  # markers differ without colour, too
 
 
+def grid(width, height, rows, columns, margins, gaps, caption="", **options):
+    """Returns (figure, axes [rows, columns]); margins: left, bottom, right, top in pixels; gaps: shares of an axis."""
+    figure, room = blank(width, height, caption)
+    left, bottom, right, top = margins
+    total = height + room
+    figure.subplots_adjust(left / width, (room + bottom) / total, 1 - right / width, 1 - top / total, *gaps)
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
 def learning_curves(table, measures=("pixel_auroc", "f1_max"), over="seconds", caption=""):
     """Draws what each training recipe reaches: a row of charts per data set, a column per measure.
 
@@ -19,10 +28,7 @@ def learning_curves(table, measures=("pixel_auroc", "f1_max"), over="seconds", c
     """
     sets = list(table["data"].unique())
     width, height = 40 + 300 * len(measures), 40 + 230 * len(sets)
-    figure, room = blank(width, height, caption)
-    axes = figure.subplots(len(sets), len(measures), squeeze=False)
-    bottom, top = (room + 40) / (height + room), 1 - 26 / (height + room)
-    figure.subplots_adjust(60 / width, bottom, 1 - 12 / width, top, 0.25, 0.35)
+    figure, axes = grid(width, height, len(sets), len(measures), (60, 40, 12, 26), (0.25, 0.35), caption)
     for row, name in enumerate(sets):
         for ax, measure in zip(axes[row], measures, strict=True):
             for recipe, part in table[table["data"] == name].groupby("recipe"):
@@ -42,10 +48,7 @@ def learning_curves(table, measures=("pixel_auroc", "f1_max"), over="seconds", c
 def ladder(measured, caption=""):
     """Draws pixel AUROC and mean F1-max of each rung of notebook 10; measured: {data set: list of results}."""
     rungs = [one["system"] for one in next(iter(measured.values()))]
-    width, height = 960, 80 + 26 * len(rungs)
-    figure, room = blank(width, height, caption)
-    axes = figure.subplots(1, 2, sharey=True)
-    figure.subplots_adjust(190 / width, (room + 42) / (height + room), 1 - 12 / width, 1 - 26 / (height + room), 0.06)
+    figure, (axes,) = grid(960, 80 + 26 * len(rungs), 1, 2, (190, 42, 12, 26), (0.06, 0), caption, sharey=True)
     for (name, results), (colour, marker) in zip(measured.items(), SETS, strict=False):
         auroc = [one["pixels"]["auroc"] for one in results]
         f1_max = [np.mean([defect["f1_max"] for defect in one["defects"].values()]) for one in results]

@@ -99,10 +99,9 @@ async def _execute_one(path, book, target, environment, bar):
 
     from hazelnut_ae.course.client import ProseClient
 
-    client = ProseClient(book, timeout=None, kernel_name="python3", on_cell_complete=lambda **_: bar.update())
-    client.strict = prose.STRICT in environment
-    client.resources = {"metadata": {"path": str(path.parent)}}
-    client.on_cell_start = lambda **_: bar.set_description(path.stem)
+    options = {"timeout": None, "kernel_name": "python3", "resources": {"metadata": {"path": str(path.parent)}}}
+    client = ProseClient(book, on_cell_complete=lambda **_: bar.update(), **options)
+    client.strict, client.on_cell_start = prose.STRICT in environment, lambda **_: bar.set_description(path.stem)
     try:
         await client.async_execute(env=environment, stderr=subprocess.DEVNULL)  # the kernel's own log
     except CellExecutionError as error:

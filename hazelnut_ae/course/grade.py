@@ -26,7 +26,7 @@ Row = namedtuple("Row", "file lesson exercise result message")  # exercise None:
 Lesson = namedtuple("Lesson", "name cells setup stubs checks")
 
 
-def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, docker=None, trust=False):
+def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, trust=False):
     """Grades notebooks; none of them can affect the others.
 
     Args:
@@ -34,12 +34,12 @@ def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, 
         preset: name of the preset of images and run.
         seconds, total, memory: limits: seconds per cell and per notebook, GB per process in addition to the set-up.
         lessons: folder of the project's notebooks; None: found automatically.
-        docker, trust: how to isolate; see `sandbox.choose`.
+        trust: whether notebooks run without isolation.
 
     Returns: a list of `Row`, in the order of the notebooks; progress goes to the error stream.
     Raises: DataError if there is nothing to grade, or no isolation.
     """
-    mode, found = sandbox.choose(docker, trust), find_notebooks(places)
+    mode, found = sandbox.choose(trust), find_notebooks(places)
     ours, rows, ready = load_lessons(lessons), [], {}
     say = functools.partial(print, file=sys.stderr, flush=True)
     books = f"{len(found)} notebook{'s' * (len(found) > 1)}, each up to {total:g} seconds"
@@ -64,7 +64,7 @@ def grade(places, preset="tiny", seconds=60, total=300, memory=2, lessons=None, 
         if task["cells"]:
             beside = [one for one in path.parent.glob("*.py") if not one.is_symlink() and one.stat().st_size < 1 << 20]
             task["files"] = {one.name: one.read_text("utf-8", "replace") for one in beside if one.is_file()}
-            said = sandbox.run(task, mode, environment, docker)
+            said = sandbox.run(task, mode, environment)
             for number in lesson.checks:  # the answer to a missing one may stand in another cell
                 verdict = told(said, number, total)
                 verdicts[number] = verdict if verdict[0] == "passed" else verdicts.get(number, verdict)

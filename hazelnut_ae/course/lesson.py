@@ -8,12 +8,12 @@ HAZELNUT_FIGURES (unset: figures/ beside notebooks/) and HAZELNUT_RUN (the run f
 import contextlib
 import io
 import os
-import shutil
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from filelock import FileLock
@@ -187,15 +187,9 @@ def setup():
         raise DataError(f"HAZELNUT_PRESET is {name!r}; set it to one of {', '.join(presets.PRESETS)}, or unset it.")
     data = _folder_variable("HAZELNUT_DATA")
     if data is not None and not data.is_dir():
-        remedy = "set it to a folder in MVTec layout, or unset it for painted hazelnuts."
-        raise DataError(f"HAZELNUT_DATA names {data}, which is not a folder; {remedy}")
-    run_folder, figures_folder = (_folder_variable(variable) for variable in ("HAZELNUT_RUN", "HAZELNUT_FIGURES"))
-    if figures_folder is None and name != "tiny":  # a test run must not overwrite the figures of a real one
-        figures_folder = _root() / "figures"
-    for variable, folder in (("HAZELNUT_FIGURES", figures_folder), ("HAZELNUT_RUN", run_folder)):
-        if folder is not None and folder.exists() and not folder.is_dir():
-            raise DataError(f"{variable} names {folder}, which is a file; set it to a folder, or unset it.")
-    lesson = Lesson(presets.PRESETS[name], data, figures_folder, run_folder)
+        raise DataError(f"HAZELNUT_DATA names {data}, which is no folder; set it to one in MVTec layout, or unset it.")
+    drawn = _folder_variable("HAZELNUT_FIGURES", None if name == "tiny" else "figures")  # a test run overwrites none
+    lesson = Lesson(presets.PRESETS[name], data, drawn, _folder_variable("HAZELNUT_RUN"))
     train, test = (vars(lesson.dataset)[split] for split in ("train", "test"))
     print(f"Data: {lesson.data_words}; {len(train)} good images to train on, {len(test)} to test on. Preset: {name}.")
     if not {"good"} < set(test.defects) or len(train) < 4:
@@ -226,20 +220,18 @@ def encoded(figure, suffix):
     return file.getvalue(), {"width": picture.width // 2, "height": picture.height // 2}
 
 
-def _root():
-    """The folder that holds notebooks/, or the working folder."""
-    here = Path.cwd()
-    return next((folder.parent for folder in (here, *here.parents) if folder.name == "notebooks"), here)
-
-
-def _folder_variable(name):
+def _folder_variable(name, default=None):
     """The folder that a variable names, relative to the working folder or to the folder that holds notebooks/."""
-    value = os.environ.get(name)
+    value, here = os.environ.get(name) or default, Path.cwd()
     if not value:
         return None
+    root = next((folder.parent for folder in (here, *here.parents) if folder.name == "notebooks"), here)
     try:
         path = Path(value).expanduser()
-        return path if path.exists() or path.is_absolute() else _root() / path
+        path = path if path.exists() or path.is_absolute() else root / path
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(f"{path} is a file")
+        return path
     except (OSError, RuntimeError) as error:  # too long, a folder without access, an unknown user
         raise DataError(f"{name} names no folder ({error}); set it to a folder, or unset it.") from error
 
@@ -249,12 +241,8 @@ def painted(preset):
     folder = cache.entry("painted", PAINTER, counts=preset.counts, seed=SEED)
     with _locked(folder):
         if not folder.is_dir():
-            building = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".painting-"))
-            try:
-                synthetic.write_dataset(building, preset.counts, seed=SEED)
-                os.rename(building, folder)
-            finally:
-                shutil.rmtree(building, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".painting-") as place:
+                os.rename(synthetic.write_dataset(Path(place, "set"), preset.counts, seed=SEED), folder)
     return folder
 
 
@@ -271,15 +259,6 @@ def _locked(folder):
         raise DataError(f"{what}; {remedy}.") from error
 
 
-class _LikeTerminal:
-    """A notebook's error stream that claims to be a terminal, so that progress bars are shown."""
-
-    def __init__(self, stream):
-        self.stream, self.isatty = stream, lambda: True
-
-    def __getattr__(self, name):
-        return getattr(self.stream, name)
-
-
 def _progress_shown():
-    return contextlib.redirect_stderr(_LikeTerminal(sys.stderr))
+    """Lets a notebook's error stream claim to be a terminal, so that progress bars are shown."""
+    return patch.object(sys.stderr, "isatty", lambda: True)

@@ -1,4 +1,4 @@
-"""Runs a student's notebook in bubblewrap, in a container, or as a plain process.
+"""Runs a student's notebook in bubblewrap, or as a plain process.
 
 This file also runs inside the sandbox: it reads the task as JSON and prints the verdicts as JSON.
 """
@@ -22,81 +22,57 @@ from hazelnut_ae.errors import DataError
 SELF = "hazelnut_ae.course.sandbox"
 PACKAGE = Path(hazelnut_ae.__file__).resolve().parent
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/fonts")
-KEPT = ("PATH", "LANG", "LC_ALL", "OMP_NUM_THREADS", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "DOCKER_HOST")
+KEPT = ("PATH", "LANG", "LC_ALL", "OMP_NUM_THREADS", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR")
 DISK = 512 << 20  # bytes that a notebook may write to one file
-APART = "It has no network, sees no other process, reads only {}, this package and its cache; what it writes is lost."
 PROTECTION = {
-    "bwrap": "Each notebook runs in bubblewrap. " + APART.format("the system's programs, Python"),
-    "docker": "Each notebook runs in a container. " + APART.format("the image"),
+    "bwrap": "Each notebook runs in bubblewrap. It has no network, sees no other process, reads only the system's "
+    "programs, Python, this package and its cache; what it writes is lost.",
     "trust": "WARNING: each notebook runs as a program of yours. It can use the network and read, change and delete "
     "your files; only its time and its memory are limited.",
 }
-OTHER_WAYS = {  # the first where the program is missing
-    "bwrap": ("install bubblewrap (Linux: apt install bubblewrap)", "name a container with --docker IMAGE"),
-    "docker": ("install Docker", "leave --docker out to take bubblewrap"),
-}
+OTHER_WAYS = "use a container (book/teach/grading.md) or, for notebooks that you would run yourself, give --trust"
 
 
-def choose(docker=None, trust=False):
-    """Returns the mode: "trust", "docker" or "bwrap". Raises DataError if this machine cannot isolate in this way."""
+def choose(trust=False):
+    """Returns the mode: "trust" or "bwrap". Raises DataError if bubblewrap cannot isolate on this machine."""
     if trust:
         return "trust"
-    mode = "docker" if docker else "bwrap"
-    why = "" if shutil.which(mode) else f"the program {mode} is not installed"
-    if mode == "bwrap" and not why:
-        tried = subprocess.run([*_bwrap(()), "true"], capture_output=True, stdin=subprocess.DEVNULL)
+    if not shutil.which("bwrap"):
+        why = "bubblewrap is not installed; install it (Linux, or WSL on Windows: apt install bubblewrap)"
+        raise DataError(f"Nothing was graded: {why}, {OTHER_WAYS}.")
+    tried = subprocess.run([*_bwrap(()), "true"], capture_output=True, stdin=subprocess.DEVNULL)
+    if tried.returncode:
         words = tried.stderr.decode(errors="replace").strip()[-150:]
-        why = f"bwrap is installed, but not allowed to isolate here ({words})" if tried.returncode else ""
-    if why:
-        ways = ", ".join(OTHER_WAYS[mode][bool(shutil.which(mode)) :])
-        trusted = "for notebooks that you would open and run yourself, give --trust instead"
-        raise DataError(f"Nothing was graded: {why}; {ways} or, {trusted}.")
-    return mode
+        raise DataError(f"Nothing was graded: bubblewrap is not allowed to isolate here ({words}); {OTHER_WAYS}.")
+    return "bwrap"
 
 
 def _bwrap(readable):
     sized = b"--size" in subprocess.run(["bwrap", "--help"], capture_output=True).stdout  # from version 0.7 on
     options = "--unshare-all --cap-drop ALL --die-with-parent --new-session --dev /dev --proc /proc".split()
     options += [*(("--size", str(DISK)) if sized else ()), "--tmpfs", "/tmp"]
-    for path in (*SYSTEM, *readable):
-        options += ["--ro-bind-try", path, path]
+    options += [word for path in (*SYSTEM, *readable) for word in ("--ro-bind-try", path, path)]
     return ["bwrap", *options, "--remount-ro", "/", "--chdir", "/tmp"]
 
 
-def command(mode, environment, image=None, name="", memory=2):
-    """Returns (command, environment) of the process that runs a notebook; arguments as for `run`."""
-    readable = {str(PACKAGE), *filter(os.path.isabs, environment.values())}
-    ours = {key: os.environ[key] for key in KEPT if key in os.environ}
-    environment = environment | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONIOENCODING": "utf-8"}
-    if mode == "docker":
-        options = "--rm -i --init --network none --read-only --cap-drop ALL --security-opt no-new-privileges".split()
-        options += f"--name {name} --pids-limit 512 --memory {memory + 4:g}g --workdir /tmp".split()
-        options += ["--tmpfs", f"/tmp:size={DISK},mode=1777"]
-        options += ["--user", f"{os.getuid()}:{os.getgid()}"] if hasattr(os, "getuid") else []
-        options += [word for path in sorted(readable) for word in ("--volume", f"{path}:{path}:ro")]
-        options += [word for pair in environment.items() for word in ("--env", "=".join(pair))]
-        return ["docker", "run", *options, image, "python", "-m", SELF], ours | {"HOME": str(Path.home())}
-    libraries = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
-    environment["PYTHONPATH"] = os.pathsep.join([str(PACKAGE.parent), *libraries])
-    before = _bwrap(sorted(readable | {sys.prefix, sys.base_prefix, *libraries})) if mode == "bwrap" else []
-    return [*before, sys.executable, "-m", SELF], ours | environment | {"PYTHONDONTWRITEBYTECODE": "1"}
-
-
-def run(task, mode, environment, image=None):
+def run(task, mode, environment):
     """Runs a task in a sandbox.
 
     Args:
         task: a dict. "setup": the project's code; "cells": dicts with "kind" (lesson, answer or check), "exercise" (a
             number or None) and "code"; "files": {name: text}, for its folder; "missing": exercises as handed out;
             time limits "seconds" for a cell and "total"; "memory": in GB beyond what the set-up takes.
-        mode: "bwrap", "docker" or "trust".
+        mode: "bwrap" or "trust".
         environment: the HAZELNUT_* variables of the notebook; the folders that they name can be read.
-        image: for "docker": the image with Python and the libraries.
 
     Returns: {"verdicts": {exercise: [result, message]}} or {"problem": message}; the sandbox may have forged both.
     """
+    libraries = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
+    readable = {str(PACKAGE), sys.prefix, sys.base_prefix, *libraries, *filter(os.path.isabs, environment.values())}
+    words = [*(_bwrap(sorted(readable)) if mode == "bwrap" else ()), sys.executable, "-m", SELF]
+    variables = {key: os.environ[key] for key in KEPT if key in os.environ} | environment
+    variables |= {"PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), *libraries]), "PYTHONIOENCODING": "utf-8"}
     with tempfile.TemporaryDirectory(prefix="hazelnut-grade-", ignore_cleanup_errors=True) as folder:
-        words, variables = command(mode, environment, image, Path(folder).name, task["memory"])
         variables |= {key: "/tmp" if mode == "bwrap" else folder for key in ("TMPDIR", "TEMP", "TMP")}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         process = subprocess.Popen(words, env=variables, cwd=folder, start_new_session=True, **pipes)
@@ -111,8 +87,6 @@ def run(task, mode, environment, image=None):
             late.cancel()
             _end(process)
             process.stdout.close()
-            if mode == "docker":
-                subprocess.run(["docker", "kill", Path(folder).name], capture_output=True)
     try:
         return json.loads(next(line for line in reversed(said) if line.startswith('{"')))
     except (StopIteration, ValueError, RecursionError):

@@ -43,10 +43,10 @@ def start(data=None, preset="quick", say=print):
         path, trained = run_folder / "results.json", (run_folder / "model.safetensors").stat().st_mtime
         measured = path.is_file() and path.stat().st_mtime >= trained
         result = read_json(path, "remove it.") if measured else evaluation.evaluate(images, run)
-        pixels, image = result["pixels"], result["images"]["auroc"]
-        numbers = (("pixel AUROC", pixels["auroc"]), ("image AUROC", image))
-        numbers += (("F1 at the label-free τ", pixels["f1_label_free"]),)
-        words = ", ".join(f"{name} {value:.3f}" for name, value in numbers if value is not None)
+        pixels = result["pixels"]
+        numbers = {"pixel AUROC": pixels["auroc"], "image AUROC": result["images"]["auroc"]}
+        numbers["F1 at the label-free τ"] = pixels["f1_label_free"]
+        words = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items() if value is not None)
         say(f"On {len(images.test)} test images: {words}. All of them: {path}.")
     written = evaluation.figures(images, run, pictures)
     say(f"{len(written)} pictures: {pictures}. The notebooks: jupyter lab notebooks.")

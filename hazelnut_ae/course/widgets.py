@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
 from hazelnut_ae import detection, diagrams, figures, metrics
+from hazelnut_ae.course import charts
 
 TOOLS = {  # colour and width of a stroke; letters are drawn where it begins
     "scratch": ((214, 178, 138), 4),
@@ -50,10 +51,7 @@ class InteractiveFigure(ipywidgets.VBox):
         self.picture.value = file.getvalue()
 
     def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["image/jpeg"] = base64.b64encode(self.picture.value).decode()
-        data["text/plain"] = "(A widget: it can be moved where a kernel runs.)"
+        data = super()._repr_mimebundle_(**kwargs) | {"image/jpeg": base64.b64encode(self.picture.value).decode()}
         return data, {"image/jpeg": {"width": int(self.picture.layout.width.removesuffix("px"))}}
 
 
@@ -108,11 +106,8 @@ def draw_a_defect(model, nuts, tau=0.2, caption=""):
         row = [image, reconstruction[0], residual, figures.marked(image, found, mask)]
         return figures.panels([row], titles, caption=caption, values=0.6)
 
-    def take_back(button):
-        canvas.strokes = canvas.strokes[:-1] if button is undo else []
-
-    undo.on_click(take_back)
-    clear.on_click(take_back)
+    undo.on_click(lambda _: canvas.set_trait("strokes", canvas.strokes[:-1]))
+    clear.on_click(lambda _: canvas.set_trait("strokes", []))
     box = ipywidgets.HBox([canvas, ipywidgets.VBox([nut, tool, text, threshold, undo, clear])])
     widget = InteractiveFigure(box, (nut, threshold, text), draw)
     canvas.observe(widget.refresh, "strokes")
@@ -140,15 +135,6 @@ def painted(nut, strokes, text="NUT"):
     return np.asarray(picture).transpose(2, 0, 1).copy(), np.asarray(mask)
 
 
-def row_of_axes(width, height, number, across, bottom, high):
-    """Returns (figure, axes side by side); across: left end, step and width as shares; bottom and high in pixels."""
-    figure, room = figures.blank(width, height)
-    (left, step, wide), total = across, height + room
-    return figure, [
-        figure.add_axes((left + step * i, (room + bottom) / total, wide, high / total)) for i in range(number)
-    ]
-
-
 def score_distributions():
     """Returns normal scores of good and defective items (notebook 7): change their distance, the prevalence and τ."""
     options = [0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001]
@@ -159,7 +145,7 @@ def score_distributions():
 
 def distributions(distance, prevalence, tau):
     """Draws both densities, the ROC curve, the precision–recall curve and F1 by τ, each with its point at τ."""
-    figure, axes = row_of_axes(1100, 270, 4, (0.04, 0.25, 0.195), 40, 195)
+    figure, (axes,) = charts.grid(1100, 270, 1, 4, (44, 40, 17, 35), (0.28, 0))
     from sklearn.metrics import auc  # seconds to import, for this one widget
 
     x, normal = np.linspace(-4, 8, 601), scipy.stats.norm  # SciPy imports its statistics here, on first use
@@ -236,21 +222,16 @@ def paint_a_mask(truth, marked):
 
 
 def outcomes(marked, truth):
-    """Draws truth, marked pixels and the outcome of each, with the measures as title."""
-    figure, axes = row_of_axes(640, 230, 3, (0.02, 0.33, 0.31), 4, 180)
+    """Draws truth, marked pixels and the outcome of each, with the measures below."""
     c = metrics.confusion(marked, truth)
-    pictures = (("ground truth", truth), ("you marked", marked), ("compared", np.zeros(truth.shape)))
-    for ax, (name, picture) in zip(axes, pictures, strict=True):
-        ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
-        ax.set(xticks=[], yticks=[])
-        ax.set_title(name, fontsize=9)
+    words = f"TP {c.tp}, FP {c.fp}, FN {c.fn}, TN {c.tn}: precision {metrics.precision(c):.2f}, "
+    words += f"recall {metrics.recall(c):.2f}, F1 {metrics.f1(c):.2f}, accuracy {metrics.accuracy(c):.2f}"
+    pictures, names = [truth, marked, np.zeros_like(truth)], ["ground truth", "you marked", "compared"]
+    figure = figures.panels([pictures], names, caption=words, panel=200)
     for (row, column), answer in np.ndenumerate(marked):
         if answer or truth[row, column]:  # colours of Figure 2
             colour = diagrams.RIGHT if answer == truth[row, column] else diagrams.WRONG
             word = "FN" if not answer else "TP" if truth[row, column] else "FP"
-            axes[2].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour))
-            axes[2].text(column, row, word, ha="center", va="center", fontsize=7)
-    words = f"TP {c.tp}, FP {c.fp}, FN {c.fn}, TN {c.tn}: precision {metrics.precision(c):.2f}, "
-    words += f"recall {metrics.recall(c):.2f}, F1 {metrics.f1(c):.2f}, accuracy {metrics.accuracy(c):.2f}"
-    figure.suptitle(words, fontsize=9, y=0.99)
+            figure.axes[2].add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour))
+            figure.axes[2].text(column, row, word, ha="center", va="center", fontsize=7)
     return figure
