@@ -103,6 +103,8 @@ def label_regions(masks):
 
 def region_weights(masks):
     """Gives each defective pixel 1 / (size of its region), so that regions count alike: (float64 [N, H, W], count)."""
+    if not masks.any():
+        return np.zeros(masks.shape), 0
     labels, count = label_regions(masks)
     sizes = np.bincount(labels.ravel(), minlength=count + 1).astype(float)
     sizes[0] = np.inf  # label 0 is the background
@@ -168,20 +170,14 @@ class ImageHistogram(NamedTuple):
 def image_histogram(one, mask, ignored=None):
     """Returns the `ImageHistogram` of one map float32 [H, W] with its mask, and ignored pixels or None, bool [H, W]."""
     counted = slice(None) if ignored is None else ~ignored.ravel()
-    bins = score_bins(one).ravel()[counted]  # [H·W], or fewer
+    weights, region_count = region_weights(mask[None])
+    bins, mask, weights = (values.ravel()[counted] for values in (score_bins(one), mask, weights))  # [H·W], or fewer
     low = int(bins.min(initial=BINS))
+    positives, regions = (np.bincount(bins - low, values) for values in (mask, weights))
     counts = np.bincount(bins - low)
     used = np.flatnonzero(counts)  # [K]
-    negatives, positives, regions, region_count = counts[used], np.zeros(len(used), int), np.zeros(len(used)), 0
-    if mask.any():
-        weights, region_count = region_weights(mask[None])  # [1, H, W]
-        weights, mask = weights.ravel()[counted], mask.ravel()[counted]
-        defective = bins[mask] - low  # [defective pixels]
-        positives = np.bincount(defective, minlength=len(counts))[used]
-        regions = np.bincount(defective, weights[mask], minlength=len(counts))[used]
-        negatives = negatives - positives
-    used_bins, negatives, positives = (np.asarray(values, np.int32) for values in (used + low, negatives, positives))
-    return ImageHistogram(used_bins, negatives, positives, regions, region_count)
+    three = (np.asarray(values, np.int32) for values in (used + low, (counts - positives)[used], positives[used]))
+    return ImageHistogram(*three, regions[used], region_count)
 
 
 def image_histograms(maps, masks, ignored=None):

@@ -119,8 +119,8 @@ def borrowed_rates():
             c = image_confusion(row)
             confirmed = None if second is None else abs(mean - second) <= 0.01  # two rounded numbers
             rates = {"system": row.system, "tnr": row.precision, "tpr": row.recall, "mean_of_rates": mean}
-            rates |= {"second_source": second, "confirmed": confirmed}
-            rows.append(rates | {"precision": precision(c), "recall": recall(c), "f1": f1(c), "confusion": c})
+            rates |= {"second_source": second, "confirmed": confirmed, "precision": precision(c)}
+            rows.append(rates | {"recall": recall(c), "f1": f1(c), "confusion": c})
     return rows
 
 

@@ -157,14 +157,11 @@ def _plain(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-COLUMNS = {  # column of the table -> key in a defect's block, in "pixels", in "images"
-    "τ": ("tau", "tau", "tau"), "recall": ("recall", "recall", "tpr"),
-    "precision": ("precision", "precision", "precision"), "F1": ("f1", "f1", "f1"),
-    "τ label-free": ("tau_label_free", "tau_label_free", None),
-    "F1 label-free": ("f1_label_free", "f1_label_free", None),
-    "F1-max": ("f1_max", "f1_max", None), "AUROC": ("pixel_auroc", "auroc", "auroc"),
-    "average precision": ("average_precision", "average_precision", None), "PRO": ("pro", "pro", None),
-    "TNR": (None, None, "tnr"), "TPR": (None, None, "tpr"),
+COLUMNS = {  # column of the table -> its keys in a block of the result, of which the first one that exists counts
+    "τ": ["tau"], "recall": ["recall", "tpr"], "precision": ["precision"], "F1": ["f1"],
+    "τ label-free": ["tau_label_free"], "F1 label-free": ["f1_label_free"], "F1-max": ["f1_max"],
+    "AUROC": ["pixel_auroc", "auroc"], "average precision": ["average_precision"], "PRO": ["pro"],
+    "TNR": ["tnr"], "TPR": ["tpr"],
 }  # fmt: skip
 
 
@@ -177,45 +174,36 @@ def results_table(measured):
     measured: a result of `evaluate`, or a list of them.
     """
     measured = [measured] if isinstance(measured, dict) else list(measured)
-    rows = []
-    for result in measured:
-        for name, block in result["defects"].items():
-            rows.append(_row(result["system"], name, "pixel", block, 0))
-        rows.append(_row(result["system"], "all", "pixel", result["pixels"], 1))
-        rows.append(_row(result["system"], "all", "image", result["images"], 2))
-    rows += _baseline_rows(measured[0]) if measured else []
+    rows = [_row(result["system"], *one, "measured here") for result in measured for one in _blocks(result)]
+    for defect, counts, block in (one for result in measured[:1] for one in _blocks(result)):
+        baseline = _all_defective(block)
+        rows.append(_row("call everything defective", defect, counts, baseline, "follows from the counts"))
     frame = pd.DataFrame(rows)
     numbers = [f"{column}{suffix}" for column in COLUMNS for suffix in ("", " low", " high")]
     order = ["system", "defect", "counts", "images", *numbers, "source"]
     return frame[[column for column in order if column in frame]]
 
 
-def _row(system, defect, counts, block, which):
-    row = {"system": system, "defect": defect, "counts": counts, "images": block["images"], "source": "measured here"}
+def _blocks(result):
+    pixels = [(name, "pixel", block) for name, block in result["defects"].items()]
+    return [*pixels, ("all", "pixel", result["pixels"]), ("all", "image", result["images"])]
+
+
+def _row(system, defect, counts, block, source):
+    row = {"system": system, "defect": defect, "counts": counts, "images": block["images"], "source": source}
     for column, keys in COLUMNS.items():
-        key = keys[which]
+        key = next((key for key in keys if key in block), None)
         row[column] = block.get(key)
-        interval = block.get("intervals", {}).get(key)
-        if interval:
+        if interval := block.get("intervals", {}).get(key):
             row[f"{column} low"], row[f"{column} high"] = interval
     return row
 
 
-def _baseline_rows(result):
-    """The rows of the baseline that calls every pixel, or every image, defective."""
-    rows = []
-    base = {"system": "call everything defective", "source": "follows from the counts"}
-    for name, block in [*result["defects"].items(), ("all", result["pixels"])]:
-        f1 = block["f1_all_defective"]
-        share = None if f1 is None else f1 / (2 - f1)  # F1 = 2p / (p + 1) at recall 1
-        rows.append(base | {"defect": name, "counts": "pixel", "images": block["images"]}
-                    | {"recall": None if f1 is None else 1.0, "precision": share, "F1": f1})  # fmt: skip
-    images = result["images"]
-    recall = None if images["f1_all_defective"] is None else 1.0
-    rows.append(base | {"defect": "all", "counts": "image", "images": images["images"], "recall": recall}
-                | {"precision": images["precision_all_defective"], "F1": images["f1_all_defective"]}
-                | {"TNR": 0.0 if images["good"] else None, "TPR": recall})  # fmt: skip
-    return rows
+def _all_defective(block):
+    """The block of the baseline that calls every pixel, or every image, defective: its recall is 1."""
+    f1, recall = block["f1_all_defective"], "tpr" if "tpr" in block else "recall"
+    found = {"images": block["images"], "f1": f1, "tnr": 0.0 if block.get("good") else None}
+    return found if f1 is None else found | {recall: 1.0, "precision": f1 / (2 - f1)}  # F1 = 2p / (p + 1)
 
 
 def pretty(frame):
@@ -226,13 +214,9 @@ def pretty(frame):
 
 
 def _cell(row, column):
-    value = row[column]
+    value, low, high = (row.get(f"{column}{suffix}", math.nan) for suffix in ("", " low", " high"))
     if isinstance(value, str):
         return value
-    if value is None or math.isnan(value):
-        return ""
-    if column == "images":
-        return f"{value:.0f}"
-    low, high = row.get(f"{column} low", math.nan), row.get(f"{column} high", math.nan)
-    value, low, high = (f"{one:.{3 if column.startswith('τ') else 2}f}" for one in (value, low, high))
-    return value if low == "nan" else f"{value} [{low}, {high}]"
+    digits = 0 if column == "images" else 3 if column.startswith("τ") else 2
+    value, low, high = ("" if pd.isna(one) else f"{one:.{digits}f}" for one in (value, low, high))
+    return f"{value} [{low}, {high}]" if low else value
