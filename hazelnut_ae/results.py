@@ -1,5 +1,6 @@
 """The results table (notebook 8): measures a detector on a test set. Published numbers are in `published`."""
 
+import json
 import math
 
 import numpy as np
@@ -67,7 +68,9 @@ def evaluate(
         of["auroc"] = of.pop("pixel_auroc")
     result = {"data": data, "system": detector_name, "image_size": maps.shape[-1], "defects": blocks, "pixels": pixels}
     good_scores = None if held_out is None else held_out.image_scores
-    return _plain(result | {"images": _image_block(predicted.image_scores, defects, good_scores, weights, image_tau)})
+    result["images"] = _image_block(predicted.image_scores, defects, good_scores, weights, image_tau)
+    plain = json.dumps(result, default=np.generic.item)  # NumPy's numbers as Python's
+    return json.loads(plain, parse_constant=lambda _: None)  # nan as null
 
 
 def _pixel_block(maps, masks, weights, ignored, best, intervals, tau, tau_label_free):
@@ -144,17 +147,6 @@ def report(result):
         yield f"{bad - pixels['masks']} of {bad} defective images have no mask and count as whole images. {MASKS_ADD}"
     yield from ["Without images in test/good, false alarms are unknown."] * (not good)
     yield from ["Without images in test/<defect>, it is unknown which defects are found."] * (not bad)
-
-
-def _plain(value):
-    """Turns nan into None, because JSON has no nan, and NumPy numbers into Python numbers."""
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 COLUMNS = {  # column of the table -> its keys in a block of the result, of which the first one that exists counts
