@@ -33,7 +33,6 @@ class Detector(ABC):
     """Learns from good images, then scores each pixel of other images. Methods that are not abstract have a default."""
 
     name: str
-    learned: tuple[str, ...]
     outputs: tuple[str, ...] = ("maps",)  # of `onnx_module`
     graph: Graph | None = None  # `onnx_module` in onnxruntime; a run stores it
     score_description: str = "the mean of the 100 largest values of its anomaly map"
@@ -51,13 +50,13 @@ class Detector(ABC):
             scores[row] = own[0][0] if own else image_scores(maps[row : row + 1])[0]
         return Prediction(maps, scores)
 
+    @abstractmethod
     def state(self) -> dict[str, torch.Tensor]:
-        """Returns everything it has learned as named, contiguous tensors; here the attributes that `learned` names."""
-        return {name: getattr(self, name).contiguous() for name in self.learned}
+        """Returns everything it has learned as named, contiguous tensors."""
 
+    @abstractmethod
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """Loads what `state` of the same detector class returned. Raises RuntimeError if the tensors do not match."""
-        vars(self).update(state)
 
     def anomaly_maps(self, images: np.ndarray) -> np.ndarray:
         """Returns only the anomaly maps of `predict`."""
