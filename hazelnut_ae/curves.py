@@ -168,7 +168,7 @@ def image_histograms(maps, masks, ignored=None):
 class PixelMetrics:
     """Pixel metrics of any number of maps: call `update(maps, masks)` for each part, then `compute()`.
 
-    It takes 12 MB for any number of images. `a + b` adds the counts of both. `images`: initial ImageHistogram objects.
+    It takes 12 MB for any number of images. images: initial ImageHistogram objects.
     """
 
     def __init__(self, images=()):
@@ -187,12 +187,6 @@ class PixelMetrics:
         """Adds one image, given as its `ImageHistogram`."""
         self.histograms[:, image.bins] += image.negatives, image.positives, image.regions
         self.region_count += image.region_count
-
-    def __add__(self, other):
-        total = PixelMetrics()
-        total.histograms += self.histograms + other.histograms
-        total.region_count = self.region_count + other.region_count
-        return total
 
     def compute(self):
         """Returns {"auroc", "average_precision", "f1_max", "tau" (of F1-max, for `score > tau`), "pro"}.

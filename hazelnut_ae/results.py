@@ -10,7 +10,7 @@ from hazelnut_ae import bootstrap, curves, metrics, thresholds
 from hazelnut_ae.metrics import PixelMetrics
 
 MASKS_ADD = "Masks in ground_truth/<defect> would add pixel AUROC, PRO and F1: whether the right place is found."
-LABEL_FREE = {f"{name}_label_free": name for name in ("precision", "recall", "f1")}
+AT_TAU = {"": ("precision", "recall", "f1", "accuracy"), "_label_free": ("precision", "recall", "f1")}  # by suffix
 
 
 def evaluate(
@@ -45,7 +45,7 @@ def evaluate(
     known = metrics.pixels_known(test)  # bool [N]
     images, names = curves.image_histograms(maps, masks, test.ignored), sorted(set(test.defects))
     pixels_of = {name: PixelMetrics(images[i] for i in np.flatnonzero((defects == name) & known)) for name in names}
-    everything = sum(pixels_of.values(), PixelMetrics())
+    everything = PixelMetrics(images[i] for i in np.flatnonzero(known))
     groups = [name if one else f"{name} without a mask" for name, one in zip(test.defects, known, strict=True)]
     weights = bootstrap.draw_weights(groups, seed=seed)
     coarse = bootstrap.CoarseHistograms(images, everything)
@@ -76,23 +76,18 @@ def evaluate(
 def _pixel_block(maps, masks, weights, ignored, best, intervals, tau, tau_label_free):
     """Pixel metrics of some images; best: result of `PixelMetrics.compute`; tau: the τ of "f1", or None."""
     counted = True if ignored is None else ~ignored  # F1 leaves out what is neither defective nor predicted
-    found = {name: intervals[name] for name in ("f1_max", "average_precision", "pro")}
-    found["pixel_auroc"] = intervals["auroc"]
-    at_tau, at_free = dict.fromkeys(("precision", "recall", "f1", "accuracy")), dict.fromkeys(LABEL_FREE)
-    if tau is not None:
-        c = metrics.pixel_confusion(maps, masks, tau, ignored)
-        at_tau = {name: getattr(metrics, name)(c) for name in at_tau}
-        found["f1"] = bootstrap.f1_interval((maps > np.float32(tau)) & counted, masks, weights)
-    if tau_label_free is not None:
-        c = metrics.pixel_confusion(maps, masks, tau_label_free, ignored)
-        at_free = {name: getattr(metrics, measure)(c) for name, measure in LABEL_FREE.items()}
-        found["f1_label_free"] = bootstrap.f1_interval((maps > np.float32(tau_label_free)) & counted, masks, weights)
-    return {
-        "images": len(maps), "tau": tau, **at_tau, "tau_label_free": tau_label_free, **at_free,
-        "tau_f1_max": best["tau"], "f1_max": best["f1_max"], "pixel_auroc": best["auroc"],
-        "average_precision": best["average_precision"], "pro": best["pro"],
-        "f1_all_defective": metrics.f1(metrics.confusion(np.ones_like(masks) & counted, masks)), "intervals": found,
-    }  # fmt: skip
+    everything = metrics.confusion(np.ones_like(masks) & counted, masks)
+    block = {"images": len(maps), "tau_f1_max": best.pop("tau"), "pixel_auroc": best.pop("auroc"), **best}
+    block |= {"f1_all_defective": metrics.f1(everything), "intervals": intervals}
+    intervals["pixel_auroc"] = intervals.pop("auroc")
+    for suffix, value in (("", tau), ("_label_free", tau_label_free)):
+        block |= {f"tau{suffix}": value} | {f"{name}{suffix}": None for name in AT_TAU[suffix]}
+        if value is not None:
+            c = metrics.pixel_confusion(maps, masks, value, ignored)
+            block |= {f"{name}{suffix}": getattr(metrics, name)(c) for name in AT_TAU[suffix]}
+            predicted = (maps > np.float32(value)) & counted
+            intervals[f"f1{suffix}"] = bootstrap.f1_interval(predicted, masks, weights)
+    return block
 
 
 def _image_block(scores, defects, held_out_scores, weights, tau=None):
