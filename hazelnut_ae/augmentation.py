@@ -118,6 +118,8 @@ class AugmentedImages:
     images: uint8 [M, 3, H, W], may be a memory map; rows: the rows to use, None for all.
     """
 
+    stored = None  # all of them, uint8 [copies·M, 3, H, W], if they fit in memory
+
     def __init__(self, images, copies, seed=0, augmentations=AUGMENTATIONS, rows=None):
         self.images, self.copies, self.seed, self.augmentations = images, copies, seed, augmentations
         self.rows = np.arange(len(images)) if rows is None else np.asarray(rows)
@@ -126,7 +128,8 @@ class AugmentedImages:
         return self.copies * len(self.rows)
 
     def to(self, device):
-        """Changes nothing: images are augmented on the CPU, so that the device is free for the training."""
+        """Moves stored images to a device, as uint8: a quarter of what float32 takes. Others are made on the CPU."""
+        self.stored = None if self.stored is None else self.stored.to(device)
         return self
 
 
@@ -135,16 +138,10 @@ class AugmentedCopies(AugmentedImages):
 
     def __init__(self, images, copies, seed=0, augmentations=AUGMENTATIONS, rows=None):
         super().__init__(images, copies, seed, augmentations, rows)
-        self.stored = None
         if len(self) * math.prod(images.shape[1:]) <= MEMORY_BUDGET:
-            self.stored = torch.empty((len(self), *images.shape[1:]), dtype=torch.uint8)  # [copies·M, 3, H, W]
+            self.stored = torch.empty((len(self), *images.shape[1:]), dtype=torch.uint8)
             for index in tqdm(range(len(self)), desc="augmenting", unit="image", disable=None, leave=False):
                 self.stored[index] = self.make(index)
-
-    def to(self, device):
-        """Moves the stored images to a device, as uint8: a quarter of what float32 takes."""
-        self.stored = None if self.stored is None else self.stored.to(device)
-        return self
 
     def make(self, index):
         """Makes image number `index` of the set, uint8 [3, H, W]."""

@@ -6,7 +6,6 @@ dictionary of notebook 9). A file of weights is verified by its hash and read wi
 
 import contextlib
 import hashlib
-import io
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
@@ -91,9 +90,7 @@ def resnet18_weights():
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        quiet = io.StringIO()  # hides the download's output, which contains user folders
-        with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[-1], progress=False)
+        torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[-1], progress=False)
     return read_weights(path, "remove it, so that it is downloaded again")
 
 

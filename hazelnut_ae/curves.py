@@ -1,7 +1,8 @@
-"""Curves over all thresholds τ (notebook 7): ROC, precision–recall, F1 and PRO, and the numbers that they give.
+"""Numbers over all thresholds τ (notebook 7): the areas under ROC, precision–recall and PRO curves, and F1-max.
 
-First the curves as defined, on sorted scores: read these. Then the numbers that they give, from histograms: for whole
-test sets and the bootstrap, without sorting and with little memory. A larger score is more anomalous.
+The curves themselves are scikit-learn's `roc_curve` and `precision_recall_curve`; PRO, as defined, is `sorted_pro`. The
+rest computes the same numbers from histograms: for whole test sets and the bootstrap, without sorting and with little
+memory. A larger score is more anomalous.
 """
 
 from typing import NamedTuple
@@ -14,38 +15,16 @@ from hazelnut_ae.errors import DataError
 PRO_LIMIT = 0.3  # false-positive rate; Bergmann et al., Uninformed Students, CVPR 2020
 
 
-def counts_above(scores, truth, weights=None):
-    """Counts scores ≥ τ: (thresholds, true_positives, false_positives), each [different scores], largest τ first.
-
-    scores: float [n]; truth: bool [n], True for defective; weights: of defective pixels, [n], or None for 1.
-    """
-    order = np.argsort(scores)[::-1]  # largest score first
-    scores, truth = np.asarray(scores)[order], np.asarray(truth, bool)[order]
-    weights = truth if weights is None else truth * np.asarray(weights)[order]
-    last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)  # the last one of each run of equal scores
-    return scores[last], np.cumsum(weights)[last], np.cumsum(~truth)[last]
-
-
-def roc_curve(scores, truth):
-    """Returns (false-positive rates, true-positive rates) from (0, 0) to (1, 1), each [different scores + 1]."""
-    _, tp, fp = counts_above(scores, truth)
-    return np.append(0, fp / fp[-1]), np.append(0, tp / tp[-1])
-
-
-def precision_recall_curve(scores, truth):
-    """Returns (thresholds, precisions, recalls), each [different scores], from the largest threshold down."""
-    thresholds, tp, fp = counts_above(scores, truth)
-    return thresholds, tp / (tp + fp), tp / tp[-1]
-
-
 def sorted_pro(maps, masks, limit=PRO_LIMIT):
     """Returns PRO of maps and masks [N, H, W]: the area under (false-positive rate, mean share found of each region).
 
-    The area up to the rate `limit` counts, divided by `limit`.
+    So it is an ROC curve in which all regions weigh alike. The area up to the rate `limit` counts, divided by `limit`.
     """
-    weights, regions = region_weights(masks)  # a defective pixel counts 1 / size of its region
-    _, overlap, fp = counts_above(maps.ravel(), masks.ravel(), weights.ravel())
-    fpr, overlap = np.append(0, fp / fp[-1]), np.append(0, overlap / regions)
+    from sklearn.metrics import roc_curve  # here, because the histograms below do without
+
+    weights, _ = region_weights(masks)  # a defective pixel counts 1 / size of its region
+    weights = np.where(masks, weights, 1).ravel()
+    fpr, overlap, _ = roc_curve(masks.ravel(), maps.ravel(), sample_weight=weights, drop_intermediate=False)
     inside, last = fpr < limit, np.searchsorted(fpr, limit)  # last: the first point at or beyond the limit
     end = np.interp(limit, fpr[last - 1 : last + 1], overlap[last - 1 : last + 1])  # of a vertical step the lower end
     return integrate.trapezoid(np.append(overlap[inside], end), np.append(fpr[inside], limit)) / limit
@@ -103,6 +82,8 @@ def label_regions(masks):
 
 def region_weights(masks):
     """Gives each defective pixel 1 / (size of its region), so that regions count alike: (float64 [N, H, W], count)."""
+    if not masks.any():
+        return np.zeros(masks.shape), 0
     labels, count = label_regions(masks)
     sizes = np.bincount(labels.ravel(), minlength=count + 1).astype(float)
     sizes[0] = np.inf  # label 0 is the background
@@ -168,20 +149,14 @@ class ImageHistogram(NamedTuple):
 def image_histogram(one, mask, ignored=None):
     """Returns the `ImageHistogram` of one map float32 [H, W] with its mask, and ignored pixels or None, bool [H, W]."""
     counted = slice(None) if ignored is None else ~ignored.ravel()
-    bins = score_bins(one).ravel()[counted]  # [H·W], or fewer
+    weights, region_count = region_weights(mask[None])
+    bins, mask, weights = (values.ravel()[counted] for values in (score_bins(one), mask, weights))  # [H·W], or fewer
     low = int(bins.min(initial=BINS))
+    positives, regions = (np.bincount(bins - low, values) for values in (mask, weights))
     counts = np.bincount(bins - low)
     used = np.flatnonzero(counts)  # [K]
-    negatives, positives, regions, region_count = counts[used], np.zeros(len(used), int), np.zeros(len(used)), 0
-    if mask.any():
-        weights, region_count = region_weights(mask[None])  # [1, H, W]
-        weights, mask = weights.ravel()[counted], mask.ravel()[counted]
-        defective = bins[mask] - low  # [defective pixels]
-        positives = np.bincount(defective, minlength=len(counts))[used]
-        regions = np.bincount(defective, weights[mask], minlength=len(counts))[used]
-        negatives = negatives - positives
-    used_bins, negatives, positives = (np.asarray(values, np.int32) for values in (used + low, negatives, positives))
-    return ImageHistogram(used_bins, negatives, positives, regions, region_count)
+    three = (np.asarray(values, np.int32) for values in (used + low, (counts - positives)[used], positives[used]))
+    return ImageHistogram(*three, regions[used], region_count)
 
 
 def image_histograms(maps, masks, ignored=None):
@@ -193,12 +168,12 @@ def image_histograms(maps, masks, ignored=None):
 class PixelMetrics:
     """Pixel metrics of any number of maps: call `update(maps, masks)` for each part, then `compute()`.
 
-    It takes 12 MB for any number of images. `a + b` adds the counts of both. `images`: initial ImageHistogram objects.
+    It takes 12 MB for any number of images. images: initial ImageHistogram objects.
     """
 
     def __init__(self, images=()):
-        self.negatives, self.positives = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
-        self.regions, self.region_count = np.zeros(BINS), 0
+        self.negatives, self.positives, self.regions = self.histograms = np.zeros((3, BINS))  # views
+        self.region_count = 0
         for image in images:
             self.add(image)
 
@@ -210,15 +185,8 @@ class PixelMetrics:
 
     def add(self, image):
         """Adds one image, given as its `ImageHistogram`."""
-        for name in ("negatives", "positives", "regions"):
-            getattr(self, name)[image.bins] += getattr(image, name)
+        self.histograms[:, image.bins] += image.negatives, image.positives, image.regions
         self.region_count += image.region_count
-
-    def __add__(self, other):
-        total = PixelMetrics()
-        for name in ("negatives", "positives", "regions", "region_count"):
-            setattr(total, name, getattr(self, name) + getattr(other, name))
-        return total
 
     def compute(self):
         """Returns {"auroc", "average_precision", "f1_max", "tau" (of F1-max, for `score > tau`), "pro"}.

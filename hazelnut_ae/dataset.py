@@ -225,10 +225,9 @@ def check(folder, size=SIZE):
     The notes name skipped files, say how the masks of each folder were read, and what is probably wrong.
     """
     entries, problems, found = scan(folder)
-    counts, words, brightest, shares, white = {}, {}, [], {}, white_of(entries)
+    counts, words, brightest, shares, white = Counter(), {}, [], {}, white_of(entries)
     for entry in tqdm(entries, desc="checking", unit="image", disable=None, leave=False):
-        key = f"{entry.split}/{entry.defect}"
-        counts[key] = counts.get(key, 0) + 1
+        counts[f"{entry.split}/{entry.defect}"] += 1
         try:
             image, mask = read_entry(entry, size, white or WHITE)
         except DataError as error:

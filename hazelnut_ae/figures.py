@@ -259,9 +259,6 @@ def typical(masks):
 
 
 def f1_groups(defects):
-    """Returns {6: defects, 7: defects} of Figures 6 and 7: the article's pairs, or two halves of other names."""
-    if set(defects) == set(DEFECT_STYLE):
-        return {6: ["crack", "cut"], 7: ["hole", "print"]}
-    defects = sorted(defects)
-    half = (len(defects) + 1) // 2
+    """Returns {6: defects, 7: defects} of Figures 6 and 7: two halves of the sorted names, as in the article."""
+    defects, half = sorted(defects), (len(defects) + 1) // 2
     return {number: names for number, names in ((6, defects[:half]), (7, defects[half:])) if names}

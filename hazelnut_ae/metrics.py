@@ -94,11 +94,8 @@ def f1_by_defect(maps: np.ndarray, test, tau: float | dict[str, float]) -> dict[
 def image_scores(maps: np.ndarray, pixels: int = IMAGE_SCORE_PIXELS) -> np.ndarray:
     """Returns one score per image, float64 [N]: the mean of the `pixels` largest values of its map in [N, H, W]."""
     maps = np.asarray(maps, np.float32)
-    if maps.size == 0:
-        return np.zeros(len(maps))
-    flat = maps.reshape(len(maps), -1)
-    pixels = min(pixels, flat.shape[1])
-    return np.array([np.partition(one, -pixels)[-pixels:].mean(dtype=float) for one in flat])
+    pixels = min(pixels, math.prod(maps.shape[1:]))
+    return np.array([np.partition(one, -pixels, axis=None)[-pixels:].mean(dtype=float) for one in maps])
 
 
 def image_auroc(scores: np.ndarray, is_defective: np.ndarray) -> float:

@@ -1,5 +1,6 @@
 """The results table (notebook 8): measures a detector on a test set. Published numbers are in `published`."""
 
+import json
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ from hazelnut_ae import bootstrap, curves, metrics, thresholds
 from hazelnut_ae.metrics import PixelMetrics
 
 MASKS_ADD = "Masks in ground_truth/<defect> would add pixel AUROC, PRO and F1: whether the right place is found."
-LABEL_FREE = {f"{name}_label_free": name for name in ("precision", "recall", "f1")}
+AT_TAU = {"": ("precision", "recall", "f1", "accuracy"), "_label_free": ("precision", "recall", "f1")}  # by suffix
 
 
 def evaluate(
@@ -44,7 +45,7 @@ def evaluate(
     known = metrics.pixels_known(test)  # bool [N]
     images, names = curves.image_histograms(maps, masks, test.ignored), sorted(set(test.defects))
     pixels_of = {name: PixelMetrics(images[i] for i in np.flatnonzero((defects == name) & known)) for name in names}
-    everything = sum(pixels_of.values(), PixelMetrics())
+    everything = PixelMetrics(images[i] for i in np.flatnonzero(known))
     groups = [name if one else f"{name} without a mask" for name, one in zip(test.defects, known, strict=True)]
     weights = bootstrap.draw_weights(groups, seed=seed)
     coarse = bootstrap.CoarseHistograms(images, everything)
@@ -67,29 +68,26 @@ def evaluate(
         of["auroc"] = of.pop("pixel_auroc")
     result = {"data": data, "system": detector_name, "image_size": maps.shape[-1], "defects": blocks, "pixels": pixels}
     good_scores = None if held_out is None else held_out.image_scores
-    return _plain(result | {"images": _image_block(predicted.image_scores, defects, good_scores, weights, image_tau)})
+    result["images"] = _image_block(predicted.image_scores, defects, good_scores, weights, image_tau)
+    plain = json.dumps(result, default=np.generic.item)  # NumPy's numbers as Python's
+    return json.loads(plain, parse_constant=lambda _: None)  # nan as null
 
 
 def _pixel_block(maps, masks, weights, ignored, best, intervals, tau, tau_label_free):
     """Pixel metrics of some images; best: result of `PixelMetrics.compute`; tau: the τ of "f1", or None."""
     counted = True if ignored is None else ~ignored  # F1 leaves out what is neither defective nor predicted
-    found = {name: intervals[name] for name in ("f1_max", "average_precision", "pro")}
-    found["pixel_auroc"] = intervals["auroc"]
-    at_tau, at_free = dict.fromkeys(("precision", "recall", "f1", "accuracy")), dict.fromkeys(LABEL_FREE)
-    if tau is not None:
-        c = metrics.pixel_confusion(maps, masks, tau, ignored)
-        at_tau = {name: getattr(metrics, name)(c) for name in at_tau}
-        found["f1"] = bootstrap.f1_interval((maps > np.float32(tau)) & counted, masks, weights)
-    if tau_label_free is not None:
-        c = metrics.pixel_confusion(maps, masks, tau_label_free, ignored)
-        at_free = {name: getattr(metrics, measure)(c) for name, measure in LABEL_FREE.items()}
-        found["f1_label_free"] = bootstrap.f1_interval((maps > np.float32(tau_label_free)) & counted, masks, weights)
-    return {
-        "images": len(maps), "tau": tau, **at_tau, "tau_label_free": tau_label_free, **at_free,
-        "tau_f1_max": best["tau"], "f1_max": best["f1_max"], "pixel_auroc": best["auroc"],
-        "average_precision": best["average_precision"], "pro": best["pro"],
-        "f1_all_defective": metrics.f1(metrics.confusion(np.ones_like(masks) & counted, masks)), "intervals": found,
-    }  # fmt: skip
+    everything = metrics.confusion(np.ones_like(masks) & counted, masks)
+    block = {"images": len(maps), "tau_f1_max": best.pop("tau"), "pixel_auroc": best.pop("auroc"), **best}
+    block |= {"f1_all_defective": metrics.f1(everything), "intervals": intervals}
+    intervals["pixel_auroc"] = intervals.pop("auroc")
+    for suffix, value in (("", tau), ("_label_free", tau_label_free)):
+        block |= {f"tau{suffix}": value} | {f"{name}{suffix}": None for name in AT_TAU[suffix]}
+        if value is not None:
+            c = metrics.pixel_confusion(maps, masks, value, ignored)
+            block |= {f"{name}{suffix}": getattr(metrics, name)(c) for name in AT_TAU[suffix]}
+            predicted = (maps > np.float32(value)) & counted
+            intervals[f"f1{suffix}"] = bootstrap.f1_interval(predicted, masks, weights)
+    return block
 
 
 def _image_block(scores, defects, held_out_scores, weights, tau=None):
@@ -146,25 +144,11 @@ def report(result):
     yield from ["Without images in test/<defect>, it is unknown which defects are found."] * (not bad)
 
 
-def _plain(value):
-    """Turns nan into None, because JSON has no nan, and NumPy numbers into Python numbers."""
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-COLUMNS = {  # column of the table -> key in a defect's block, in "pixels", in "images"
-    "τ": ("tau", "tau", "tau"), "recall": ("recall", "recall", "tpr"),
-    "precision": ("precision", "precision", "precision"), "F1": ("f1", "f1", "f1"),
-    "τ label-free": ("tau_label_free", "tau_label_free", None),
-    "F1 label-free": ("f1_label_free", "f1_label_free", None),
-    "F1-max": ("f1_max", "f1_max", None), "AUROC": ("pixel_auroc", "auroc", "auroc"),
-    "average precision": ("average_precision", "average_precision", None), "PRO": ("pro", "pro", None),
-    "TNR": (None, None, "tnr"), "TPR": (None, None, "tpr"),
+COLUMNS = {  # column of the table -> its keys in a block of the result, of which the first one that exists counts
+    "τ": ["tau"], "recall": ["recall", "tpr"], "precision": ["precision"], "F1": ["f1"],
+    "τ label-free": ["tau_label_free"], "F1 label-free": ["f1_label_free"], "F1-max": ["f1_max"],
+    "AUROC": ["pixel_auroc", "auroc"], "average precision": ["average_precision"], "PRO": ["pro"],
+    "TNR": ["tnr"], "TPR": ["tpr"],
 }  # fmt: skip
 
 
@@ -177,45 +161,36 @@ def results_table(measured):
     measured: a result of `evaluate`, or a list of them.
     """
     measured = [measured] if isinstance(measured, dict) else list(measured)
-    rows = []
-    for result in measured:
-        for name, block in result["defects"].items():
-            rows.append(_row(result["system"], name, "pixel", block, 0))
-        rows.append(_row(result["system"], "all", "pixel", result["pixels"], 1))
-        rows.append(_row(result["system"], "all", "image", result["images"], 2))
-    rows += _baseline_rows(measured[0]) if measured else []
+    rows = [_row(result["system"], *one, "measured here") for result in measured for one in _blocks(result)]
+    for defect, counts, block in (one for result in measured[:1] for one in _blocks(result)):
+        baseline = _all_defective(block)
+        rows.append(_row("call everything defective", defect, counts, baseline, "follows from the counts"))
     frame = pd.DataFrame(rows)
     numbers = [f"{column}{suffix}" for column in COLUMNS for suffix in ("", " low", " high")]
     order = ["system", "defect", "counts", "images", *numbers, "source"]
     return frame[[column for column in order if column in frame]]
 
 
-def _row(system, defect, counts, block, which):
-    row = {"system": system, "defect": defect, "counts": counts, "images": block["images"], "source": "measured here"}
+def _blocks(result):
+    pixels = [(name, "pixel", block) for name, block in result["defects"].items()]
+    return [*pixels, ("all", "pixel", result["pixels"]), ("all", "image", result["images"])]
+
+
+def _row(system, defect, counts, block, source):
+    row = {"system": system, "defect": defect, "counts": counts, "images": block["images"], "source": source}
     for column, keys in COLUMNS.items():
-        key = keys[which]
+        key = next((key for key in keys if key in block), None)
         row[column] = block.get(key)
-        interval = block.get("intervals", {}).get(key)
-        if interval:
+        if interval := block.get("intervals", {}).get(key):
             row[f"{column} low"], row[f"{column} high"] = interval
     return row
 
 
-def _baseline_rows(result):
-    """The rows of the baseline that calls every pixel, or every image, defective."""
-    rows = []
-    base = {"system": "call everything defective", "source": "follows from the counts"}
-    for name, block in [*result["defects"].items(), ("all", result["pixels"])]:
-        f1 = block["f1_all_defective"]
-        share = None if f1 is None else f1 / (2 - f1)  # F1 = 2p / (p + 1) at recall 1
-        rows.append(base | {"defect": name, "counts": "pixel", "images": block["images"]}
-                    | {"recall": None if f1 is None else 1.0, "precision": share, "F1": f1})  # fmt: skip
-    images = result["images"]
-    recall = None if images["f1_all_defective"] is None else 1.0
-    rows.append(base | {"defect": "all", "counts": "image", "images": images["images"], "recall": recall}
-                | {"precision": images["precision_all_defective"], "F1": images["f1_all_defective"]}
-                | {"TNR": 0.0 if images["good"] else None, "TPR": recall})  # fmt: skip
-    return rows
+def _all_defective(block):
+    """The block of the baseline that calls every pixel, or every image, defective: its recall is 1."""
+    f1, recall = block["f1_all_defective"], "tpr" if "tpr" in block else "recall"
+    found = {"images": block["images"], "f1": f1, "tnr": 0.0 if block.get("good") else None}
+    return found if f1 is None else found | {recall: 1.0, "precision": f1 / (2 - f1)}  # F1 = 2p / (p + 1)
 
 
 def pretty(frame):
@@ -226,13 +201,9 @@ def pretty(frame):
 
 
 def _cell(row, column):
-    value = row[column]
+    value, low, high = (row.get(f"{column}{suffix}", math.nan) for suffix in ("", " low", " high"))
     if isinstance(value, str):
         return value
-    if value is None or math.isnan(value):
-        return ""
-    if column == "images":
-        return f"{value:.0f}"
-    low, high = row.get(f"{column} low", math.nan), row.get(f"{column} high", math.nan)
-    value, low, high = (f"{one:.{3 if column.startswith('τ') else 2}f}" for one in (value, low, high))
-    return value if low == "nan" else f"{value} [{low}, {high}]"
+    digits = 0 if column == "images" else 3 if column.startswith("τ") else 2
+    value, low, high = ("" if pd.isna(one) else f"{one:.{digits}f}" for one in (value, low, high))
+    return f"{value} [{low}, {high}]" if low else value

@@ -99,13 +99,12 @@ def rules_table(maps, test, held_out_maps):
     defects, known = np.asarray(test.defects), metrics.pixels_known(test)
     names = sorted(set(test.defects) - {"good"})
     groups = {"all": known} | {name: (defects == name) & known for name in names}  # bool [N] each
-    parts = {name: (maps[c], test.masks[c]) for name, c in groups.items()}
-    ignored = {name: None if test.ignored is None else test.ignored[c] for name, c in groups.items()}
-    pixels = {name: metrics.PixelMetrics().update(*part, ignored[name]) for name, part in parts.items()}
-    best, rows = {name: one.compute()["f1_max"] for name, one in pixels.items()}, {}
+    ignored = np.zeros_like(test.masks) if test.ignored is None else test.ignored
+    parts = {name: (maps[of], test.masks[of], ignored[of]) for name, of in groups.items()}
+    best, rows = {name: metrics.PixelMetrics().update(*part).compute()["f1_max"] for name, part in parts.items()}, {}
     for rule, choose in RULES.items():
         tau = choose(held_out_maps)
-        f1 = {name: metrics.f1(metrics.pixel_confusion(*parts[name], tau, ignored[name])) for name in groups}
+        f1 = {name: metrics.f1(metrics.pixel_confusion(m, t, tau, i)) for name, (m, t, i) in parts.items()}
         rows[rule] = {"tau": tau, "f1": f1["all"], "of_f1_max": f1["all"] / best["all"]}
         rows[rule] |= {f"of_f1_max {name}": f1[name] / best[name] for name in names}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("rule")

@@ -107,20 +107,14 @@ def test_curves_agree_with_scikit_learn_and_torchmetrics(scale):
     assert ours["average_precision"] == pytest.approx(tm.BinaryAveragePrecision()(*tensors).item(), abs=5e-4)
 
 
-def test_the_sorted_curves_are_scikit_learns_and_those_of_the_histograms():
+def test_the_numbers_of_the_histograms_are_those_of_the_curves():
     maps, masks = hazelnut_like(4)
     maps, masks = on_edges(maps[:, ::4, ::4]), masks[:, ::4, ::4]
     scores, truth, fast = maps.ravel(), masks.ravel(), all_metrics(maps, masks)
-    false, true = curves.roc_curve(scores, truth)
-    expected = sk.roc_curve(truth, scores, drop_intermediate=False)
-    np.testing.assert_allclose([false, true], expected[:2])
-    thresholds, precision, recall = curves.precision_recall_curve(scores, truth)
-    expected = sk.precision_recall_curve(truth, scores)
-    np.testing.assert_allclose(precision, expected[0][-2::-1])
-    np.testing.assert_allclose(recall, expected[1][-2::-1])
-    np.testing.assert_array_equal(thresholds, expected[2][::-1])
-    assert sk.auc(false, true) == pytest.approx(fast["auroc"], abs=1e-12)
-    assert np.sum(np.diff(recall, prepend=0) * precision) == pytest.approx(fast["average_precision"], abs=1e-12)
+    precision, recall, thresholds = sk.precision_recall_curve(truth, scores)
+    precision, recall = precision[:-1], recall[:-1]  # without the point that has no threshold
+    assert fast["auroc"] == pytest.approx(sk.roc_auc_score(truth, scores), abs=1e-12)
+    assert fast["average_precision"] == pytest.approx(sk.average_precision_score(truth, scores), abs=1e-12)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     assert f1.max() == pytest.approx(fast["f1_max"], abs=1e-12)
     assert fast["tau"] < thresholds[f1.argmax()] <= np.nextafter(np.float32(fast["tau"]), np.float32(np.inf))
@@ -209,12 +203,12 @@ def test_shapes_that_do_not_fit_are_an_error():
         metrics.confusion(np.zeros(3), np.zeros((3, 1)))
 
 
-def test_streaming_and_adding_equal_one_update():
+def test_streaming_equals_one_update():
     maps, masks = hazelnut_like(10)
-    halves = [PixelMetrics(), PixelMetrics()]
+    pixels = PixelMetrics()
     for i in range(10):
-        halves[i % 2].update(maps[i : i + 1], masks[i : i + 1])
-    assert (halves[0] + halves[1]).compute() == pytest.approx(all_metrics(maps, masks), abs=1e-12)
+        pixels.update(maps[i : i + 1], masks[i : i + 1])
+    assert pixels.compute() == pytest.approx(all_metrics(maps, masks), abs=1e-12)
 
 
 def test_image_score_is_the_mean_of_the_largest_pixels():
