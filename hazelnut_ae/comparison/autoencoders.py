@@ -92,8 +92,6 @@ class BergmannAutoencoder(Detector):
             augment: some of `augmentation.ALL_AUGMENTATIONS`.
             grey: whether the network sees grey images; None: only with SSIM.
         """
-        if loss not in ("l2", "ssim"):
-            raise ValueError(f"loss {loss!r} is neither 'l2' nor 'ssim'")
         self.name = {"l2": "AE(L2)", "ssim": "AE(SSIM)"}[loss]
         self.loss, self.steps, self.batch_size, self.learning_rate = loss, steps, batch_size, learning_rate
         self.augment, self.seed, self.device = augment, seed, device

@@ -97,20 +97,13 @@ def time_words(ends, steps):
 
 def settings_of(preset, images, epochs=None, latent_dim=None, precision="float32"):
     """Returns the settings of a run on this number of good training images, as stored in config.json."""
-    return {
-        "latent_dim": latent_dim or preset.latent_dim,
-        "copies": preset.copies,
-        "augmentations": list(preset.augmentations),
-        "augment_online": preset.augment_online,
-        "batch_size": preset.batch_size,
-        "learning_rate": preset.learning_rate,
-        "one_cycle": preset.one_cycle,
-        "epochs": epochs or preset.epochs_for(preset.copies * images),
-        "precision": precision,
-    }
+    names = ("copies", "augmentations", "augment_online", "batch_size", "learning_rate", "one_cycle")
+    settings = {"latent_dim": latent_dim or preset.latent_dim} | {name: getattr(preset, name) for name in names}
+    settings["augmentations"] = list(preset.augmentations)  # as JSON returns them
+    return settings | {"epochs": epochs or preset.epochs_for(preset.copies * images), "precision": precision}
 
 
-def open_run(folder, config, resume, rank=0):
+def open_run(folder, config, resume, rank):
     """Writes config.json; returns the checkpoint to resume from, or None. Raises DataError for another run."""
     old = runs.open_folder(folder, config, resume) or {}
     config["precision"] = old.get("precision", config["precision"])  # a resumed run keeps its precision
@@ -155,9 +148,8 @@ def restore(folder, state, model, optimizer):
             [(int(epoch), dict(f1)) for epoch, f1 in state["f1"]],
         )
     except DAMAGE as error:
-        raise DataError(
-            f"The checkpoint in {folder} cannot be used ({first_line(error)}); remove the folder and train again."
-        ) from error
+        remedy = "remove the folder and train again"
+        raise DataError(f"The checkpoint in {folder} cannot be used ({first_line(error)}); {remedy}.") from error
 
 
 class Trainer:

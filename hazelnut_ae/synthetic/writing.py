@@ -92,10 +92,8 @@ def _refuse_other_contents(folder, names):
     present = {name for name in present if not UNFINISHED.search(name)}
     ours = "license.txt" in present and (folder / "license.txt").read_text(errors="replace") == LICENSE
     if present and not (ours and present <= names):
-        raise DataError(
-            f"{folder} already holds other files ({min(present - names or present)}); nothing was written, "
-            "name a new or empty folder for the synthetic hazelnuts."
-        )
+        remedy = "nothing was written, name a new or empty folder for the synthetic hazelnuts"
+        raise DataError(f"{folder} already holds other files ({min(present - names or present)}); {remedy}.")
 
 
 def painted(group, number, seed=0):
