@@ -48,7 +48,7 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment=None, se
     """
     if not len(dataset.test):
         raise DataError(f"{dataset.name} has no test images; put some into test/good and test/<defect> to compare on.")
-    makers = predictions(dataset, run_folder, systems, setting=setting, augment=augment, seed=seed, device=device)
+    makers = predictions(dataset, run_folder, systems, setting, augment, seed, device)
     return [evaluate(dataset, make()) for make in makers.values()]
 
 

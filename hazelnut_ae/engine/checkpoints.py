@@ -1,7 +1,4 @@
-"""Checkpoints: the state of unfinished training, so that a kill or a full disk loses at most a minute.
-
-`trainer` uses `save` and `load`. `comparison` uses `Checkpoint`, and `write_tensors` for finished results.
-"""
+"""Checkpoints: the state of unfinished training, so that a kill or a full disk loses at most a minute."""
 
 import copy
 import hashlib
@@ -9,6 +6,7 @@ import json
 import os
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -131,15 +129,12 @@ class Checkpoint:
 
 def read_tensors(path, key):
     """Returns ({name: tensor}, facts) of a file; (None, {}) if it is missing, damaged or has another key."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
-            if about.get("key") != key:
-                return None, {}
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # not mapped
-            return tensors, json.loads(about["facts"])
-    except (OSError, SafetensorError, KeyError, ValueError):
-        return None, {}
+    with suppress(OSError, SafetensorError, KeyError, ValueError), safe_open(path, framework="pt") as file:
+        about = file.metadata() or {}
+        if about.get("key") == key:
+            facts = json.loads(about["facts"])
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, facts  # not mapped
+    return None, {}
 
 
 def write_tensors(path, tensors, key, facts):
