@@ -1,6 +1,5 @@
 """Checkpoints: the state of unfinished training, so that a kill or a full disk loses at most a minute."""
 
-import copy
 import hashlib
 import json
 import os
@@ -98,19 +97,17 @@ class Checkpoint:
 
     def resume(self, **parts):
         """Loads modules and optimizers in place; returns the step to continue from, 0 without a usable checkpoint."""
-        before = {name: copy.deepcopy(part.state_dict()) for name, part in parts.items()}
         try:
             saved = load(self.path, "Fitting starts again from step 0.", needs=("key", "step", "seconds", *parts))
             if saved is None or saved["key"] != self.key:
                 return 0
             for name, part in parts.items():
                 part.load_state_dict(saved[name])
-        except (DataError, *DAMAGE) as error:
-            for name, part in parts.items():
-                part.load_state_dict(before[name])
-            unusable = f"{self.path} cannot be used ({first_line(error)}). Fitting starts again from step 0."
-            print(error if isinstance(error, DataError) else unusable)
+        except DataError as error:  # all files are damaged
+            print(error)
             return 0
+        except DAMAGE as error:
+            raise DataError(f"{self.path} cannot be used ({first_line(error)}); remove it.") from error
         self.seconds_before = saved["seconds"]
         return saved["step"]
 
