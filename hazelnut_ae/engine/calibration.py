@@ -31,10 +31,7 @@ class Calibration:
 
     @property
     def false_alarms(self) -> float:
-        """The false-alarm rate that N held-out images guarantee (conformal prediction); 1 without images.
-
-        It is (number of held-out scores above image_tau + 1) / (N + 1).
-        """
+        """The false-alarm rate that N held-out images guarantee (conformal prediction); 1 without images."""
         above = sum(score > self.image_tau for score in self.held_out_scores)
         return (above + 1) / (len(self.held_out_scores) + 1)
 
@@ -60,7 +57,6 @@ def write_missing(folder, detector, held_out):
         return write(folder, detector, found.anomaly_maps, tau, found.image_scores)
     except DataError as error:
         print(f"{folder} has no thresholds. {error}")
-        return None
 
 
 def read(folder: str | Path, detector: Detector) -> Calibration:

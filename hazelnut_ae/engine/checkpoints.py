@@ -135,7 +135,6 @@ def read_tensors(path, key):
 
 
 def write_tensors(path, tensors, key, facts):
-    """Writes {name: tensor} atomically, with a key that says what they are and a dict of facts."""
-    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    """Writes {name: contiguous tensor} atomically, with a key that says what they are and a dict of facts."""
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"key": key, "facts": json.dumps(facts)})

@@ -16,7 +16,6 @@ def shipped_run(dataset):
         run = runs.load_run(config.parent)
         if run.config["data"] == dataset.fingerprint or both_synthetic(dataset, run):
             return run
-    return None
 
 
 def run_for(dataset, folder: str | Path | None = None) -> runs.Run:
