@@ -208,10 +208,7 @@ class Trainer:
             yield augmented.batch(rows, step * world + rank).to(self.device)
 
     def evaluate(self, step, with_f1):
-        """Records the loss on the held-out images and, with `with_f1`, the F1 on the test images at the article's τ.
-
-        Figures 6 and 7 show this F1. Choose nothing by it.
-        """
+        """Records the held-out loss and, with `with_f1`, the F1 on the test images, by which nothing is chosen."""
         held_out = torch.from_numpy(self.dataset.train.images[self.held_out_rows]).to(self.device)
         self.progress.held_out.append((step, training.loss_on(self.model, held_out)))
         if with_f1:
