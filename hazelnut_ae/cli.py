@@ -99,9 +99,8 @@ def check(folder):
     counts, problems, skipped = dataset.check(folder)
     for name, count in counts.items():
         print(f"{name:30} {count:6}")
-    for line in [*skipped, *problems]:
-        print(line)
-    print(f"{len(problems)} problem{'s' * (len(problems) != 1)} found." if problems else "No problem found.")
+    found = f"{len(problems)} problem{'s' * (len(problems) != 1)} found." if problems else "No problem found."
+    print(*skipped, *problems, found, sep="\n")
     return 1 if problems else advise(folder)
 
 
@@ -129,16 +128,14 @@ def advise(folder):
 def train(folder, run, detector, preset, epochs, latent, augment, **options):
     from hazelnut_ae import dataset
 
+    learns = DETECTORS[detector].learns_in_steps
     given = {"epochs": epochs, "latent": latent, "augment": augment}
-    given = {name: value for name, value in given.items() if value is not None}
-    if given and not DETECTORS[detector].learns_in_steps:
-        parser().error(f"--{next(iter(given))} has no meaning for the detector {detector}")
-    preset = find_preset(preset)
+    if wrong := [name for name, value in given.items() if value is not None and not learns]:
+        parser().error(f"--{wrong[0]} has no meaning for the detector {detector}")
+    preset, own = find_preset(preset), {"epochs": epochs, "latent_dim": latent} if learns else {}
     if augment is not None:
-        preset = dataclasses.replace(preset, augmentations=given.pop("augment"))
-    if latent is not None:
-        given["latent_dim"] = given.pop("latent")
-    trained = DETECTORS[detector].train_run(dataset.load(folder), run, preset, **given, **options)
+        preset = dataclasses.replace(preset, augmentations=augment)
+    trained = DETECTORS[detector].train_run(dataset.load(folder), run, preset, **own, **options)
     if trained is not None:
         loss = f", loss {trained.history[-1][2]:.4f}" if trained.history else ""
         print(f"{run}: {trained.caption}{loss}.")
@@ -170,8 +167,7 @@ def figures(folder, run, out):
 
     out = out or Path(os.environ.get("HAZELNUT_FIGURES") or "figures")
     data = dataset.load(folder)
-    for path in evaluation.figures(data, run_data.run_for(data, run), out):
-        print(path)
+    print(*evaluation.figures(data, run_data.run_for(data, run), out), sep="\n")
 
 
 @command(
@@ -201,8 +197,7 @@ def export(file, run, input, **thresholds):
     from hazelnut_ae.inference.export import export as write
 
     found = write(run, file, takes=input, **thresholds)
-    same = f"on {found.images} images maps within {found.maps:.1g} and the same decisions"
-    print(f"{file} compared with {run}: {same}.")
+    print(f"{file} compared with {run}: on {found.images} images maps within {found.maps:.1g} and the same decisions.")
 
 
 @command(
@@ -225,8 +220,7 @@ def compare(folder, run, json, **options):
         write_json(json, measured)
     its_run = comparison.run_of(run, required=False)
     caption = run_data.caption(data, its_run) if its_run else ""
-    for path in comparison.write_figures(data, run, caption=caption, **options):
-        print(path)
+    print(*comparison.write_figures(data, run, caption=caption, **options), sep="\n")
 
 
 @command(
@@ -242,8 +236,7 @@ def compare(folder, run, json, **options):
 def tutorial(run, **options):
     from hazelnut_ae.course.execute import execute
 
-    for path in execute(run_folder=run, **options):
-        print(path)
+    print(*execute(run_folder=run, **options), sep="\n")
 
 
 @command(

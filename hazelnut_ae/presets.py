@@ -13,9 +13,9 @@ class Preset:
     counts: dict[str, int]  # images to paint per folder of the MVTec layout
     copies: int  # training images per photograph and epoch after augmentation; the article's is 5
     batch_size: int
-    steps: int | None  # the work of a run, whatever the number of images ...
-    epochs: int | None  # ... or its epochs; one of the two is None
     evaluate_every: int  # epochs between two F1 evaluations
+    steps: int | None = None  # the work of a run, whatever the number of images ...
+    epochs: int | None = None  # ... or its epochs; one of the two is None
     latent_dim: int = 500
     learning_rate: float = 1e-3  # with `one_cycle` its highest
     one_cycle: bool = False  # the rate rises and falls once (`training.one_cycle`); else it stays what it is
@@ -39,7 +39,6 @@ PRESETS = {
         counts={"train/good": 8, "test/good": 2, "crack": 2, "cut": 2, "hole": 2, "print": 2},
         copies=2,
         batch_size=4,
-        steps=None,
         epochs=2,
         evaluate_every=1,
     ),
@@ -50,7 +49,6 @@ PRESETS = {
         copies=5,
         batch_size=16,
         steps=800,
-        epochs=None,
         evaluate_every=4,
         learning_rate=1.5e-2,
         one_cycle=True,
@@ -63,7 +61,6 @@ PRESETS = {
         counts={"train/good": 391, "test/good": 40, "crack": 18, "cut": 17, "hole": 18, "print": 17},
         copies=5,
         batch_size=32,
-        steps=None,
         epochs=1000,
         evaluate_every=10,
     ),

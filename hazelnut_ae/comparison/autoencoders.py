@@ -3,9 +3,6 @@
 P. Bergmann et al.: Improving Unsupervised Defect Segmentation by Applying Structural Similarity to Autoencoders, VISAPP
 2019 (the network is its Table 1), and MVTec AD, CVPR 2019 (256-pixel objects, one more layer of stride 2).
 
-One network, two losses. The L2 loss penalises the error of each pixel. The SSIM loss penalises differences in
-brightness, contrast and structure of 11×11 windows, and so does its anomaly map.
-
 Our choices: the place of the added layer (first in the encoder, last in the decoder), colour for L2, grey for SSIM,
 latent size 500 (theirs: 100). Different from the papers: a sigmoid at the output, as in the article (theirs: linear);
 He initialization, because without it 1000 steps ended at the mean image, or diverged with SSIM; no weight decay
@@ -92,8 +89,6 @@ class BergmannAutoencoder(Detector):
             augment: some of `augmentation.ALL_AUGMENTATIONS`.
             grey: whether the network sees grey images; None: only with SSIM.
         """
-        if loss not in ("l2", "ssim"):
-            raise ValueError(f"loss {loss!r} is neither 'l2' nor 'ssim'")
         self.name = {"l2": "AE(L2)", "ssim": "AE(SSIM)"}[loss]
         self.loss, self.steps, self.batch_size, self.learning_rate = loss, steps, batch_size, learning_rate
         self.augment, self.seed, self.device = augment, seed, device

@@ -48,22 +48,21 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment=None, se
     """
     if not len(dataset.test):
         raise DataError(f"{dataset.name} has no test images; put some into test/good and test/<defect> to compare on.")
-    makers = predictions(dataset, run_folder, systems, setting=setting, augment=augment, seed=seed, device=device)
+    makers = predictions(dataset, run_folder, systems, setting, augment, seed, device)
     return [evaluate(dataset, make()) for make in makers.values()]
 
 
 def predictions(dataset, run_folder, systems=None, setting="quick", augment=None, seed=None, device="cpu"):
     """Returns {name: function that calls `predict`}; checks everything first; arguments as for `compare`."""
-    run_folder = Path(run_folder)
     systems = [RUN, *SYSTEMS] if systems is None else list(systems)
-    run = run_of(run_folder, required=RUN in systems)
+    folder, run = Path(run_folder) / "comparison", run_of(run_folder, required=RUN in systems)
     options = {"setting": setting, "device": device} | as_the_run(run, augment, seed)
     for name in systems:
         if name != RUN and options_of(name, setting) is not None and not ALL_SYSTEMS[name].trained:
             new_detector(name, setting)  # reports missing ImageNet weights before the first fit
     if run is not None:
         run_data.note_other_data(dataset, run)
-    makers = {name: partial(predict, dataset, run_folder / "comparison", name, **options) for name in ALL_SYSTEMS}
+    makers = {name: partial(predict, dataset, folder, name, **options) for name in ALL_SYSTEMS}
     makers[RUN] = partial(article, dataset, run)
     return {name: makers[name] for name in systems}
 

@@ -47,10 +47,7 @@ class FeatureDictionary(Detector):
         Args:
             patch_size: pixels to which a 16×16 patch is enlarged.
             dictionary_patches: patches of good images that K-means sees.
-            backbone: "resnet18", "efficientnet-lite0" or None (the first one available).
-
-        Raises:
-            DataError: no ImageNet weights are available.
+            backbone: "resnet18", "efficientnet-lite0" or None (the first one available; DataError if there is none).
         """
         self.trunk = imagenet_trunk(backbone).to(device, memory_format=torch.channels_last)
         self.name = f"CNN feature dictionary ({self.trunk.title})"

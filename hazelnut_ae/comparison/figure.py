@@ -40,8 +40,8 @@ def maps_figure(images, masks, maps, names, caption=""):
         names: R labels.
         caption: the line under the figure.
     """
-    truths = [mask if mask.any() or name == "good" else None for mask, name in zip(masks, names, strict=True)]
-    rows = [[image, truth] for image, truth in zip(images, truths, strict=True)]
+    found = zip(images, masks, names, strict=True)
+    rows = [[image, mask if mask.any() or name == "good" else None] for image, mask, name in found]
     for of_system in maps.values():
         low, high = np.quantile(of_system, [0.5, 0.999])
         for row, image, one in zip(rows, images, of_system, strict=True):
@@ -61,11 +61,8 @@ def one_of_each(test):
     return [test.defects.index(name) for name in [*test.defect_names, "good"] if name in test.defects]
 
 
-def write_figures(dataset, run_folder, systems=None, out=None, caption="", **options):
-    """Draws the results of `compare` with the same arguments: comparison_maps.png, comparison_samples.png (AnoGAN).
-
-    out: the folder for the files; None: RUN/comparison. Returns their paths.
-    """
+def write_figures(dataset, run_folder, systems=None, caption="", **options):
+    """Draws the results of `compare` with the same arguments into RUN/comparison; returns the paths of the pictures."""
     folder = Path(run_folder) / "comparison"
     rows = one_of_each(dataset.test)
     columns, written = {}, []
@@ -74,7 +71,7 @@ def write_figures(dataset, run_folder, systems=None, out=None, caption="", **opt
         columns[found["system"].split(" (")[0]] = found["maps"][rows]
         if name in ALL_SYSTEMS and issubclass(ALL_SYSTEMS[name].detector, AnoGAN):
             samples = fit(dataset, folder, name, **make.keywords)[0].samples(16)
-            written.append(save(samples_figure(samples, caption), out or folder, "comparison_samples"))
+            written.append(save(samples_figure(samples, caption), folder, "comparison_samples"))
     chosen = dataset.test.subset(rows)
     picture = maps_figure(chosen.images, chosen.masks, columns, chosen.defects, caption)
-    return [save(picture, out or folder, "comparison_maps"), *written]
+    return [save(picture, folder, "comparison_maps"), *written]

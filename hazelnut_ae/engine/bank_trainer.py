@@ -23,16 +23,12 @@ def train_run(
     resume: bool = False,
     **settings,
 ) -> runs.Run:
-    """Fits a memory bank and writes a run folder.
+    """Fits a memory bank and writes a run folder. Arguments and errors as for `trainer.train_run`.
 
     Args:
-        dataset, folder, seed, device: as for `trainer.train_run`.
         preset: only its name is stored.
         resume: keep a finished run unchanged, and fit an unfinished one again.
         **settings: arguments of `MemoryBank` that replace its defaults.
-
-    Raises:
-        DataError: as for `trainer.train_run`, or if there are no pretrained weights.
     """
     detector = MemoryBank(seed=seed, device=find_device(device), **settings)
     settings = {"backbone": detector.network.name} | {key: getattr(detector, key) for key in BANK}

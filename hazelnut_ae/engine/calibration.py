@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hazelnut_ae import metrics, thresholds
+from hazelnut_ae import thresholds
 from hazelnut_ae.detection import Detector
 from hazelnut_ae.engine.checkpoints import digest_of
 from hazelnut_ae.errors import DataError
@@ -31,38 +31,18 @@ class Calibration:
 
     @property
     def false_alarms(self) -> float:
-        """The false-alarm rate that N held-out images guarantee (conformal prediction); 1 without images.
-
-        It is (number of held-out scores above image_tau + 1) / (N + 1).
-        """
+        """The false-alarm rate that N held-out images guarantee (conformal prediction); 1 without images."""
         above = sum(score > self.image_tau for score in self.held_out_scores)
         return (above + 1) / (len(self.held_out_scores) + 1)
 
 
-def calibrate(held_out_maps: np.ndarray, tau: float | None = None, scores: np.ndarray | None = None) -> Calibration:
-    """Chooses both thresholds without labels.
-
-    Args:
-        held_out_maps: anomaly maps of good images, float32, shape (M, H, W), M ≥ 1.
-        tau: the pixel threshold; by default from the exponential rule.
-        scores: image scores, shape (M,); by default `metrics.image_scores` of the maps.
-
-    Raises:
-        ValueError: there are no maps.
-        DataError: a map contains NaN.
-    """
-    scores = metrics.image_scores(held_out_maps) if scores is None else scores
-    return Calibration(
-        tau=thresholds.tau_label_free(held_out_maps) if tau is None else tau,
-        image_tau=thresholds.tau_images_label_free(scores),
-        typical=float(np.median(held_out_maps)),
-        held_out_scores=tuple(float(score) for score in scores),
-    )
-
-
 def write(folder, detector, held_out_maps, tau, scores):
-    """Writes thresholds.json; returns the `Calibration`. The arguments are those of `calibrate`."""
-    found = calibrate(held_out_maps, tau, scores)
+    """Writes thresholds.json; returns the `Calibration`. Raises DataError if a score is NaN.
+
+    held_out_maps: anomaly maps of good images, float32 [M, H, W], M ≥ 1; tau: of pixels; scores: of these images, [M].
+    """
+    image_tau, typical = thresholds.tau_images_label_free(scores), float(np.median(held_out_maps))
+    found = Calibration(tau, image_tau, typical, tuple(float(score) for score in scores))
     write_json(Path(folder) / FILE, {"weights": digest_of(detector.state())} | asdict(found))
     return found
 
@@ -77,7 +57,6 @@ def write_missing(folder, detector, held_out):
         return write(folder, detector, found.anomaly_maps, tau, found.image_scores)
     except DataError as error:
         print(f"{folder} has no thresholds. {error}")
-        return None
 
 
 def read(folder: str | Path, detector: Detector) -> Calibration:

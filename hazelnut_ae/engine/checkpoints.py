@@ -1,14 +1,11 @@
-"""Checkpoints: the state of unfinished training, so that a kill or a full disk loses at most a minute.
+"""Checkpoints: the state of unfinished training, so that a kill or a full disk loses at most a minute."""
 
-`trainer` uses `save` and `load`. `comparison` uses `Checkpoint`, and `write_tensors` for finished results.
-"""
-
-import copy
 import hashlib
 import json
 import os
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -100,19 +97,17 @@ class Checkpoint:
 
     def resume(self, **parts):
         """Loads modules and optimizers in place; returns the step to continue from, 0 without a usable checkpoint."""
-        before = {name: copy.deepcopy(part.state_dict()) for name, part in parts.items()}
         try:
             saved = load(self.path, "Fitting starts again from step 0.", needs=("key", "step", "seconds", *parts))
             if saved is None or saved["key"] != self.key:
                 return 0
             for name, part in parts.items():
                 part.load_state_dict(saved[name])
-        except (DataError, *DAMAGE) as error:
-            for name, part in parts.items():
-                part.load_state_dict(before[name])
-            unusable = f"{self.path} cannot be used ({first_line(error)}). Fitting starts again from step 0."
-            print(error if isinstance(error, DataError) else unusable)
+        except DataError as error:  # all files are damaged
+            print(error)
             return 0
+        except DAMAGE as error:
+            raise DataError(f"{self.path} cannot be used ({first_line(error)}); remove it.") from error
         self.seconds_before = saved["seconds"]
         return saved["step"]
 
@@ -131,19 +126,15 @@ class Checkpoint:
 
 def read_tensors(path, key):
     """Returns ({name: tensor}, facts) of a file; (None, {}) if it is missing, damaged or has another key."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
-            if about.get("key") != key:
-                return None, {}
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # not mapped
-            return tensors, json.loads(about["facts"])
-    except (OSError, SafetensorError, KeyError, ValueError):
-        return None, {}
+    with suppress(OSError, SafetensorError, KeyError, ValueError), safe_open(path, framework="pt") as file:
+        about = file.metadata() or {}
+        if about.get("key") == key:
+            facts = json.loads(about["facts"])
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, facts  # not mapped
+    return None, {}
 
 
 def write_tensors(path, tensors, key, facts):
-    """Writes {name: tensor} atomically, with a key that says what they are and a dict of facts."""
-    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    """Writes {name: contiguous tensor} atomically, with a key that says what they are and a dict of facts."""
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"key": key, "facts": json.dumps(facts)})

@@ -7,10 +7,6 @@ A new one is a `Detector`, a module beside this one with its `train_run` (for on
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from hazelnut_ae.detection import Detector
 
 
 @dataclass(frozen=True)
@@ -19,7 +15,7 @@ class DetectorType:
 
     text: str  # what the help of `train --detector` says
     trainer: str  # the module of `engine` whose `train_run` trains it
-    build: Callable[[dict, dict], "Detector"]  # from config and weights; ValueError or RuntimeError if they differ
+    build: Callable  # of config and weights, a `Detector`; ValueError or RuntimeError if the two do not fit
     settings: dict[str, type]  # the keys that its config.json needs
     must_agree: tuple[str, ...]  # the keys of config.json that must be equal to resume a run
     caption: Callable[..., str]  # describes a `Run` in a few words

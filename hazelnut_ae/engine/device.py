@@ -67,11 +67,9 @@ def retain_memory():
 
 def peak_memory_gb() -> float | None:
     """Returns the peak memory of this process in GB since `reset_peak_memory`; None if not on Linux."""
-    try:
+    with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e9
-    except (OSError, StopIteration):
-        return None
 
 
 def reset_peak_memory():

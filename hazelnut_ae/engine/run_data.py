@@ -16,16 +16,14 @@ def shipped_run(dataset):
         run = runs.load_run(config.parent)
         if run.config["data"] == dataset.fingerprint or both_synthetic(dataset, run):
             return run
-    return None
 
 
 def run_for(dataset, folder: str | Path | None = None) -> runs.Run:
     """Returns the run in a folder (default: the shipped run for this Dataset). Raises DataError if there is none."""
     run = shipped_run(dataset) if folder is None else runs.load_run(folder)
     if run is None:
-        raise DataError(
-            f"No run comes with the package for {dataset.name}; train one (hazelnut-ae train) and name it with --run."
-        )
+        remedy = "train one (hazelnut-ae train) and name it with --run"
+        raise DataError(f"No run comes with the package for {dataset.name}; {remedy}.")
     return run
 
 

@@ -11,12 +11,11 @@ import csv
 import json
 import math
 import os
-import platform
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from platform import python_version
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
@@ -69,8 +68,6 @@ def detector_type(config):
 
 def make_config(detector, preset, dataset, seed, settings):
     """Returns the content of config.json. detector: a name in `DETECTORS`; settings: a dict of this detector's own."""
-    versions = {"hazelnut_ae": hazelnut_ae.__version__, "torch": str(torch.__version__)}
-    versions["python"] = platform.python_version()
     return {
         "format": FORMAT,
         "detector": detector,
@@ -80,7 +77,11 @@ def make_config(detector, preset, dataset, seed, settings):
         "white": dataset.white or WHITE,
         "seed": seed,
         **settings,
-        "versions": versions,
+        "versions": {
+            "hazelnut_ae": hazelnut_ae.__version__,
+            "torch": str(torch.__version__),
+            "python": python_version(),
+        },
     }
 
 
@@ -91,8 +92,9 @@ def refuse_other_run(folder, old, new):
         if old.get(key) != new[key]:
             what = {"data": "other images", "format": "another version of hazelnut_ae"}
             what = what.get(key, f"{key} {old.get(key)!r}, not {new[key]!r}")
-            remedy = "choose another --run folder, or the same data and options"
-            raise DataError(f"{folder} holds a run of {what}; {remedy}.")
+            raise DataError(
+                f"{folder} holds a run of {what}; choose another --run folder, or the same data and options."
+            )
 
 
 def open_folder(folder, config, resume):
@@ -109,14 +111,13 @@ def open_folder(folder, config, resume):
 def write_run(folder, progress, steps_per_epoch, model):
     """Writes history.csv, f1.csv and model.safetensors from a `trainer.Progress` and the network."""
     held_out = {step: f"{loss:.6g}" for step, loss in progress.held_out}
-    rows = [
-        [step, 1 + (step - 1) // steps_per_epoch, f"{float(loss):.6g}", held_out.get(step, "")]
-        for step, loss in enumerate(progress.losses, start=1)
-    ]
+    rows = [[step, 1 + (step - 1) // steps_per_epoch, f"{loss:.6g}", held_out.get(step, "")]
+            for step, loss in enumerate(progress.losses, start=1)]  # fmt: skip
     write_csv(folder / "history.csv", ["step", "epoch", "loss", "held_out_loss"], rows)
     names = sorted({name for _, f1 in progress.f1 for name in f1})
-    rows = [[epoch, *["" if np.isnan(f1.get(name, np.nan)) else f"{f1[name]:.6g}" for name in names]]
-            for epoch, f1 in progress.f1]  # fmt: skip
+    rows = [
+        [epoch, *[f"{f1.get(name, math.nan):.6g}".replace("nan", "") for name in names]] for epoch, f1 in progress.f1
+    ]
     write_csv(folder / "f1.csv", ["epoch", *names], rows)
     write_weights(folder, model.state_dict())
 
@@ -179,9 +180,8 @@ def check_settings(config):
     types = {"preset": str, "data_name": str, "data": str, "seed": int, "white": int}
     config.setdefault("white", WHITE)  # older runs have none
     for key, wanted in (types | detector_type(config).settings).items():
-        if key not in config:
+        if (value := config.get(key)) is None:
             raise ValueError(f"config.json has no {key}; another version may have written it")
-        value = config[key]
         if type(value) is not wanted or (wanted is not str and not 0 <= value < math.inf):
             raise ValueError(f"config.json has {value!r} as its {key}")
 

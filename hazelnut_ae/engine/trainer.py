@@ -64,7 +64,13 @@ def train_run(
     settings = settings_of(preset, len(train_rows), epochs, latent_dim, best_precision(device))
     config = runs.make_config("article", preset, dataset, seed, settings)
     with first_process_first(rank, world):
-        state = open_run(folder, config, resume or rank > 0, rank)
+        old = runs.open_folder(folder, config, resume or rank > 0) or {}
+        config["precision"] = old.get("precision", config["precision"])  # a resumed run keeps its precision
+        state = load_checkpoint(folder)
+        if state is not None:
+            runs.refuse_other_run(folder, state["config"], config)
+        if rank == 0:
+            write_json(folder / "config.json", config)
     trainer = Trainer(dataset, folder, config, device, state)
     trainer.train(preset.evaluate_every, checkpoint_seconds, rank, world)
     if rank > 0:
@@ -97,29 +103,10 @@ def time_words(ends, steps):
 
 def settings_of(preset, images, epochs=None, latent_dim=None, precision="float32"):
     """Returns the settings of a run on this number of good training images, as stored in config.json."""
-    return {
-        "latent_dim": latent_dim or preset.latent_dim,
-        "copies": preset.copies,
-        "augmentations": list(preset.augmentations),
-        "augment_online": preset.augment_online,
-        "batch_size": preset.batch_size,
-        "learning_rate": preset.learning_rate,
-        "one_cycle": preset.one_cycle,
-        "epochs": epochs or preset.epochs_for(preset.copies * images),
-        "precision": precision,
-    }
-
-
-def open_run(folder, config, resume, rank=0):
-    """Writes config.json; returns the checkpoint to resume from, or None. Raises DataError for another run."""
-    old = runs.open_folder(folder, config, resume) or {}
-    config["precision"] = old.get("precision", config["precision"])  # a resumed run keeps its precision
-    state = load_checkpoint(folder)
-    if state is not None:
-        runs.refuse_other_run(folder, state["config"], config)
-    if rank == 0:
-        write_json(folder / "config.json", config)
-    return state
+    names = ("copies", "augmentations", "augment_online", "batch_size", "learning_rate", "one_cycle")
+    settings = {"latent_dim": latent_dim or preset.latent_dim} | {name: getattr(preset, name) for name in names}
+    settings["augmentations"] = list(preset.augmentations)  # as JSON returns them
+    return settings | {"epochs": epochs or preset.epochs_for(preset.copies * images), "precision": precision}
 
 
 def load_checkpoint(folder):
@@ -155,9 +142,8 @@ def restore(folder, state, model, optimizer):
             [(int(epoch), dict(f1)) for epoch, f1 in state["f1"]],
         )
     except DAMAGE as error:
-        raise DataError(
-            f"The checkpoint in {folder} cannot be used ({first_line(error)}); remove the folder and train again."
-        ) from error
+        remedy = "remove the folder and train again"
+        raise DataError(f"The checkpoint in {folder} cannot be used ({first_line(error)}); {remedy}.") from error
 
 
 class Trainer:
@@ -217,18 +203,20 @@ class Trainer:
             if position == 0 or step == first:
                 order = training.epoch_order(len(augmented), config["seed"], epoch)
             if config["one_cycle"]:
-                rate = training.one_cycle(step, self.steps, config["learning_rate"])
-                for group in self.optimizer.param_groups:
-                    group["lr"] = rate
+                self.optimizer.param_groups[0]["lr"] = training.one_cycle(step, self.steps, config["learning_rate"])
             rows = order[position * size : (position + 1) * size][rank::world]
             yield augmented.batch(rows, step * world + rank).to(self.device)
 
     def evaluate(self, step, with_f1):
-        """Records the loss on the held-out images and, with `with_f1`, the F1 on the test images."""
+        """Records the held-out loss and, with `with_f1`, the F1 on the test images, by which nothing is chosen."""
         held_out = torch.from_numpy(self.dataset.train.images[self.held_out_rows]).to(self.device)
         self.progress.held_out.append((step, training.loss_on(self.model, held_out)))
         if with_f1:
-            self.progress.f1.append((step // self.steps_per_epoch, f1_on_test(self.model, self.dataset.test)))
+            test = self.dataset.test
+            maps = residual(test.images, reconstruct(self.model, test.images))  # float32 [N, 256, 256]
+            f1 = metrics.f1_by_defect(maps, test, {name: printed_tau(name) for name in test.defect_names})
+            f1 = {name: float(value) for name, value in f1.items()}  # the checkpoint holds no NumPy objects
+            self.progress.f1.append((step // self.steps_per_epoch, f1))
 
     def save(self):
         """Writes the checkpoint and the files that people read."""
@@ -237,10 +225,3 @@ class Trainer:
         state |= {"losses": torch.tensor(progress.losses), "held_out": torch.tensor(progress.held_out)}
         checkpoints.save(self.folder / "checkpoint.pt", state | {"f1": progress.f1})
         runs.write_run(self.folder, progress, self.steps_per_epoch, self.model)
-
-
-def f1_on_test(model, test):
-    """Returns {defect: F1 or nan} on the test images at the article's τ (Figures 6 and 7); choose nothing by it."""
-    maps = residual(test.images, reconstruct(model, test.images))  # float32 [N, 256, 256]
-    f1 = metrics.f1_by_defect(maps, test, {name: printed_tau(name) for name in test.defect_names})
-    return {name: float(value) for name, value in f1.items()}  # plain floats: the checkpoint holds no NumPy objects

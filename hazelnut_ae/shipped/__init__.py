@@ -33,9 +33,6 @@ def time_to_quality():
 
 
 def minutes():
-    """Reads the quality of `quick` and of the recipe before it, by step and seconds, on two processor cores.
-
-    The column "data" says whether the processor had bfloat16 units.
-    """
+    """Reads the quality of `quick` and of the recipe before it, by step and seconds, on two kinds of processor."""
     files = {"with bfloat16 units": "minutes_bfloat16.csv", "without bfloat16 units": "minutes_avx2.csv"}
     return pd.concat([pd.read_csv(MEASURED / file).assign(data=name) for name, file in files.items()])

@@ -2,7 +2,6 @@
 
 import filecmp
 import os
-import re
 import signal
 import tempfile
 import threading
@@ -24,7 +23,6 @@ from hazelnut_ae.synthetic.painting import paint
 
 # Of each process: one thread, and (C library of Linux) memory that is kept for the next array.
 WORKER = {"OMP_NUM_THREADS": "1", "MALLOC_TRIM_THRESHOLD_": "999999999", "MALLOC_MMAP_THRESHOLD_": "999999999"}
-UNFINISHED = re.compile(r"(^|/)\.[^/]+\.tmp$")  # what a killed `atomic_path` leaves
 
 LICENSE = """\
 These are synthetic hazelnuts: computer-painted pictures, not photographs.
@@ -88,14 +86,12 @@ def _names(group, number):
 def _refuse_other_contents(folder, names):
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file; name a new folder for the synthetic hazelnuts.")
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    present = {name for name in present if not UNFINISHED.search(name)}
+    paths = (path for path in folder.rglob("*") if not path.is_dir() and not path.match(".?*.tmp"))  # of a killed call
+    present = {path.relative_to(folder).as_posix() for path in paths}
     ours = "license.txt" in present and (folder / "license.txt").read_text(errors="replace") == LICENSE
     if present and not (ours and present <= names):
-        raise DataError(
-            f"{folder} already holds other files ({min(present - names or present)}); nothing was written, "
-            "name a new or empty folder for the synthetic hazelnuts."
-        )
+        remedy = "nothing was written, name a new or empty folder for the synthetic hazelnuts"
+        raise DataError(f"{folder} already holds other files ({min(present - names or present)}); {remedy}.")
 
 
 def painted(group, number, seed=0):

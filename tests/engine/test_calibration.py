@@ -63,7 +63,7 @@ def test_what_is_missing_or_damaged_is_one_sentence_with_the_remedy(run_copy, ch
 
 
 def test_few_images_promise_little():
-    maps = np.linspace(0, 1, 39, dtype=np.float32)[:, None, None] * np.ones((1, 16, 16), np.float32)
-    assert calibration.calibrate(maps).false_alarms == pytest.approx(0.1)
-    assert calibration.calibrate(maps[:2]).false_alarms == pytest.approx(1 / 3)
+    for scores, promised in ((np.linspace(0, 1, 39), 0.1), ([0, 0.5], 1 / 3)):
+        image_tau = thresholds.tau_images_label_free(scores)
+        assert calibration.Calibration(1, image_tau, 0, scores).false_alarms == pytest.approx(promised)
     assert calibration.Calibration(1, 1).false_alarms == 1
