@@ -1,5 +1,6 @@
 """The cache folder, and the resized image sets in it: loading 500 images again takes a fraction of a second."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -70,8 +71,23 @@ def store(final, count, size, rows, white):
 
     If the cache cannot be written, it prints a warning and holds the set in memory.
     """
-    building, images = _reserve(final.parent, (count, 3, size, size))
-    try:
+    shape = (count, 3, size, size)
+    with contextlib.ExitStack() as stack:
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            around = tempfile.TemporaryDirectory(dir=final.parent, prefix=".building-", ignore_cleanup_errors=True)
+            building = Path(stack.enter_context(around)) / "set"
+            building.mkdir()
+            images = np.lib.format.open_memmap(building / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
+            if hasattr(os, "posix_fallocate"):  # a full disk must fail here; later it would crash
+                with open(building / "images.npy", "r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, images.offset + images.nbytes)
+        except OSError as error:
+            print(
+                f"The cache {cache_folder()} cannot be written ({error.strerror}); continuing without.", file=sys.stderr
+            )
+            building, images = None, np.empty(shape, np.uint8)
+            stack.close()
         bits, digest = np.zeros((count, -(-size * size // 4)), np.uint8), hashlib.sha256()
         for row, (image, masks) in enumerate(rows):
             images[row], bits[row] = image, np.packbits(masks)
@@ -82,44 +98,16 @@ def store(final, count, size, rows, white):
             return images, bits, fingerprint, white
         images.flush()
         images = None  # Windows cannot move a folder while one of its files is mapped
-        _publish(building, final, bits, {"images": count, "fingerprint": fingerprint, "white": white})
+        with contextlib.suppress(OSError):  # the disk is full, or another process was first
+            np.save(building / "masks.npy", bits)
+            header = {"images": count, "fingerprint": fingerprint, "white": white}
+            (building / "set.json").write_text(json.dumps(header), encoding="utf-8")
+            for old in final.parent.iterdir():  # outdated or damaged sets
+                if not old.name.startswith(".building-") and (old != final or stored(final) is None):
+                    shutil.rmtree(old, ignore_errors=True)
+            os.rename(building, final)
         where = building if building.exists() else final
         return stored(final) or (np.load(where / "images.npy"), bits, fingerprint, white)
-    finally:
-        if building is not None:
-            shutil.rmtree(building, ignore_errors=True)
-
-
-def _reserve(parent, shape):
-    """Returns a new folder and the empty array of its images.npy; (None, one in memory) if the disk has no room."""
-    building = None
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(dir=parent, prefix=".building-"))
-        path = building / "images.npy"
-        images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-        if hasattr(os, "posix_fallocate"):  # a full disk must fail here; later it would crash
-            with open(path, "r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, os.path.getsize(path))
-        return building, images
-    except OSError as error:
-        print(f"The cache {cache_folder()} cannot be written ({error.strerror}); continuing without.", file=sys.stderr)
-        if building is not None:
-            shutil.rmtree(building, ignore_errors=True)
-        return None, np.empty(shape, np.uint8)
-
-
-def _publish(building, final, bits, header):
-    """Completes a set and renames it; does nothing if the disk is full or another process was first."""
-    try:
-        np.save(building / "masks.npy", bits)
-        (building / "set.json").write_text(json.dumps(header), encoding="utf-8")
-        for old in final.parent.iterdir():  # outdated or damaged sets
-            if not old.name.startswith(".building-") and (old != final or stored(final) is None):
-                shutil.rmtree(old, ignore_errors=True)
-        os.rename(building, final)
-    except OSError:
-        pass
 
 
 def kept():
@@ -140,10 +128,7 @@ def _remove(path):
     """Removes an entry; returns False if it cannot, for example because a process uses it."""
     try:
         with filelock.FileLock(f"{path}.lock", timeout=0):  # the lock of the process that builds or uses it
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            (shutil.rmtree if path.is_dir() and not path.is_symlink() else os.unlink)(path)
         return True
     except (OSError, filelock.Timeout):
         return False
