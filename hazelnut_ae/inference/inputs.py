@@ -32,8 +32,7 @@ def listed(inputs, out):
     """
     paths, skipped = {}, 0
     for given in map(os.fspath, inputs):
-        pattern = "" if "\0" in given else given
-        places = [given] if os.path.lexists(page_of(given)[0]) else sorted(glob.glob(pattern, recursive=True))
+        places = [given] if os.path.lexists(page_of(given)[0]) else sorted(glob.glob(given, recursive=True))
         if not places:
             raise DataError(f"{given} does not exist; name image files, folders, or a pattern such as photos/*.png.")
         found = [images_below(place, out) if os.path.isdir(place) else ([place], 0) for place in places]

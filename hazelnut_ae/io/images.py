@@ -102,12 +102,7 @@ def decoded(read, entries, name):
 
 
 def images_by_stem(folder, problems, skipped):
-    """Returns the image files of a folder, {stem: path}, sorted by name, without hidden files.
-
-    Args:
-        folder: path of the folder.
-        problems, skipped: lists; it adds a sentence for each wrong file, and for each file of another type.
-    """
+    """Returns the image files of a folder, {stem: path}; adds sentences on wrong and other files to the two lists."""
     images = {}
     for path in listing(folder):
         if path.name.startswith(".") or path.is_dir():
