@@ -1,5 +1,6 @@
 """Lists the images in files, folders and patterns, and reads each; a damaged one does not stop the others."""
 
+import contextlib
 import glob
 import os
 from pathlib import Path
@@ -120,8 +121,6 @@ def reason(path, error):
 
 def stamp(path):
     """Returns [size in bytes, modification time in ns] of a file; None if it does not exist."""
-    try:
-        status = Path(page_of(path)[0]).stat()
+    with contextlib.suppress(OSError):
+        status = os.stat(page_of(path)[0])
         return [status.st_size, status.st_mtime_ns]
-    except OSError:
-        return None

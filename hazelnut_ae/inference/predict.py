@@ -8,8 +8,8 @@ import contextlib
 import hashlib
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -23,8 +23,7 @@ from hazelnut_ae.inference import report, table
 from hazelnut_ae.inference.loaded import LoadedDetector, load_detector
 
 
-@dataclass
-class Outcome:
+class Outcome(NamedTuple):
     """The result of `predict`."""
 
     defective: int

@@ -15,6 +15,7 @@ import numpy as np
 import pooch
 
 from hazelnut_ae.errors import DataError, printable
+from hazelnut_ae.io.images import listing
 
 SET_VERSION = 2  # of a stored image set; increase it when its pixels or files change
 HOLD_IN_MEMORY = 1_000_000_000  # bytes of images; a larger set stays on the disk and is memory-mapped
@@ -27,15 +28,9 @@ def cache_folder():
 
 
 def entry(category, version, **inputs):
-    """Returns the path of a cache entry; creates nothing.
+    """Returns <cache folder>/<category>/<12 digits of the SHA-256 of version and inputs>; creates nothing.
 
-    Args:
-        category: a subfolder of the cache, such as "sets", "painted", "runs".
-        version: int; increase it when the same inputs give another result.
-        inputs: everything else that decides the result, as JSON values.
-
-    Returns:
-        Path <cache folder>/<category>/<12 hexadecimal digits of the SHA-256 of version and inputs>.
+    version: int; increase it when the same inputs, JSON values that decide the result, give another one.
     """
     text = json.dumps([version, inputs], sort_keys=True)
     return cache_folder() / category / hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -112,13 +107,10 @@ def store(final, count, size, rows, white):
 
 def kept():
     """Lists the entries of the cache as [(category, path, bytes)]; ignores links and other files."""
-    try:
-        folders = sorted(cache_folder().iterdir()) if cache_folder().exists() else []
-        folders = [path for path in folders if path.is_dir() and not path.is_symlink()]
-        paths = [path for folder in folders for path in sorted(folder.iterdir())]
-    except OSError as error:
-        remedy = "set HAZELNUT_CACHE to another folder"
-        raise DataError(f"{error.filename} cannot be read ({error.strerror}); {remedy}.") from error
+    if os.path.isfile(cache_folder()):
+        raise DataError(f"{cache_folder()} is a file; set HAZELNUT_CACHE to a folder.")
+    folders = [path for path in listing(cache_folder()) if path.is_dir() and not path.is_symlink()]
+    paths = [path for folder in folders for path in listing(folder)]
     paths = [path for path in paths if NAME.search(path.name) and path.suffix != ".lock"]
     files = {path: [file for file in (path, *path.rglob("*")) if os.path.lexists(file)] for path in paths}
     return [(path.parent.name, path, sum(file.lstat().st_size for file in files[path])) for path in paths]

@@ -5,8 +5,8 @@ import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image, ImageOps
 from tqdm import tqdm
@@ -137,8 +137,7 @@ def listing(folder):
     return paths
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One image of a data folder."""
 
     path: Path
