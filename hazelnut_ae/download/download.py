@@ -1,7 +1,6 @@
 """Downloads a real data set: tries the addresses in turn, verifies the archive, unpacks one category."""
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -57,10 +56,8 @@ def download(folder, category="hazelnut", url=None, sha256=None, archive=None, a
                 if not (archive or verified):
                     path.unlink(missing_ok=True)
     except OSError as error:
-        place = str(error.filename or cache_folder())
-        remedy = "free some space, or set HAZELNUT_CACHE to another folder"
-        if place in (str(archive), str(folder)):
-            remedy = "give yourself the right to read it, or name another"
+        remedy = "give yourself the right, free some space, or name another; HAZELNUT_CACHE names the cache folder"
+        place = error.filename or cache_folder()
         raise DataError(f"{place} cannot be used ({error.strerror or error}); {remedy}.") from error
     report = f"{folder}: {', '.join(f'{count} {key}' for key, count in counts.items())}."
     if category == "hazelnut" and counts != HAZELNUT_COUNTS:
@@ -119,8 +116,7 @@ def _archive(source, downloads, url, sha256, archive):
             remedy = "download it again or, if you trust this file, give that number as --sha256"
             raise DataError(f"{archive} has the SHA-256 {digest}, not {known}; {remedy}.")
         return Path(archive), digest, bool(known)
-    key = known or hashlib.sha256((url or source.page).encode(errors="replace")).hexdigest()
-    path = downloads / f"{key[:16]}-{re.sub(r'[^A-Za-z0-9._-]', '_', name)[-60:]}"
+    path = downloads / f"{known[:16] or '0' * 16}-{re.sub(r'[^A-Za-z0-9._-]', '_', name)[-60:]}"
     if known and path.exists() and pooch.file_hash(path) == known:  # downloaded earlier, for another category
         return path, known, True
     part, reasons = path.with_name(path.name + ".part"), []
@@ -138,6 +134,6 @@ def _archive(source, downloads, url, sha256, archive):
             reasons.append(f"{host(address)} {reason}")
             say(f"{reasons[-1]}.")
     kept = " (what has arrived is kept)" if known and part.exists() else ""
-    browser = f"browser{f' ({source.page})' if source else ''}"
-    remedy = f"Run it again{kept}, or download the archive in a {browser} and give it with --archive."
+    page = f" ({source.page})" if source else ""
+    remedy = f"Run it again{kept}, or download the archive in a browser{page} and give it with --archive."
     raise DataError(f"No address delivers the archive: {'; '.join(reasons)}. {remedy}")

@@ -1,10 +1,9 @@
 """The real data sets: licence, page, hash and known addresses."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """A published data set; the addresses are tried in turn, each has the file with this SHA-256."""
 
     name: str

@@ -10,11 +10,9 @@ from tqdm import tqdm
 from hazelnut_ae import __version__
 
 CONNECT, STALL = 10, 30  # seconds to wait for a connection, and for the next bytes
-TRIES = 5  # the most transfers in a row with less than PROGRESS bytes each
-PROGRESS = 1 << 20
+TRIES = 5  # the most transfers in a row with less than 1 MiB each
 PAUSE = 1.0  # seconds before the second try, doubled before each further one
 MAX_DOWNLOAD = 8 << 30  # bytes; MVTec AD has 5.3 GB
-BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)  # a retry may help
 
 
 class Unavailable(Exception):
@@ -38,8 +36,8 @@ def fetch(url, part, resume):
         try:
             return _transfer(url, part, before)
         except (requests.RequestException, UnicodeError) as error:
-            idle = 0 if resume and _size(part) - before >= PROGRESS else idle + 1
-            if idle >= TRIES or not isinstance(error, BROKEN):
+            idle = 0 if resume and _size(part) - before >= 1 << 20 else idle + 1
+            if idle >= TRIES or isinstance(error, ValueError):  # no address at all: a retry does not help
                 raise Unavailable(f"broke off ({_innermost(error)})") from error
             say(f"{host(url)} broke off ({_innermost(error)}); trying again.")
             time.sleep(PAUSE * 2**idle / 2)
@@ -57,8 +55,7 @@ def _size(path):
 def _transfer(url, part, have):
     """Sends one request for the bytes from `have` on."""
     headers = {"User-Agent": f"hazelnut_ae/{__version__}", "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
+    headers |= {"Range": f"bytes={have}-"} if have else {}
     with requests.get(url, headers=headers, stream=True, timeout=(CONNECT, STALL)) as response:
         status = response.status_code
         if have and status == 416:

@@ -1,7 +1,4 @@
-"""Unpacks the images of one category from an archive (.tar, .tar.xz, .tar.gz, .tar.bz2 or .zip) without trusting it.
-
-It creates new files under checked names, so links, permissions and owners in the archive have no effect.
-"""
+"""Unpacks one category from a .tar (.xz, .gz, .bz2) or .zip without trusting it, as new files of checked names."""
 
 import bz2
 import gzip
@@ -32,22 +29,12 @@ OPENERS = {b"\xfd7zXZ\x00": lzma.open, b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
 
 
 def unpack(archive, folder, category, receipt=None):
-    """Writes all images of `category` in `archive` to `folder`, or nothing.
+    """Writes all images of `category` in `archive` to the new or empty `folder`, or nothing; returns their counts.
 
     Reads `<category>/{train,test,ground_truth}/<defect or good>/*`, or the plain `<category>/{good,<defect>}/*` with
     `<category>/mask/<defect>/*`; of the plain layout's good images, every sixth becomes a test image.
-
-    Args:
-        archive: path of the file.
-        folder: a new or empty folder.
-        category: a folder at the top of the archive or one level below.
-        receipt: dict to write to `download.json` in `folder`, together with category and counts.
-
-    Returns:
-        The counts, see `count_images`.
-
-    Raises:
-        DataError: the archive is damaged, dangerous or lacks the category, or the disk is full.
+    receipt: dict to write to `download.json` in `folder`, together with category and counts. Raises DataError if the
+    archive is damaged, dangerous or lacks the category, or the disk is full.
     """
     archive, folder = Path(archive), Path(folder)
     unfinished = folder.with_name(f".{folder.name}.hazelnut_ae-unpacking")

@@ -6,8 +6,8 @@ import shlex
 import subprocess
 import textwrap
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from hazelnut_ae import dataset, results
 from hazelnut_ae.engine.calibration import Calibration
@@ -19,8 +19,7 @@ from hazelnut_ae.thresholds import FALSE_ALARM_RATE, tau_images_label_free
 from hazelnut_ae.training import split_good
 
 
-@dataclass
-class Advice:
+class Advice(NamedTuple):
     """The result of `advice`."""
 
     sentences: dict[str, str]  # by topic

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from hazelnut_ae.curves import label_regions
+from hazelnut_ae.inference.pictures import regions
 
 SIDE = 32  # images are averaged to 32×32 pixels before they are compared
 WINDOW = np.hypot(*(np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2)) < SIDE / 2 - 0.5  # the inscribed circle
@@ -57,12 +57,9 @@ def headers(paths):
 
 def smallest_defect(masks):
     """Returns (width, height) of the thinnest of the largest regions of each mask, bool [N, H, W]; None without any."""
-    sizes = []
-    for mask in masks[masks.any(axis=(1, 2))]:  # its largest region, because a mask may have single stray pixels
-        labels = label_regions(mask[None])[0][0]  # [H, W]
-        rows, columns = np.nonzero(labels == np.bincount(labels[mask]).argmax())
-        sizes.append((int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1))
-    return min(sizes, key=sorted, default=None)
+    # the largest region of each, because a mask may have single stray pixels
+    boxes = [regions(mask, mask.shape[::-1])[1][0] for mask in masks[masks.any(axis=(1, 2))]]
+    return min(((box["width"], box["height"]) for box in boxes), key=sorted, default=None)
 
 
 class Orientation(NamedTuple):

@@ -1,8 +1,4 @@
-"""`hazelnut-ae export`: writes a run as one ONNX file, for programs without this package and torch.
-
-The file contains everything but the resizing and the scaling of 16-bit grey. It is written only if onnxruntime gives
-the same results as the run.
-"""
+"""`hazelnut-ae export`: writes a run as one ONNX file, with everything but the resizing and scaling of 16-bit grey."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -82,10 +78,9 @@ def export(
     steps = np.broadcast_to(np.arange(SIZE, dtype=np.uint8) // 32 * 32, noise.shape)
     found = differences(detector, content, np.stack([*nuts, noise, steps, np.zeros_like(noise)]))
     if found.decisions or not (found.maps <= TOLERANCE and found.scores <= TOLERANCE):  # `not`: NaN is not small
-        raise DataError(
-            f"{file} was not written: under onnxruntime its maps differ from those of {run} by {found.maps:.2g}, its "
-            f"decisions on {found.decisions} of {found.images} images; install other versions of onnxruntime and torch."
-        )
+        said = f"its maps differ from those of {run} by {found.maps:.2g}, its decisions on {found.decisions} images"
+        remedy = "install other versions of onnxruntime and torch"
+        raise DataError(f"{file} was not written: under onnxruntime {said}; {remedy}.")
     with atomic_path(file) as temporary:
         temporary.write_bytes(content)
     return found

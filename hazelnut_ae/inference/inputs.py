@@ -1,5 +1,6 @@
 """Lists the images in files, folders and patterns, and reads each; a damaged one does not stop the others."""
 
+import contextlib
 import glob
 import os
 from pathlib import Path
@@ -32,8 +33,7 @@ def listed(inputs, out):
     """
     paths, skipped = {}, 0
     for given in map(os.fspath, inputs):
-        pattern = "" if "\0" in given else given
-        places = [given] if os.path.lexists(page_of(given)[0]) else sorted(glob.glob(pattern, recursive=True))
+        places = [given] if os.path.lexists(page_of(given)[0]) else sorted(glob.glob(given, recursive=True))
         if not places:
             raise DataError(f"{given} does not exist; name image files, folders, or a pattern such as photos/*.png.")
         found = [images_below(place, out) if os.path.isdir(place) else ([place], 0) for place in places]
@@ -121,8 +121,6 @@ def reason(path, error):
 
 def stamp(path):
     """Returns [size in bytes, modification time in ns] of a file; None if it does not exist."""
-    try:
-        status = Path(page_of(path)[0]).stat()
+    with contextlib.suppress(OSError):
+        status = os.stat(page_of(path)[0])
         return [status.st_size, status.st_mtime_ns]
-    except OSError:
-        return None

@@ -64,14 +64,7 @@ def thumbnail(image):
     image = image.copy()
     image.thumbnail((256, 256))
     for quality in (80, 60, 40, 20):
-        content = encoded(image, "JPEG", quality=quality)
-        if len(content) <= THUMBNAIL_BYTES:
+        image.save(buffer := io.BytesIO(), "JPEG", quality=quality)
+        if buffer.tell() <= THUMBNAIL_BYTES:
             break
-    return base64.b64encode(content).decode("ascii")
-
-
-def encoded(image, file_format, **options):
-    """Encodes a Pillow image as the bytes of a file."""
-    buffer = io.BytesIO()
-    image.save(buffer, file_format, **options)
-    return buffer.getvalue()
+    return base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -8,8 +8,8 @@ import contextlib
 import hashlib
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -23,8 +23,7 @@ from hazelnut_ae.inference import report, table
 from hazelnut_ae.inference.loaded import LoadedDetector, load_detector
 
 
-@dataclass
-class Outcome:
+class Outcome(NamedTuple):
     """The result of `predict`."""
 
     defective: int
@@ -125,13 +124,13 @@ def entry_of(path, photograph, row, detector, folder):
     name = re.sub(r"[^A-Za-z0-9_-]", "_", Path(path).stem)[:40]  # valid on any disk; the hash makes it unique
     files, stem = {}, f"pictures/{name}-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
     for name, picture in {"heat_map": drawing.heat(strength), "overlay": overlay}.items() if folder else ():
-        content, file = drawing.encoded(picture, "PNG", compress_level=4), f"{stem}.{name}.png"
+        file = f"{stem}.{name}.png"
         try:  # before the journal entry, so that an incomplete file is written again
             (folder / file).parent.mkdir(exist_ok=True)
-            (folder / file).write_bytes(content)
+            picture.save(folder / file, compress_level=4)
+            files[name] = file, (folder / file).stat().st_size
         except OSError as error:
             raise table.not_written(folder / file, error) from error
-        files[name] = file, len(content)
     thumbnails = [drawing.thumbnail(picture) for picture in (drawing.image_of(photograph.shown), overlay)]
     values = path, photograph.stamp, photograph.size, float(score), float(mask.mean()), count, boxes, files, thumbnails
     return dict(zip(table.KEYS, values, strict=True))

@@ -12,10 +12,7 @@ from hazelnut_ae.io import files
 
 JOURNAL = "journal.jsonl"
 KEYS = ("file", "stamp", "size", "score", "share", "regions", "boxes", "pictures", "thumbnails")  # of a line
-COLUMNS = (
-    "file", "decision", "score", "defective_share", "regions", "boxes", "width", "height", "heat_map", "overlay",
-    "problem",
-)  # fmt: skip
+COLUMNS = "file decision score defective_share regions boxes width height heat_map overlay problem".split()
 FORMULA = tuple("=+-@＝＋－＠")  # characters with which a formula in a spreadsheet can begin
 
 
@@ -53,17 +50,13 @@ class Journal:
                 continue
             with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError, RecursionError):  # a damaged line
                 entry = json.loads(line)
-                if entry.keys() >= set(KEYS) and entry["file"] in wanted and self._is_current(entry):
-                    self.done[entry["file"]] = start, entry["score"]
-
-    def _is_current(self, entry):
-        """Whether the image is unchanged and its pictures have the recorded sizes."""
-        sizes = [(stamp(self.folder / name) or [None])[0] == size for name, size in entry["pictures"].values()]
-        return entry["stamp"] == stamp(entry["file"]) and all(sizes)
+                if entry.keys() >= set(KEYS) and entry["file"] in wanted and entry["stamp"] == stamp(entry["file"]):
+                    pictures = entry["pictures"].values()
+                    if all((stamp(self.folder / name) or [None])[0] == size for name, size in pictures):
+                        self.done[entry["file"]] = start, entry["score"]
 
     def append(self, entries):
         """Appends entries and waits until they are on the disk."""
-        entries = list(entries)
         try:
             self.file.seek(0, os.SEEK_END)
             for entry in entries:

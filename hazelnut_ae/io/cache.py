@@ -1,5 +1,6 @@
 """The cache folder, and the resized image sets in it: loading 500 images again takes a fraction of a second."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import numpy as np
 import pooch
 
 from hazelnut_ae.errors import DataError, printable
+from hazelnut_ae.io.images import listing
 
 SET_VERSION = 2  # of a stored image set; increase it when its pixels or files change
 HOLD_IN_MEMORY = 1_000_000_000  # bytes of images; a larger set stays on the disk and is memory-mapped
@@ -26,15 +28,9 @@ def cache_folder():
 
 
 def entry(category, version, **inputs):
-    """Returns the path of a cache entry; creates nothing.
+    """Returns <cache folder>/<category>/<12 digits of the SHA-256 of version and inputs>; creates nothing.
 
-    Args:
-        category: a subfolder of the cache, such as "sets", "painted", "runs".
-        version: int; increase it when the same inputs give another result.
-        inputs: everything else that decides the result, as JSON values.
-
-    Returns:
-        Path <cache folder>/<category>/<12 hexadecimal digits of the SHA-256 of version and inputs>.
+    version: int; increase it when the same inputs, JSON values that decide the result, give another one.
     """
     text = json.dumps([version, inputs], sort_keys=True)
     return cache_folder() / category / hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -70,8 +66,23 @@ def store(final, count, size, rows, white):
 
     If the cache cannot be written, it prints a warning and holds the set in memory.
     """
-    building, images = _reserve(final.parent, (count, 3, size, size))
-    try:
+    shape = (count, 3, size, size)
+    with contextlib.ExitStack() as stack:
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            around = tempfile.TemporaryDirectory(dir=final.parent, prefix=".building-", ignore_cleanup_errors=True)
+            building = Path(stack.enter_context(around)) / "set"
+            building.mkdir()
+            images = np.lib.format.open_memmap(building / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
+            if hasattr(os, "posix_fallocate"):  # a full disk must fail here; later it would crash
+                with open(building / "images.npy", "r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, images.offset + images.nbytes)
+        except OSError as error:
+            print(
+                f"The cache {cache_folder()} cannot be written ({error.strerror}); continuing without.", file=sys.stderr
+            )
+            building, images = None, np.empty(shape, np.uint8)
+            stack.close()
         bits, digest = np.zeros((count, -(-size * size // 4)), np.uint8), hashlib.sha256()
         for row, (image, masks) in enumerate(rows):
             images[row], bits[row] = image, np.packbits(masks)
@@ -82,55 +93,24 @@ def store(final, count, size, rows, white):
             return images, bits, fingerprint, white
         images.flush()
         images = None  # Windows cannot move a folder while one of its files is mapped
-        _publish(building, final, bits, {"images": count, "fingerprint": fingerprint, "white": white})
+        with contextlib.suppress(OSError):  # the disk is full, or another process was first
+            np.save(building / "masks.npy", bits)
+            header = {"images": count, "fingerprint": fingerprint, "white": white}
+            (building / "set.json").write_text(json.dumps(header), encoding="utf-8")
+            for old in final.parent.iterdir():  # outdated or damaged sets
+                if not old.name.startswith(".building-") and (old != final or stored(final) is None):
+                    shutil.rmtree(old, ignore_errors=True)
+            os.rename(building, final)
         where = building if building.exists() else final
         return stored(final) or (np.load(where / "images.npy"), bits, fingerprint, white)
-    finally:
-        if building is not None:
-            shutil.rmtree(building, ignore_errors=True)
-
-
-def _reserve(parent, shape):
-    """Returns a new folder and the empty array of its images.npy; (None, one in memory) if the disk has no room."""
-    building = None
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(dir=parent, prefix=".building-"))
-        path = building / "images.npy"
-        images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-        if hasattr(os, "posix_fallocate"):  # a full disk must fail here; later it would crash
-            with open(path, "r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, os.path.getsize(path))
-        return building, images
-    except OSError as error:
-        print(f"The cache {cache_folder()} cannot be written ({error.strerror}); continuing without.", file=sys.stderr)
-        if building is not None:
-            shutil.rmtree(building, ignore_errors=True)
-        return None, np.empty(shape, np.uint8)
-
-
-def _publish(building, final, bits, header):
-    """Completes a set and renames it; does nothing if the disk is full or another process was first."""
-    try:
-        np.save(building / "masks.npy", bits)
-        (building / "set.json").write_text(json.dumps(header), encoding="utf-8")
-        for old in final.parent.iterdir():  # outdated or damaged sets
-            if not old.name.startswith(".building-") and (old != final or stored(final) is None):
-                shutil.rmtree(old, ignore_errors=True)
-        os.rename(building, final)
-    except OSError:
-        pass
 
 
 def kept():
     """Lists the entries of the cache as [(category, path, bytes)]; ignores links and other files."""
-    try:
-        folders = sorted(cache_folder().iterdir()) if cache_folder().exists() else []
-        folders = [path for path in folders if path.is_dir() and not path.is_symlink()]
-        paths = [path for folder in folders for path in sorted(folder.iterdir())]
-    except OSError as error:
-        remedy = "set HAZELNUT_CACHE to another folder"
-        raise DataError(f"{error.filename} cannot be read ({error.strerror}); {remedy}.") from error
+    if os.path.isfile(cache_folder()):
+        raise DataError(f"{cache_folder()} is a file; set HAZELNUT_CACHE to a folder.")
+    folders = [path for path in listing(cache_folder()) if path.is_dir() and not path.is_symlink()]
+    paths = [path for folder in folders for path in listing(folder)]
     paths = [path for path in paths if NAME.search(path.name) and path.suffix != ".lock"]
     files = {path: [file for file in (path, *path.rglob("*")) if os.path.lexists(file)] for path in paths}
     return [(path.parent.name, path, sum(file.lstat().st_size for file in files[path])) for path in paths]
@@ -140,10 +120,7 @@ def _remove(path):
     """Removes an entry; returns False if it cannot, for example because a process uses it."""
     try:
         with filelock.FileLock(f"{path}.lock", timeout=0):  # the lock of the process that builds or uses it
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            (shutil.rmtree if path.is_dir() and not path.is_symlink() else os.unlink)(path)
         return True
     except (OSError, filelock.Timeout):
         return False

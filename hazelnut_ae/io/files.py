@@ -5,7 +5,6 @@ import json
 import os
 import pickle
 import sys
-import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -24,23 +23,20 @@ def atomic_path(path):
     After a kill or a full disk, `path` is either the old file or the new one, never an incomplete one.
     """
     path = Path(path)
-    temporary = None
+    temporary = path.parent / f".{path.name}.{os.urandom(4).hex()}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        os.close(handle)
-        yield Path(temporary)
+        temporary.touch(exist_ok=False)
+        yield temporary
         with open(temporary, "r+b") as file:  # store the content before the rename; Windows needs the "+"
             os.fsync(file.fileno())
-        os.umask(mask := os.umask(0))
-        os.chmod(temporary, 0o666 & ~mask)
         replace(temporary, path)
     except OSError as error:
         remedy = "free some space or choose another folder. What was there before is unchanged"
         raise DataError(f"{path} could not be written ({error.strerror or error}); {remedy}.") from error
     finally:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def replace(source, target):

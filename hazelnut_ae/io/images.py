@@ -5,8 +5,8 @@ import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image, ImageOps
 from tqdm import tqdm
@@ -102,12 +102,7 @@ def decoded(read, entries, name):
 
 
 def images_by_stem(folder, problems, skipped):
-    """Returns the image files of a folder, {stem: path}, sorted by name, without hidden files.
-
-    Args:
-        folder: path of the folder.
-        problems, skipped: lists; it adds a sentence for each wrong file, and for each file of another type.
-    """
+    """Returns the image files of a folder, {stem: path}; adds sentences on wrong and other files to the two lists."""
     images = {}
     for path in listing(folder):
         if path.name.startswith(".") or path.is_dir():
@@ -142,8 +137,7 @@ def listing(folder):
     return paths
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One image of a data folder."""
 
     path: Path

@@ -143,17 +143,17 @@ def test_nothing_is_scored_twice_and_new_or_changed_images_join(redness, photogr
 
 
 def test_ctrl_c_or_a_full_disk_stops_and_the_same_command_goes_on(redness, photographs, tmp_path, monkeypatch):
-    paths, plain, write = paths_in(photographs), redness.detector.predict, Path.write_bytes
+    paths, plain, write = paths_in(photographs), redness.detector.predict, Image.Image.save
 
     def interrupted(images):
         if len(images) < 31:
             os.kill(os.getpid(), signal.SIGINT)
         return plain(images)
 
-    def full(path, content):
-        if path.suffix == ".png" and path.name.startswith("35"):
+    def full(image, file, *args, **options):
+        if isinstance(file, Path) and file.name.startswith("35"):
             raise OSError(28, "No space left on device")
-        return write(path, content)
+        return write(image, file, *args, **options)
 
     predict_paths(redness, paths, tmp_path / "whole")
     with monkeypatch.context() as patch:
@@ -161,7 +161,7 @@ def test_ctrl_c_or_a_full_disk_stops_and_the_same_command_goes_on(redness, photo
         with pytest.raises(Interrupted, match="Stopped with 31 of 41 images done; the same command goes on"):
             predict_paths(redness, paths, tmp_path / "out")
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+        patch.setattr(Image.Image, "save", full)
         with pytest.raises(DataError, match=r"35.*No space left.*the same command goes on"):
             predict_paths(redness, paths, tmp_path / "out")
     predict_paths(redness, paths, tmp_path / "out")
