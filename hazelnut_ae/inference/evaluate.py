@@ -17,8 +17,7 @@ from hazelnut_ae.io.files import write_json
 def evaluate(dataset: Dataset, run: runs.Run, **thresholds: float | None) -> dict:
     """Measures a run on test images; prints a note if it learned from other data. Raises DataError without test images.
 
-    Returns the dict of `evaluate --json`; it is also written to results.json in the run folder. thresholds: tau and
-    image_tau of `results.evaluate`.
+    Returns the dict of `evaluate --json`, also written to the run's results.json. thresholds: see `results.evaluate`.
     """
     keeps = note_other_data(dataset, run) and shipped.FOLDER not in run.folder.parents
     detector, good = run.detector, held_out(dataset, run)

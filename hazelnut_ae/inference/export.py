@@ -115,8 +115,7 @@ def export_bytes(detector, takes="uint8"):
 def differences(detector, content, images):
     """The `Differences` between a `LoadedDetector` in PyTorch and its serialized model on uint8 [N, 3, 256, 256]."""
     runtime = session(content)
-    takes_float = runtime.get_inputs()[0].type == "tensor(float)"
-    given = images.astype(np.float32) / 255 if takes_float else images
+    given = images if runtime.get_inputs()[0].type == "tensor(uint8)" else images.astype(np.float32) / 255
     scores, defective, maps = runtime.run(["scores", "defective", "maps"], {"images": given})
     network = Exported(detector.detector.onnx_module(), detector.tau, detector.image_tau)
     native = zip(*(network(torch.from_numpy(one[None])) for one in images), strict=True)

@@ -52,10 +52,7 @@ def load_detector(run: str | Path, tau: float | None = None, image_tau: float | 
 
 
 class LoadedDetector:
-    """A fitted `Detector` with its `Calibration`; tau and image_tau are the thresholds in use.
-
-    white: the value of 16-bit grey that was white in the images of its training.
-    """
+    """A fitted `Detector`, its `Calibration`, the thresholds in use and its training's white of 16-bit grey."""
 
     def __init__(self, detector: Detector, calibration: Calibration, tau=None, image_tau=None, white=WHITE):
         self.detector, self.calibration, self.white = detector, calibration, white

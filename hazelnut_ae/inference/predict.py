@@ -1,7 +1,6 @@
 """`hazelnut-ae predict`: scores any number of new images with a run; writes tables, pictures and a report.
 
-Each batch of 32 is stored before the next one starts. An incomplete batch is scored again as a whole, so a command that
-was stopped and repeated writes the same bytes as one that was never stopped.
+An incomplete batch is scored again as a whole, so a command that was stopped and repeated writes the same bytes.
 """
 
 import contextlib

@@ -10,7 +10,6 @@ from hazelnut_ae.errors import DataError, printable
 from hazelnut_ae.inference.inputs import reason, stamp
 from hazelnut_ae.io import files
 
-JOURNAL = "journal.jsonl"
 KEYS = ("file", "stamp", "size", "score", "share", "regions", "boxes", "pictures", "thumbnails")  # of a line
 COLUMNS = "file decision score defective_share regions boxes width height heat_map overlay problem".split()
 FORMULA = tuple("=+-@＝＋－＠")  # characters with which a formula in a spreadsheet can begin
@@ -24,14 +23,14 @@ class Journal:
     """
 
     def __init__(self, folder, settings, paths):
-        self.folder, self.path, self.done = Path(folder), Path(folder) / JOURNAL, {}
+        self.folder, self.path, self.done = Path(folder), Path(folder) / "journal.jsonl", {}
         header = line_of({"hazelnut_ae": "predictions", "format": 1} | settings)
         try:
             names = [name for name in os.listdir(folder) if name[0] != "."] if os.path.lexists(folder) else []
             if not names:
                 with files.atomic_path(self.path) as temporary:
                     temporary.write_bytes(header)
-            elif JOURNAL not in names:
+            elif self.path.name not in names:
                 raise DataError(f"{folder} holds other files ({min(names)}); choose a new or empty folder for --out.")
             self.file = open(self.path, "r+b")
         except OSError as error:
