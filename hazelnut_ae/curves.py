@@ -174,19 +174,18 @@ class PixelMetrics:
     def __init__(self, images=()):
         self.negatives, self.positives, self.regions = self.histograms = np.zeros((3, BINS))  # views
         self.region_count = 0
-        for image in images:
-            self.add(image)
+        self.add(images)
 
     def update(self, maps, masks, ignored=None):
         """Adds maps float32 [N, H, W] with their masks bool [N, H, W]; returns itself. See `image_histograms`."""
-        for image in image_histograms(maps, masks, ignored):
-            self.add(image)
+        self.add(image_histograms(maps, masks, ignored))
         return self
 
-    def add(self, image):
-        """Adds one image, given as its `ImageHistogram`."""
-        self.histograms[:, image.bins] += image.negatives, image.positives, image.regions
-        self.region_count += image.region_count
+    def add(self, images):
+        """Adds images, each given as its `ImageHistogram`."""
+        for image in images:
+            self.histograms[:, image.bins] += image.negatives, image.positives, image.regions
+            self.region_count += image.region_count
 
     def compute(self):
         """Returns {"auroc", "average_precision", "f1_max", "tau" (of F1-max, for `score > tau`), "pro"}.

@@ -4,13 +4,12 @@ The drawings (Figures 1, 2 and 8) are in `diagrams`. In all functions an image i
 a mask is bool [H, W]; an anomaly map is float32 [H, W].
 """
 
-import itertools
 import textwrap
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
+from matplotlib import colormaps, cycler
 from matplotlib.figure import Figure
 from scipy.ndimage import binary_dilation
 
@@ -31,18 +30,16 @@ DEFECT_STYLE = {
     "hole": dict(color=GREEN, linestyle="-", marker="^"),
     "print": dict(color=PURPLE, linestyle="--", marker="D"),
 }
-OTHER_STYLES = [
-    dict(color=ORANGE, linestyle="-", marker="v"), dict(color=SKY, linestyle="--", marker="P"),
-    dict(color=BLACK, linestyle=":", marker="X"), dict(color=BLUE, linestyle="-.", marker="o"),
-    dict(color=VERMILION, linestyle=":", marker="s"), dict(color=GREEN, linestyle="-.", marker="^"),
-]  # fmt: skip
+OTHER_STYLES = cycler(
+    color=[ORANGE, SKY, BLACK, BLUE, VERMILION, GREEN], linestyle=["-", "--", ":", "-.", ":", "-."], marker=[*"vPXos^"]
+)
 FOUND, TRUTH = (1.0, 0.58, 0.0), (1.0, 1.0, 1.0)  # predicted pixels and the outline of the truth
 ARTICLE_FIGURE = {"print": 9, "crack": 10, "cut": 11, "hole": 12}
 
 
 def styles(defects):
     """Returns {defect: line style}: fixed for the article's four, in sorted order for others."""
-    others = zip(sorted(set(defects) - set(DEFECT_STYLE)), itertools.cycle(OTHER_STYLES))
+    others = zip(sorted(set(defects) - set(DEFECT_STYLE)), OTHER_STYLES(), strict=False)  # endless
     known = DEFECT_STYLE | dict(others)
     return {name: known[name] for name in defects}
 
