@@ -27,9 +27,11 @@ def atomic_path(path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode  # what the umask allows; safetensors makes its files private
         yield temporary
         with open(temporary, "r+b") as file:  # store the content before the rename; Windows needs the "+"
             os.fsync(file.fileno())
+        os.chmod(temporary, mode)
         replace(temporary, path)
     except OSError as error:
         remedy = "free some space or choose another folder. What was there before is unchanged"

@@ -3,6 +3,8 @@
 import os
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.io import files
@@ -17,6 +19,17 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
             half_a_write(temporary, error)
     assert files.read_json(path, "") == {"a": "τ"}
     assert os.listdir(tmp_path) == ["settings.json"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such rights")
+def test_weights_may_be_read_by_whom_the_umask_allows(tmp_path):
+    mask = os.umask(0o027)
+    try:
+        with files.atomic_path(tmp_path / "weights.safetensors") as temporary:
+            save_file({"a": torch.zeros(1)}, temporary)
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "weights.safetensors").stat().st_mode & 0o777 == 0o640
 
 
 def half_a_write(path, error):
