@@ -8,7 +8,7 @@ Which module holds the code of which notebook:
     03 data augmentation             augmentation
     04 architecture                  autoencoder
     05 training                      training
-    06 residual thresholding         detection, graph
+    06 residual thresholding         detection
     07 threshold and latent size     thresholds (one τ), curves (all τ)
     08 results table                 results, metrics, curves, bootstrap, published
     09 comparison systems            comparison
