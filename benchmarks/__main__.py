@@ -13,6 +13,7 @@ import pandas as pd
 
 from benchmarks import (
     augmentations,
+    drift,
     growth,
     label_free,
     ladder,
@@ -22,6 +23,7 @@ from benchmarks import (
     peer,
     speed,
     time_to_quality,
+    training_set,
     variants,
 )
 from hazelnut_ae.errors import DataError, Interrupted
@@ -32,6 +34,8 @@ from hazelnut_ae.io.files import atomic_path, print_anywhere, write_json
 STUDIES = {
     "augmentations": augmentations,
     "latent": latent,
+    "drift": drift,
+    "training-set": training_set,
     "time": time_to_quality,
     "ladder": ladder,
     "growth": growth,

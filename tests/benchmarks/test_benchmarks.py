@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import augmentations, growth, label_free, ladder, pairs, peer, speed, time_to_quality
+from benchmarks import augmentations, drift, growth, label_free, ladder, pairs, peer, speed, time_to_quality
 from hazelnut_ae import backbones, baselines, bootstrap
 from hazelnut_ae.engine.trainer import train_run
 from hazelnut_ae.metrics import image_auroc
@@ -76,6 +76,25 @@ def test_the_study_of_latent_sizes_goes_on_where_it_was(painted_folder, tmp_path
     assert table[["system", "latent"]].to_numpy().tolist() == [[s, n] for n in (4, 16) for s in ("PCA", "autoencoder")]
     assert {"copied_crack", "f1_max", "pixel_auroc", "loss_held_out", "pairs_image_auroc"} <= set(table)
     assert table.notna().all().all()
+
+
+def test_a_drift_changes_images_and_a_lamp_can_be_undone():
+    images = pairs.paint_good(3)
+    for name, (_, strengths) in drift.DRIFTS.items():
+        changed = drift.drifted(images, name, strengths[0])
+        assert (changed.shape, changed.dtype) == (images.shape, images.dtype)
+        assert (changed == images).all() == (name == "none"), name
+    darker = drift.drifted(images, "brightness", -0.1)
+    assert np.abs(drift.normalized(darker, images).astype(int) - images).mean() < 1
+
+
+@pytest.mark.slow
+def test_the_study_of_training_sets_has_a_row_for_each_set(painted_folder, tmp_path):
+    options = ["--runs", str(tmp_path), "--seeds", "0", "--systems", "PCA"]
+    assert benchmarks.main(["training-set", str(painted_folder), *options]) == 0
+    table = pd.read_csv(tmp_path / "training_set.csv")
+    assert table.groupby("question").size().to_dict() == {"count": 6, "dirty": 4}
+    assert table[["pixel_auroc", "false_alarms", "missed"]].notna().all().all()
 
 
 def test_of_a_pair_only_the_defect_differs_and_its_copied_share_is_0_to_1():
