@@ -21,6 +21,7 @@ from benchmarks import (
     numbers,
     painted,
     peer,
+    sight,
     speed,
     time_to_quality,
     training_set,
@@ -43,6 +44,7 @@ STUDIES = {
     "label-free": label_free,
     "variants": variants,
     "painted": painted,
+    "sight": sight,
     "speed": speed,
     "numbers": numbers,
 }
