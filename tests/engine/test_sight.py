@@ -23,7 +23,8 @@ def trained(tmp_path_factory):
     """Strips of 600×300 pixels, one with a white square in its second tile, and a run on them with random weights."""
     folder, rng = tmp_path_factory.mktemp("strips"), np.random.default_rng(0)
     images = rng.normal(120, 10, (8, 300, 600)).clip(0, 255).astype(np.uint8)
-    images[6, 100:130, 440:470], images[7] = 255, 255 * (images[6] == 255)
+    images[6:, 100:130, 440:470] = 255
+    images[7] = 255 * (images[7] == 255)  # the mask of the one before
     places = [*(f"train/good/{i}" for i in range(5)), "test/good/0", "test/spot/0", "ground_truth/spot/0"]
     for place, image in zip(places, images, strict=True):
         path = folder / "parts" / f"{place}.png"
