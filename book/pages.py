@@ -15,6 +15,7 @@ import jupytext
 import nbformat
 
 import hazelnut_ae
+from hazelnut_ae.course import prose
 
 import figure_texts
 import notebook_files
@@ -91,11 +92,16 @@ def notebook_page(source):
     executed = {}
     for path in (folder / "solutions" / f"{source.stem}.ipynb", folder / f"{source.stem}.ipynb"):
         if path.exists():  # the notebook last: where both have a cell, its output is the one shown
-            executed |= {cell.source: cell for cell in nbformat.read(path, as_version=4).cells}
+            found = nbformat.read(path, as_version=4).cells
+            executed |= {cell.metadata.get("template", cell.source): cell for cell in found}
     cells = []
     for cell in jupytext.read(source).cells:
         text, tags = cell.source.strip("\n"), notebook_files.tags(cell)
+        if "claim" in tags:  # asserts what the sentence above says: for whoever runs the notebook
+            continue
         cell = nbformat.from_dict(executed.get(text) or cell)
+        if cell.cell_type == "markdown":  # with the numbers of the run in its text
+            text = prose.filled(text, cell.metadata.get("values", {}))
         cell.metadata = nbformat.from_dict({})
         cell.source = text
         if cell.cell_type == "markdown":
