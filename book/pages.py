@@ -72,7 +72,7 @@ def write_pages():
         (PAGES / f"{page}.md").write_text(numbers_page.folded(text), encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for page, title, sections in FRONT:
-        text = "\n".join(f"## {name}\n{section(readme, name)}" for name in sections)
+        text = "\n".join((f"## {name}\n" if name != title else "") + section(readme, name) for name in sections)
         (PAGES / f"{page}.md").write_text(f"# {title}\n\n{_readme_links(text, Path())}", encoding="utf-8")
     for name in MODULES:
         (PAGES / "api" / f"{name}.rst").write_text(_api_page(name), encoding="utf-8")

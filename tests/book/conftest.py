@@ -93,15 +93,12 @@ def new_page(chromium):
 
 
 @pytest.fixture
-def open_page(chromium, site):
+def open_page(new_page, site):
     """open_page(path, width, scheme): a page whose errors and foreign requests fail the test when it ends."""
-    contexts, wrong = [], []
+    wrong = []
 
     def opened(path, width=1400, scheme="light", **options):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
+        page = new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
         page.on("console", lambda message: message.type == "error" and wrong.append(f"{page.url}: {message.text}"))
         page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
         page.on("request", lambda request: foreign(page.url, request.url))
@@ -114,6 +111,4 @@ def open_page(chromium, site):
             wrong.append(f"{page} asks {url}")
 
     yield opened
-    for context in contexts:
-        context.close()
     assert not wrong

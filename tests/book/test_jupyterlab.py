@@ -36,15 +36,8 @@ def lab(tmp_path_factory):
         port = probe.getsockname()[1]
     environment = {**os.environ, "HAZELNUT_PRESET": "tiny", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     environment |= {"HAZELNUT_CACHE": str(folder / "cache"), "JUPYTER_CONFIG_DIR": str(folder / "config")}
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        "--no-browser",
-        f"--port={port}",
-        f"--IdentityProvider.token={TOKEN}",
-    ]
-    command += ["--ServerApp.root_dir", str(folder), "--allow-root", "--LabApp.news_url=None"]
+    options = f"--no-browser --port={port} --IdentityProvider.token={TOKEN} --allow-root --LabApp.news_url=None"
+    command = [sys.executable, "-m", "jupyterlab", *options.split(), "--ServerApp.root_dir", str(folder)]
     server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
