@@ -15,6 +15,7 @@ import jupytext
 import nbformat
 
 import hazelnut_ae
+from hazelnut_ae.course import prose
 
 import figure_texts
 import notebook_files
@@ -71,7 +72,7 @@ def write_pages():
         (PAGES / f"{page}.md").write_text(numbers_page.folded(text), encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for page, title, sections in FRONT:
-        text = "\n".join(f"## {name}\n{section(readme, name)}" for name in sections)
+        text = "\n".join((f"## {name}\n" if name != title else "") + section(readme, name) for name in sections)
         (PAGES / f"{page}.md").write_text(f"# {title}\n\n{_readme_links(text, Path())}", encoding="utf-8")
     for name in MODULES:
         (PAGES / "api" / f"{name}.rst").write_text(_api_page(name), encoding="utf-8")
@@ -91,11 +92,16 @@ def notebook_page(source):
     executed = {}
     for path in (folder / "solutions" / f"{source.stem}.ipynb", folder / f"{source.stem}.ipynb"):
         if path.exists():  # the notebook last: where both have a cell, its output is the one shown
-            executed |= {cell.source: cell for cell in nbformat.read(path, as_version=4).cells}
+            found = nbformat.read(path, as_version=4).cells
+            executed |= {cell.metadata.get("template", cell.source): cell for cell in found}
     cells = []
     for cell in jupytext.read(source).cells:
         text, tags = cell.source.strip("\n"), notebook_files.tags(cell)
+        if "claim" in tags:  # asserts what the sentence above says: for whoever runs the notebook
+            continue
         cell = nbformat.from_dict(executed.get(text) or cell)
+        if cell.cell_type == "markdown":  # with the numbers of the run in its text
+            text = prose.filled(text, cell.metadata.get("values", {}))
         cell.metadata = nbformat.from_dict({})
         cell.source = text
         if cell.cell_type == "markdown":
