@@ -390,15 +390,15 @@ assert losses_of["held out"]["1000-epoch run"] < losses_of["held out"]["quick"]
 study = shipped.time_to_quality().query("data == 'synthetic_hazelnuts' and seed == 0").set_index("recipe")
 fresh, fixed = (study.loc[name].reset_index(drop=True) for name in ("quick", "five fixed copies"))  # six looks each
 pair = pd.DataFrame({"fixed copies": fixed.iloc[-1], "fresh copies": fresh.iloc[-1]}).T
-pair = pair[["step", "loss", "held_out_loss", "pixel_auroc", "f1_max"]]
+pair = pair[["step", "loss", "held_out_loss", "pixel_auroc", "f1_max"]].astype(float)
 pair["ratio"] = pair["held_out_loss"] / pair["loss"]
 apart, jump = abs(fixed["loss"] - fresh["loss"]).iloc[-1], fresh["loss"].diff().abs().iloc[-2]
 pair.round({"step": 0, "loss": 5, "held_out_loss": 5, "pixel_auroc": 2, "f1_max": 2, "ratio": 2})
 
 # %% [markdown]
 # The ratio is {{ pair["ratio"]["fixed copies"]:.1f}} with fixed and {{ pair["ratio"]["fresh copies"]:.1f}} with fresh copies. But this is
-# one seed, and `loss` is that of a single batch: the two ends are {{ apart:.5f}} apart, and one run moved by {{ jump:.5f}} between
-# two looks. This pair shows no difference that we can trust. Whether fresh copies would have kept the *long* run from
+# one seed, and `loss` is that of a single augmented batch: the two ends are {{ apart:.5f}} apart, and one run moved by {{ jump:.5f}} between
+# two looks. One seed cannot tell whether the differences of this pair are luck. Whether fresh copies would have kept the *long* run from
 # overfitting, nobody has measured here.
 
 # %% tags=["claim"]
