@@ -312,7 +312,7 @@ figures.panels(grid, titles, caption=f"{lesson.data_words}, 32 × 32 pixels.", v
 # * Rows 5 and 6 differ in the *loss* alone: the nut may have moved by 3 pixels, and nobody is told. L1 answers with the likelier
 #   place, and is sharp; exercise 1 shows its price.
 #
-# Each of the three alone costs edges. (After 800 steps even this small network is not yet at its optimum.)
+# Each of the three alone costs edges. (800 steps do not reach the optimum.)
 
 # %% tags=["claim"]
 # claim: each pair shows its effect, in every seed
