@@ -539,7 +539,7 @@ with check(2):
     with torch.no_grad():
         untrained = Autoencoder()(torch.from_numpy(np.array(images[[0, 0]])) / 255)[0].numpy()  # [3, 256, 256]
     before, after = (((some - images[0] / 255) ** 2).mean() for some in (untrained, of_one))
-    assert after < 0.9 * before, "train `model` first, on the first image twice"
+    assert after < 0.98 * before, "train `model` first, on the first image twice"
 
 # %% [markdown] tags=["solution"]
 # The loss falls from {{ one_losses[0]:.3f}} to {{ one_losses[-1]:.3f}}, and yet nothing is told apart: both nuts get the same picture. In

@@ -52,7 +52,7 @@ WRONG = [  # (notebook, exercise, what of the solution, becomes what)
     ("04_architecture", 2, "(kernel - 1) * step", "kernel * step"),
     ("04_architecture", 2, *ORDER),
     ("04_architecture", 3, "TABLE_2[:doubling] + TABLE_2[doubling + 2 :]", "TABLE_2[:]"),
-    ("04_architecture", 3, "TABLE_1[:halving] + TABLE_1[halving + 2 :]", "TABLE_1[:]"),
+    ("04_architecture", 3, "TABLE_1[halving + 2 :]", "TABLE_1[halving + 1 :]"),
     ("04_architecture", 4, 'after if row["layer"] == "CONV2D" else before', "after"),
     ("04_architecture", 4, '* row["kernel"] ** 2', '* row["kernel"]'),
     ("04_architecture", 5, "side //= 2", "side //= 4"),
