@@ -1,10 +1,9 @@
-"""Charts of the measurements that come with the course (notebooks 5 and 10)."""
+"""Charts of the measurements that come with the course (notebook 10)."""
 
 import numpy as np
 
 from hazelnut_ae.figures import BLUE, GREEN, VERMILION, blank
 
-RECIPES = {"quick": (BLUE, "-o"), "five fixed copies": (VERMILION, ":^"), "before": ("0.45", "--s")}
 SETS = tuple(zip((BLUE, VERMILION, "0.45", GREEN, "black"), "osD^v", strict=True))  # markers differ without colour, too
 
 
@@ -15,34 +14,6 @@ def grid(width, height, rows, columns, margins, gaps, caption="", **options):
     total = height + room
     figure.subplots_adjust(left / width, (room + bottom) / total, 1 - right / width, 1 - top / total, *gaps)
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
-
-
-def learning_curves(table, measures=("pixel_auroc", "f1_max"), over="seconds", caption=""):
-    """Draws what each training recipe reaches: a row of charts per data set, a column per measure.
-
-    Args:
-        table: DataFrame as `shipped.time_to_quality` returns it; the median over the seeds is drawn.
-        measures: columns of the table.
-        over: "seconds" (drawn in minutes) or "step".
-        caption: the line under the figure.
-    """
-    sets = list(table["data"].unique())
-    width, height = 40 + 300 * len(measures), 40 + 230 * len(sets)
-    figure, axes = grid(width, height, len(sets), len(measures), (60, 40, 12, 26), (0.25, 0.35), caption)
-    for row, name in enumerate(sets):
-        for ax, measure in zip(axes[row], measures, strict=True):
-            for recipe, part in table[table["data"] == name].groupby("recipe"):
-                line = part.groupby("step")[["seconds", measure]].median().reset_index()
-                x = line["seconds"] / 60 if over == "seconds" else line["step"]
-                colour, style = RECIPES[recipe]
-                ax.plot(x, line[measure], style, color=colour, label=recipe, markersize=4, linewidth=1.6)
-            ax.set_title(measure.replace("_", " ").replace("auroc", "AUROC").replace("f1", "F1"), fontsize=9)
-            ax.set_xlabel("minutes" if over == "seconds" else "step", fontsize=8)
-            ax.spines[["top", "right"]].set_visible(False)
-            ax.tick_params(labelsize=8)
-        axes[row][0].set_ylabel(name, fontsize=9)
-    axes[0][0].legend(frameon=False, fontsize=8)
-    return figure
 
 
 def ladder(measured, caption=""):

@@ -30,9 +30,3 @@ def variants_study():
 def time_to_quality():
     """Reads the quality of the `quick` recipe, with online augmentation and with fixed copies, by step and seconds."""
     return pd.read_csv(MEASURED / "time_to_quality.csv")
-
-
-def minutes():
-    """Reads the quality of `quick` and of the recipe before it, by step and seconds, on two kinds of processor."""
-    files = {"with bfloat16 units": "minutes_bfloat16.csv", "without bfloat16 units": "minutes_avx2.csv"}
-    return pd.concat([pd.read_csv(MEASURED / file).assign(data=name) for name, file in files.items()])
