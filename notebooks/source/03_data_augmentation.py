@@ -122,8 +122,8 @@ def look(corners, degrees):
     return figures.panels([[turned, brighter]], [title, "four times brighter"], caption=f"{lesson.data_words}.")
 
 
-corners = ipywidgets.Dropdown(options=["black", "reflected"], value="reflected", description="corners")
-widgets.interactive_figure(look, corners=corners, degrees=widgets.slider(45, 0, 180, 5, "degrees"))
+corners = ipywidgets.Dropdown(options=["black", "reflected"], value="black", description="corners")
+widgets.interactive_figure(look, corners=corners, degrees=widgets.slider(40, 0, 180, 5, "degrees"))
 
 # %% [markdown]
 # How much does the library's way invent? Count the pixels that are pure black:
@@ -273,17 +273,25 @@ measured.style.format("{:.4f}").format("{:.1f}", subset=["corners"]).format("{:.
 black, first, second = (measured.loc["fresh, turned" + end] for end in (", black corners", "", ", another seed"))
 others = measured.drop("fresh, turned, black corners")
 luck = (first - second).abs()
-pd.DataFrame(
-    {"luck of one pair": luck, "least of the others": others.min(), "most of the others": others.max(), "black": black}
-)
+upright = others.loc[["no copies", "fresh, flipped only"], "corners"]  # not turned
+gap = 100 * (others["held_out"] / others["learnt_from"]).max() - 100
+spread = {
+    "luck of one pair": luck,
+    "least of the others": others.min(),
+    "most of the others": others.max(),
+    "black": black,
+}
+pd.DataFrame(spread).round(4)
 
 # %% [markdown]
 # * **Black corners do harm**, as far as one training can say. Its row is the worst in every column. In the corners of the
 #   held-out nuts, which have no diamonds, it errs by {{ black["corners"]:.0f }} grey levels; the other five by
 #   {{ others["corners"].min():.0f }} to {{ others["corners"].max():.0f }}, the two seeds among them {{ luck["corners"]:.1f }} apart.
-# * Bits of a second nut cost nothing that shows: the corners of the turned rows lie among those of rows that were not turned.
+# * Bits of a second nut cost nothing that shows: the rows that were not turned err by {{ upright.min():.1f }} and {{ upright.max():.1f }} in the
+#   corners, and no turned row by more.
 # * The other five are *not ranked*. Their best F<sub>1</sub> reaches from {{ others["f1_max"].min():.3f }} to {{ others["f1_max"].max():.3f }}; two seeds
-#   of the same row are {{ luck["f1_max"]:.3f }} apart. That "no copies" stands on top is inside the noise: one seed each.
+#   of the same row are {{ luck["f1_max"]:.3f }} apart. That "no copies" stands on top is inside the noise: one seed each. (By AUROC the
+#   two seeds agree in all three digits, which shows that one pair is too little to measure luck by.)
 
 # %% tags=["claim"]
 # claim: black corners: outside the range of the other five, in every column
@@ -291,22 +299,24 @@ errors = ["learnt_from", "held_out", "corners"]
 assert (black[errors] > others[errors].max()).all()
 assert (black[["pixel_auroc", "f1_max"]] < others[["pixel_auroc", "f1_max"]].min()).all()
 assert black["corners"] - others["corners"].max() > 3 * luck["corners"]
+assert others.drop(upright.index)["corners"].max() < upright.max()
 
 # %% tags=["claim"]
 # claim: no copies against fresh copies: within what two seeds differ
 assert abs(measured["f1_max"]["no copies"] - first["f1_max"]) < luck["f1_max"]
-assert others["held_out"].max() - others["held_out"].min() < 2 * max(luck["held_out"], 0.0001)
+assert luck["pixel_auroc"] == 0
 
 # %% [markdown]
-# Do not conclude that augmentation is useless: nobody learnt anything by heart in 240 steps, so there was nothing to guard against. It is a
-# choice to be measured, with the training that you mean to use, and with more than one seed.
+# Do not conclude that augmentation is useless. After 240 steps held-out nuts are rebuilt at most {{ gap:.0f }} % worse than learnt ones, so there
+# was little to guard against. It is a choice to be measured, with the training that you mean to use, and with more than one seed.
 #
 # What to choose for photographs of your own is a plan of its own: "A plan for thirty photographs of your own" in
 # [notebook 10](10_beyond.ipynb). `hazelnut-ae check DIR` looks at a folder and gives advice, with the train line to copy.
 
 # %% tags=["claim"]
-# claim: in 240 steps no row but the black one is rebuilt worse on held-out nuts than its seed would explain
-assert ((others["held_out"] - others["learnt_from"]) < 3 * luck["held_out"]).all()
+# claim: little is learnt by heart in 240 steps, in no row
+assert gap < 15
+assert (measured["held_out"] / measured["learnt_from"]).max() < 1.15
 
 # %% [markdown]
 # ## The same seed, the same images
