@@ -5,8 +5,8 @@
 # Second half: measure them beside each other, and find out which differences are sure.
 #
 # **What you'll learn.** Four ideas of what an anomaly is: a wrong colour, a wrong structure, an image that a painter of good images
-# cannot paint, a patch unlike all good patches. What each cannot see. How to compare systems measured on the same images, and how
-# many sure differences luck alone would bring.
+# cannot paint, a patch unlike all good patches. How to compare systems on the same images, and how
+# many differences luck alone would bring.
 #
 # **What you'll need.** Notebooks [6](06_residual_thresholding.ipynb) (maps and decisions) and
 # [8](08_results_table.ipynb) (the measures). The fits take some minutes on two cores, once; they are kept. An hour and
@@ -186,7 +186,7 @@ seen = {"article": len(lesson.own_run.history) * lesson.own_run.config["batch_si
 for system in ("ae-l2", "ae-ssim", "anogan"):
     recipe = comparison.options_of(system, setting)
     seen[NAMES[system]] = recipe["steps"] * recipe["batch_size"]
-effort = pd.DataFrame({"images seen": pd.Series(seen)}).reindex(found)
+effort = pd.DataFrame({"images seen": pd.Series(seen)}).reindex(list(found))
 effort["minutes to fit"] = [one["fit_s"] and one["fit_s"] / 60 for one in found.values()]
 effort["ms a test image"] = [1000 * one["predict_s"] / len(test) for one in found.values()]
 effort.style.format("{:,.0f}", na_rep="").format("{:.1f}", subset="minutes to fit", na_rep="trained before")
