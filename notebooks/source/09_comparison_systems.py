@@ -6,7 +6,7 @@
 #
 # **What you'll learn.** Four ideas of what an anomaly is: a wrong colour, a wrong structure, an image that a painter of good images
 # cannot paint, a patch unlike all good patches. How to compare systems on the same images, and how
-# many differences luck alone would bring.
+# many differences luck brings.
 #
 # **What you'll need.** Notebooks [6](06_residual_thresholding.ipynb) (maps and decisions) and
 # [8](08_results_table.ipynb) (the measures). The fits take some minutes on two cores, once; they are kept. An hour and
@@ -209,8 +209,7 @@ assert (
 # %% [markdown]
 # And by which measure? Not by F<sub>1</sub>-max: its best τ was found on the test masks, for each system anew, so it is nobody's result. We rank by measures
 # without a τ (pixel AUROC, average precision, PRO, image AUROC; [notebook 8](08_results_table.ipynb)) and by F<sub>1</sub> at
-# a τ that good images alone can give: the 99 % quantile, the rule that notebook 7 kept. It serves differences of colours and
-# distances of features alike.
+# a τ that good images alone can give: the 99 % quantile, the rule that notebook 7 kept.
 
 # %%
 maps = {name: one["maps"] for name, one in found.items()}  # float32 [N, 256, 256] each
