@@ -144,10 +144,7 @@ class Lesson:
         """Returns the good training images that a run never saw, uint8 [M, 3, 256, 256]."""
         return self.dataset.train.images[run_data.good_rows(self.dataset, run)[1]]
 
-    @property
-    def held_out_images(self):
-        """`held_out` of the lesson's own run."""
-        return self.held_out(self.run)
+    held_out_images = property(lambda self: self.held_out(self.run), doc="`held_out` of the lesson's own run.")
 
     @cached_property
     def calibration(self):

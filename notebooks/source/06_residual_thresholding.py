@@ -554,9 +554,7 @@ ax.legend(fontsize=8)
 plt.show()
 worst, all_kept = law.ppf(0.95), stats.betabinom(20, n + 1 - k, k).pmf(0)
 lowest, _ = metrics.rate_interval(20, 20)
-print(
-    f"one τ in twenty refuses more than {100 * worst:.0f} % of the good nuts; simulated {np.quantile(simulated, 0.95):.3f}"
-)
+print(f"one τ in twenty refuses more than {worst:.3f} of the good nuts; simulated {np.quantile(simulated, 0.95):.3f}")
 print(
     f"chance that all of 20 good nuts are kept: {all_kept:.2f} under this law, {0.9**20:.2f} at a rate of exactly 0.1"
 )
