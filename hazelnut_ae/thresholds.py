@@ -1,7 +1,6 @@
 """The threshold τ (notebook 7): as printed in the article, and chosen without labels from held-out good images.
 
-The article chose its τ with the test images and their masks. A user has no masks, but has good images. Those held out
-from training show how large residuals are without a defect.
+The article chose its τ with test masks. A user has good images: those held out show residuals without a defect.
 """
 
 import numpy as np
@@ -48,9 +47,9 @@ def tau_region(maps, area=REGION_AREA):
 def tau_exponential(maps, exceeded=EXCEEDED):
     """The exponential rule: the τ that residuals with an exponential distribution exceed with probability `exceeded`.
 
-    Residuals fall off about exponentially, so τ is a multiple of their mean: ln(1 / exceeded) = 6.9 times for one pixel
-    in a thousand. The median over the images ignores an image that the network did not learn. But the mean includes the
-    empty background, so τ depends on how much of the picture the part fills. Meant for absolute, not squared, errors.
+    τ is ln(1 / exceeded) times the mean: 6.9 times for one pixel in a thousand; in notebook 7 more exceed it. The
+    median ignores an image that the network did not learn. The mean includes the empty background, so τ depends on
+    how much of the picture the part fills. Meant for absolute, not squared, errors.
     """
     maps = _checked(maps)
     floor = maps.min()  # 0 for residuals; distances to a nearest neighbour start higher
@@ -113,10 +112,9 @@ def rules_table(maps, test, held_out_maps):
 def tau_images_label_free(scores, false_alarm_rate=FALSE_ALARM_RATE):
     """Chooses the τ of image scores, which the next good image exceeds with probability ≤ `false_alarm_rate`.
 
-    Split conformal prediction: the next good image is as likely as each of the N held-out ones to have the largest
-    score, so it exceeds the k-th smallest score with probability 1 − k / (N + 1), for any distribution. Fewer than
-    1 / rate − 1 images (9 for 10 %) cannot guarantee the rate; then τ is their largest score, which 1 in N + 1 exceeds.
-
+    Split conformal prediction: on average over draws of the N held-out images, the next good one exceeds their k-th
+    smallest score with probability 1 − k / (N + 1), for any distribution. With fewer than 1 / rate − 1 images (9 for
+    10 %) τ is their largest score, which 1 in N + 1 exceeds.
     scores: float [N] of held-out good images; without any, τ is nan. Raises DataError if one is NaN.
     """
     scores = np.sort(curves.finite(np.asarray(scores, float)))

@@ -22,7 +22,7 @@ from PIL import Image
 
 from hazelnut_ae import dataset, detection, figures, metrics, presets, synthetic
 from hazelnut_ae.course import prose
-from hazelnut_ae.engine import run_data, runs
+from hazelnut_ae.engine import calibration, run_data, runs
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.io import cache
 
@@ -143,10 +143,12 @@ class Lesson:
         """Returns the good training images that a run never saw, uint8 [M, 3, 256, 256]."""
         return self.dataset.train.images[run_data.good_rows(self.dataset, run)[1]]
 
-    @property
-    def held_out_images(self):
-        """`held_out` of the lesson's own run."""
-        return self.held_out(self.run)
+    held_out_images = property(lambda self: self.held_out(self.run), doc="`held_out` of the lesson's own run.")
+
+    @cached_property
+    def calibration(self):
+        """The thresholds that the run stores, from all images that it held out; some may not be in these data."""
+        return calibration.read(self.run.folder, self.run.detector)
 
     @cached_property
     def reconstructions(self):

@@ -18,7 +18,7 @@ def measured(name):
 
 
 def latent_study():
-    """Reads the measurements at other latent sizes: size, mean residuals of good and defective pixels, F1s."""
+    """Reads the study of latent sizes (`benchmarks.latent`): a row per system, size and seed."""
     return pd.read_csv(FOLDER / "latent_sizes.csv")
 
 

@@ -17,7 +17,8 @@ import notebook_files
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in (FOLDER / "source").glob("[0-9][0-9]_*.py"))
-FIVE, EIGHT, NINE, TEN = "05_training", "08_results_table", "09_comparison_systems", "10_beyond"
+FIVE, SEVEN = "05_training", "07_threshold_and_latent_size"
+EIGHT, NINE, TEN = "08_results_table", "09_comparison_systems", "10_beyond"
 ORDER = "field += (kernel - 1) * step\n        step *= stride", "step *= stride\n        field += (kernel - 1) * step"
 WRONG = [  # (notebook, exercise, what of the solution, becomes what)
     ("01_background", 1, "careful[2, 2:5]", "careful[2, 2:6]"),
@@ -72,13 +73,20 @@ WRONG = [  # (notebook, exercise, what of the solution, becomes what)
     ("06_residual_thresholding", 4, ".max(axis=1)", ".mean(axis=1)"),
     ("06_residual_thresholding", 4, "for dx in (-1, 0, 1)", "for dx in (0,)"),
     ("06_residual_thresholding", 5, "with_square(20, 255)", "with_square(21, 255)"),
-    ("07_threshold_and_latent_size", 1, "100 * np.array(missed) +", "np.array(missed) + 100 *"),
-    ("07_threshold_and_latent_size", 2, "tp + 10 * fp", "10 * tp + 10 * fp"),
-    ("07_threshold_and_latent_size", 3, "thresholds.tau_region(lesson.held_out_maps, area)", "1.0"),
-    ("07_threshold_and_latent_size", 3, "(2, 10, 100, 1000)", "(10, 100, 1000)"),
-    ("07_threshold_and_latent_size", 4, "np.mean(shares)", "np.sum(shares)"),
-    ("07_threshold_and_latent_size", 4, ", np.ones((3, 3))", ""),
-    ("07_threshold_and_latent_size", 5, "pixels / (height * width)", "pixels / 65536"),
+    ("06_residual_thresholding", 5, "with_square(40, 128)", "with_square(20, 128)"),
+    ("06_residual_thresholding", 6, "stats.beta(n + 1 - k, k)", "stats.beta(k, n + 1 - k)"),
+    ("06_residual_thresholding", 6, "fewest = 29", "fewest = 22"),
+    (SEVEN, 1, "100 * np.array(missed) +", "np.array(missed) + 100 *"),
+    (SEVEN, 1, "<= tau) for tau in candidates]", "> tau) for tau in candidates]"),
+    (SEVEN, 2, "price * share * missed", "price * missed"),
+    (SEVEN, 2, "(1 - share) * refused", "refused * len(good) / len(defective)"),
+    (SEVEN, 3, ", np.ones((3, 3))", ""),
+    (SEVEN, 3, "[1:]", ""),
+    (SEVEN, 4, "pixels / (height * width)", "pixels / 65536"),
+    (SEVEN, 4, "pixels / (height * width)", "2 * pixels / (height * width)"),
+    (SEVEN, 5, "(drawn_after - drawn_before)", "(drawn_after - before)"),
+    (SEVEN, 5, "(r * d).sum() / (d * d).sum()", "np.abs(r).sum() / np.abs(d).sum()"),
+    (SEVEN, 5, "for k in (2, 8, 32, 100)", "for k in (2, 8, 32)"),
     (FIVE, 1, "off_by**2", "np.abs(off_by)"),
     (FIVE, 1, "np.argmin(np.abs(off_by).mean(axis=0))", "np.argmin(np.abs(off_by).max(axis=0))"),
     (FIVE, 2, "model.train()\nwith", "model.eval()\nwith"),
