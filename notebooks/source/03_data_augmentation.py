@@ -568,7 +568,8 @@ for name, (used, kept_out) in (
     siblings = 100 * np.isin(kept_out % at_hand, used % at_hand).mean()
     shares[name] = 100 * alarms(today[used], today[kept_out], tomorrow)
     print(
-        f"{name}: {siblings:.0f} % kept out have a sibling in training; {shares[name]:.0f} % of the new ones exceed the median"
+        f"{name}: {siblings:.0f} % kept out have a sibling in training; "
+        f"{shares[name]:.0f} % of the new ones exceed the median"
     )
 
 # %% tags=["check"]
