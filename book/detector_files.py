@@ -20,7 +20,7 @@ import torch
 from matplotlib import colormaps
 from PIL import Image
 
-from hazelnut_ae import patchcore, synthetic
+from hazelnut_ae import patchcore, synthetic, thresholds
 from hazelnut_ae.backbones import imagenet_stages
 from hazelnut_ae.training import to_float
 
@@ -95,3 +95,21 @@ def write_nuts(folder):
         nuts.append({"file": name, "defect": defect, "learn": number < GOOD})
         images.append(image.transpose(2, 0, 1))
     return nuts, np.stack(images)
+
+
+def package_numbers():
+    """Returns what the package computes, as JSON, for the page's units.test.js to compare its own arithmetic with."""
+    rng, bank = np.random.default_rng(0), patchcore.Bank(patchcore.COARSE, [16, 24, 40, 80, 112], SIDE, 3)
+    features = torch.from_numpy(rng.normal(size=(500, 152)) * np.linspace(0.5, 2, 152)).float()
+    bank.fit_coreset(features, 60, 0)
+    rows = patchcore.greedy_coreset((features - bank.mean) * bank.scale, 60, 0)
+    projection = torch.randn(152, patchcore.PROJECTED, generator=torch.Generator().manual_seed(0))
+    arrays = {"features": features, "mean": bank.mean, "scale": bank.scale, "coreset": bank.coreset, "rows": rows}
+    numbers = {name: array.flatten().tolist() for name, array in (arrays | {"projection": projection}).items()}
+    scores = [rng.gamma(9, size=count).tolist() for count in (3, 9, 20, 29, 40)]
+    numbers["limits"] = [{"scores": one, "limit": thresholds.tau_images_label_free(one)} for one in scores]
+    wide = Image.fromarray(rng.integers(256, size=(5, 700, 3), dtype=np.uint8)).convert("RGBA")
+    small = wide.resize((SIDE, 5), Image.Resampling.BOX)
+    pixels, expected = (np.asarray(one).flatten().tolist() for one in (wide, small))
+    numbers["picture"] = {"width": 700, "height": 5, "pixels": pixels, "expected": expected}
+    return json.dumps(numbers)

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -22,10 +23,15 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book"))
 
 
-def test_functions_that_need_no_browser():
+def test_functions_that_need_no_browser(tmp_path):
+    import detector_files
+
     if not shutil.which("node"):
         pytest.skip("there is no node (of Node.js)")
-    done = subprocess.run(["node", "--test", "book/playground/units.test.js"], cwd=ROOT, capture_output=True, text=True)
+    (tmp_path / "numbers.json").write_text(detector_files.package_numbers())
+    command = ["node", "--test", "book/playground/units.test.js", "book/teach/detector/units.test.js"]
+    given = os.environ | {"DETECTOR_NUMBERS": str(tmp_path / "numbers.json")}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=given)
     assert done.returncode == 0, done.stdout
 
 
