@@ -97,8 +97,8 @@ def write_nuts(folder):
     return nuts, np.stack(images)
 
 
-def package_numbers():
-    """Returns what the package computes, as JSON, for the page's units.test.js to compare its own arithmetic with."""
+def package_numbers(path):
+    """Writes what the package computes, for the page's units.test.js to compare with; returns the path as text."""
     rng, bank = np.random.default_rng(0), patchcore.Bank(patchcore.COARSE, [16, 24, 40, 80, 112], SIDE, 3)
     features = torch.from_numpy(rng.normal(size=(500, 152)) * np.linspace(0.5, 2, 152)).float()
     bank.fit_coreset(features, 60, 0)
@@ -112,4 +112,5 @@ def package_numbers():
     small = wide.resize((SIDE, 5), Image.Resampling.BOX)
     pixels, expected = (np.asarray(one).flatten().tolist() for one in (wide, small))
     numbers["picture"] = {"width": 700, "height": 5, "pixels": pixels, "expected": expected}
-    return json.dumps(numbers)
+    path.write_text(json.dumps(numbers), encoding="utf-8")
+    return str(path)

@@ -3,7 +3,6 @@
 import base64
 import gzip
 import json
-import os
 import shutil
 import struct
 import subprocess
@@ -23,15 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book"))
 
 
-def test_functions_that_need_no_browser(tmp_path):
+def test_functions_that_need_no_browser(tmp_path, monkeypatch):
     import detector_files
 
     if not shutil.which("node"):
         pytest.skip("there is no node (of Node.js)")
-    (tmp_path / "numbers.json").write_text(detector_files.package_numbers())
+    monkeypatch.setenv("DETECTOR_NUMBERS", detector_files.package_numbers(tmp_path / "numbers.json"))
     command = ["node", "--test", "book/playground/units.test.js", "book/teach/detector/units.test.js"]
-    given = os.environ | {"DETECTOR_NUMBERS": str(tmp_path / "numbers.json")}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=given)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 

@@ -165,7 +165,7 @@ export function limitOf(scores, rate = RATE) {
  * @param {number[]} scores as above
  */
 export function promise(scores) {
-  const n = scores.length, { refused } = limitOf(scores), one = Math.max(2, Math.round(1 / refused));
+  const n = scores.length, { refused } = limitOf(scores), one = Math.floor(1 / refused + 1e-9);
   const more = refused > RATE + 0.005 ? " With 9 pictures or more it is about 1 in 10." : "";
   return `With ${n} good pictures: of further good pictures taken like these, about 1 in ${one} will be called defective.${more}`;
 }

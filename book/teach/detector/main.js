@@ -21,6 +21,7 @@ const state = {
   judged: null, // what the detector says of it
   patch: null, // the place pointed at; null: the farthest
   frozen: false,
+  collecting: false, // a burst is under way, which the live pictures leave the processor to
   undo: [], // functions, the newest last
   working: 0, // tasks under way
   times: { example: [], live: [] }, // milliseconds
@@ -243,7 +244,7 @@ const toggleCamera = task(async () => {
 async function liveLoop() {
   while (camera.running) {
     await new Promise(requestAnimationFrame);
-    if (state.frozen || document.hidden) continue;
+    if (state.frozen || state.collecting || document.hidden) continue;
     try {
       const begin = performance.now(), picture = await camera.picture();
       if (!picture || state.frozen) continue;
@@ -258,14 +259,22 @@ async function liveLoop() {
 }
 
 const burst = task(async () => {
-  element("burst").disabled = true;
-  for (let i = 0; i < BURST && camera.running; i++) {
-    const picture = await camera.picture();
-    if (picture) await learn(picture);
-    element("status").textContent = `${i + 1} of ${BURST}`;
-    await new Promise((resolve) => setTimeout(resolve, BETWEEN));
+  if (state.collecting) return;
+  state.collecting = true;
+  try {
+    for (let i = 0; i < BURST && camera.running; i++) {
+      const begin = performance.now(), picture = await camera.picture();
+      if (picture) {
+        element("picture").getContext("2d").putImageData(picture, 0, 0);
+        await learn(picture);
+      }
+      element("status").textContent = element("caption").textContent = `${i + 1} of ${BURST}`;
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, BETWEEN + begin - performance.now())));
+    }
+    await detector.settled();
+  } finally {
+    state.collecting = false;
   }
-  await detector.settled();
 });
 
 function keepBeside() {
@@ -387,11 +396,17 @@ async function load() {
   element("loading").hidden = true;
 }
 
-// For the console, and for tests/book: teach.state, teach.detector(), await teach.idle()
+// For the console, and for tests/book: teach.state, teach.detector(), await teach.idle(), await teach.score(3) of a painted nut
 window.teach = {
   state,
   detector: () => detector,
   camera,
+  async score(number) {
+    await teach.idle();
+    element("painted").children[number].click();
+    await teach.idle();
+    return score();
+  },
   async idle() {
     while (!element("loading").hidden || state.working || rejudging || detector?.busy) await new Promise((resolve) => setTimeout(resolve, 20));
   },

@@ -55,7 +55,7 @@ test("the promise says what so many pictures can", () => {
   const scores = (n) => Array.from({ length: n }, (_, i) => 1 + i / 100);
   assert.equal(limitOf(scores(20)).limit, scores(20)[18]); // of 20, the second largest
   assert.ok(Math.abs(limitOf(scores(20)).refused - 2 / 21) < 1e-12);
-  assert.match(promise(scores(20)), /With 20 good pictures.*about 1 in 11 will/);
+  assert.match(promise(scores(20)), /With 20 good pictures.*about 1 in 10 will/);
   assert.match(promise(scores(3)), /about 1 in 4 will.*9 pictures/);
   assert.doesNotMatch(promise(scores(9)), /9 pictures or more/);
 });
