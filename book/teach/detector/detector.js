@@ -135,7 +135,8 @@ export class Detector {
     const positions = new Map(this.examples.map(({ number }, i) => [number, i])), { typical, limit, held } = this;
     const owners = Int32Array.from(this.owners, (number) => positions.get(number));
     const pictures = this.examples.map(({ picture }) => picture);
-    return file.write({ bank: this.#bank.bank, owners, places: this.places, pictures, scores: held, typical, limit });
+    const novelties = this.examples.map(({ novelty }) => novelty);
+    return file.write({ bank: this.#bank.bank, owners, places: this.places, pictures, novelties, scores: held, typical, limit });
   }
 
   /**
@@ -149,7 +150,7 @@ export class Detector {
     for (const [i, picture] of stored.pictures.entries()) {
       const { data } = await this.#bank.patches(toPlanes(picture.data));
       const score = stored.scores[i] === undefined ? null : stored.scores[i] * stored.typical;
-      examples.push({ number: this.#next + i, picture, patches: data, novelty: null, score, rows: 0 });
+      examples.push({ number: this.#next + i, picture, patches: data, novelty: stored.novelties[i] ?? null, score, rows: 0 });
     }
     this.#bank.bank = stored.bank;
     this.owners = stored.owners?.map((position) => this.#next + position) ?? null;

@@ -14,6 +14,7 @@ const FINE = 160; // numbers of a patch in the fine bank, which this page has no
  * @property {Int32Array | null} places and the patch in it
  * @property {ImageData[]} pictures
  * @property {number[]} scores of the good ones, each by a bank without itself
+ * @property {(number | null)[]} novelties of the pictures, see Example
  * @property {number} typical what scores are divided by
  * @property {number | null} limit of scores; null if the file holds none
  */
@@ -22,7 +23,7 @@ const FINE = 160; // numbers of a patch in the fine bank, which this page has no
  * @param {Stored} stored
  * @returns {Promise<Uint8Array>}
  */
-export async function write({ bank, owners, places, pictures, scores, typical, limit }) {
+export async function write({ bank, owners, places, pictures, novelties, scores, typical, limit }) {
   const files = await Promise.all(pictures.map(encoded)), one = (value) => ({ data: Float32Array.of(value), shape: [] });
   const row = (length) => ({ data: new Float32Array(length), shape: [length] });
   const tensors = {
@@ -36,7 +37,7 @@ export async function write({ bank, owners, places, pictures, scores, typical, l
   tensors["page.pictures"] = { data: all, shape: [all.length] };
   const detector = {
     detector: "features", backbone: "efficientnet-lite0", preset: "page", data_name: "pictures", data: "", white: 65535, seed: 0,
-    side: 32, neighbourhood: 1, coarse_side: 256, candidates: 20_000, size: owners.length, blur: 1.0,
+    side: 32, neighbourhood: 1, coarse_side: 256, candidates: 20_000, size: owners.length, blur: 1.0, novelties,
     thresholds: { tau: limit * typical, image_tau: limit, typical: 0.75 * limit * typical, held_out_scores: scores },
   };
   return writeSafetensors(tensors, { detector: JSON.stringify(detector) });
@@ -55,13 +56,13 @@ export async function read(files) {
   if (mean.shape[0] !== WIDTH || tensors["coarse.kept"].shape[0] > 20_000) {
     throw new Error("This memory bank has another network than the page: fit it with EfficientNet-Lite0.");
   }
-  const stored = metadata.detector ? JSON.parse(metadata.detector).thresholds : run;
+  const detector = metadata.detector ? JSON.parse(metadata.detector) : null, stored = detector?.thresholds ?? run;
   const lengths = tensors["page.lengths"]?.data ?? [], pictures = [];
   let at = 0;
   for (const length of lengths) pictures.push(await decoded(tensors["page.pictures"].data.subarray(at, (at += length))));
   return {
     bank: { coreset: kept, mean, scale }, owners: tensors["page.owners"]?.data ?? null, places: tensors["page.places"]?.data ?? null,
-    pictures, scores: stored?.held_out_scores ?? [], typical: tensors.usual.data[0], limit: stored?.image_tau ?? null,
+    pictures, novelties: detector?.novelties ?? [], scores: stored?.held_out_scores ?? [], typical: tensors.usual.data[0], limit: stored?.image_tau ?? null,
   };
 }
 

@@ -51,9 +51,10 @@ export function showPlace(canvas, picture, patch) {
  * @param {number | null} score of the judged picture
  */
 export function showScores(canvas, held, limit, score) {
-  const { context, width, height, unit, colour } = prepared(canvas);
-  const most = Math.max(2, ...held, score ?? 0) * 1.05, bottom = height - 20 * unit, x = (value) => (value / most) * width;
-  const stacks = new Map(), radius = 4.5 * unit;
+  const { context, width, height, unit, colour } = prepared(canvas), values = [...held, score ?? 1, limit ?? 1];
+  const least = 0.9 * Math.min(0.9, ...values), most = 1.1 * Math.max(1.4, ...values), bottom = height - 20 * unit;
+  const x = (value) => ((value - least) / (most - least)) * width;
+  const stacks = new Map(), radius = (held.length > 40 ? 3 : 4.5) * unit;
   context.fillStyle = colour("--good");
   for (const value of held) {
     const column = Math.round(x(value) / (2.2 * radius)), level = stacks.get(column) ?? 0;
@@ -62,23 +63,28 @@ export function showScores(canvas, held, limit, score) {
     context.arc(x(value), bottom - radius - 2.2 * radius * level, radius, 0, 7);
     context.fill();
   }
-  axis(context, colour("--ink"), x, most, bottom, width, unit);
+  axis(context, colour("--ink"), x, least, most, bottom, width, unit);
   if (limit !== null) {
     context.setLineDash([6 * unit, 4 * unit]);
-    line(context, x(limit), 14 * unit, x(limit), bottom);
+    line(context, x(limit), 22 * unit, x(limit), bottom);
     context.setLineDash([]);
-    context.textAlign = x(limit) > width / 2 ? "right" : "left";
-    context.fillText("limit", x(limit) + (x(limit) > width / 2 ? -4 : 4) * unit, 22 * unit);
+    label("limit", x(limit), 30 * unit, x(limit) > width / 2);
   }
   if (score === null) return;
-  context.fillStyle = limit !== null && score > limit ? colour("--defective") : colour("--link");
+  context.fillStyle = context.strokeStyle = colour(limit !== null && score > limit ? "--defective" : "--link");
+  context.lineWidth = 2 * unit;
+  line(context, x(score), 4 * unit, x(score), bottom - 12 * unit);
   context.beginPath();
-  context.moveTo(x(score), bottom - 4 * unit);
-  context.lineTo(x(score) - 8 * unit, bottom - 22 * unit);
-  context.lineTo(x(score) + 8 * unit, bottom - 22 * unit);
+  context.moveTo(x(score), bottom);
+  context.lineTo(x(score) - 7 * unit, bottom - 14 * unit);
+  context.lineTo(x(score) + 7 * unit, bottom - 14 * unit);
   context.fill();
-  context.textAlign = x(score) > width - 60 * unit ? "right" : x(score) < 60 * unit ? "left" : "center";
-  context.fillText("this picture", x(score), bottom - 27 * unit);
+  label("this picture", x(score), 12 * unit, x(score) > width / 2);
+
+  function label(words, at, y, before) {
+    context.textAlign = before ? "right" : "left";
+    context.fillText(words, at + (before ? -5 : 5) * unit, y);
+  }
 }
 
 /**
@@ -98,14 +104,16 @@ export function showGrowth(canvas, novelties) {
   line(context, 0, bottom, width, bottom);
 }
 
-function axis(context, ink, x, most, bottom, width, unit) {
+function axis(context, ink, x, least, most, bottom, width, unit) {
   context.fillStyle = context.strokeStyle = ink;
   context.lineWidth = unit;
   context.font = `${12 * unit}px system-ui, sans-serif`;
   context.textAlign = "center";
   line(context, 0, bottom, width, bottom);
-  const step = [0.5, 1, 2, 5, 10, 20, 50].find((one) => most / one <= 8) ?? 100;
-  for (let value = step; value < most * 0.97; value += step) context.fillText(String(value), x(value), bottom + 15 * unit);
+  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((one) => (most - least) / one <= 8) ?? 50;
+  for (let i = Math.ceil(least / step); i * step < most - 0.2 * step; i++) {
+    context.fillText(String(Math.round(100 * i * step) / 100), x(i * step), bottom + 15 * unit);
+  }
 }
 
 function line(context, ...[x1, y1, x2, y2]) {
