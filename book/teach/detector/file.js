@@ -49,14 +49,15 @@ export async function write({ bank, owners, places, pictures, novelties, scores,
  * @throws {Error} with a sentence for the reader
  */
 export async function read(files) {
-  const { tensors, metadata, run } = contents(files), [kept, mean, scale] = ["kept", "mean", "scale"].map((name) => tensors[`coarse.${name}`]);
+  const { tensors, detector, run } = contents(files);
+  const [kept, mean, scale] = ["kept", "mean", "scale"].map((name) => tensors[`coarse.${name}`]);
   if (!kept || !mean || !scale || !tensors.usual) {
     throw new Error("This file holds no memory bank: take one that this page saved, or model.safetensors of a run with --detector features.");
   }
   if (mean.shape[0] !== WIDTH || tensors["coarse.kept"].shape[0] > 20_000) {
     throw new Error("This memory bank has another network than the page: fit it with EfficientNet-Lite0.");
   }
-  const detector = metadata.detector ? JSON.parse(metadata.detector) : null, stored = detector?.thresholds ?? run;
+  const stored = detector?.thresholds ?? run;
   const lengths = tensors["page.lengths"]?.data ?? [], pictures = [];
   let at = 0;
   for (const length of lengths) pictures.push(await decoded(tensors["page.pictures"].data.subarray(at, (at += length))));
@@ -67,17 +68,20 @@ export async function read(files) {
 }
 
 function contents(files) {
-  let found = null, run = null;
+  let found = null, detector = null, run = null;
   for (const bytes of files) {
     try {
       if (bytes[0] === 0x7b) run = JSON.parse(new TextDecoder().decode(bytes)); // "{"
-      else found = readSafetensors(bytes);
+      else {
+        found = readSafetensors(bytes);
+        detector = JSON.parse(found.metadata.detector ?? "null");
+      }
     } catch {
       throw new Error("This is no detector: take a .safetensors file that this page or hazelnut-ae train has written.");
     }
   }
   if (!found) throw new Error("Choose the .safetensors file, too: thresholds alone are no detector.");
-  return { ...found, run };
+  return { tensors: found.tensors, detector, run };
 }
 
 /**

@@ -116,7 +116,12 @@ function point(patch) {
 
 // --- learning --------------------------------------------------------------------------------------------------------
 
+function mustBeLoaded() {
+  if (!detector) throw new Error("The network is still loading; try again in a moment.");
+}
+
 async function learn(picture) {
+  mustBeLoaded();
   const begin = performance.now(), example = await detector.add(picture);
   state.undo.push(() => detector.remove(example.number));
   state.times.example.push(performance.now() - begin);
@@ -219,10 +224,10 @@ const learnFiles = task(async (files) => {
       await learn(await readPicture(file));
     } catch (error) {
       wrong.push(error.message);
-      if (detector.fixed) break;
+      if (!detector || detector.fixed) break;
     }
   }
-  await detector.settled();
+  await detector?.settled();
   if (wrong.length) throw new Error(wrong.length === 1 ? wrong[0] : `${wrong[0]} And ${wrong.length - 1} more.`);
 });
 
@@ -298,6 +303,7 @@ const save = task(async () => {
 });
 
 const open = task(async (files) => {
+  mustBeLoaded();
   await detector.open(await Promise.all([...files].map(async (file) => new Uint8Array(await file.arrayBuffer()))));
   state.undo = [];
   const { fixed, limit } = detector;

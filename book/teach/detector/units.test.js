@@ -80,9 +80,9 @@ test("a file of tensors is read as it was written", async () => {
   const tensors = {
     a: { data: Float32Array.of(1.5, -2), shape: [2] }, b: { data: Int32Array.of(7), shape: [1] }, c: { data: Uint8Array.of(1, 2, 3), shape: [3] },
   };
-  const bytes = writeSafetensors(tensors, { detector: "ü" }), found = readSafetensors(bytes);
+  const bytes = writeSafetensors(tensors, { detector: '"ü"' }), found = readSafetensors(bytes);
   assert.deepEqual(found.tensors, tensors);
-  assert.deepEqual(found.metadata, { detector: "ü" });
+  assert.deepEqual(found.metadata, { detector: '"ü"' });
   await assert.rejects(read([bytes]), /no memory bank/);
   await assert.rejects(read([new TextEncoder().encode("no detector")]), /no detector/);
   await assert.rejects(read([new TextEncoder().encode("{}")]), /thresholds alone/);
