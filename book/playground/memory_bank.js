@@ -64,7 +64,7 @@ export class MemoryBank {
   async find(image) { return this.compare(await this.patches(image)); }
 }
 
-const KINDS = { F32: Float32Array, F16: Uint16Array, U8: Uint8Array, I32: Int32Array, I64: BigInt64Array };
+const KINDS = { F64: Float64Array, F32: Float32Array, F16: Uint16Array, U8: Uint8Array, I32: Int32Array, I64: BigInt64Array };
 
 /**
  * Reads a file of tensors (https://github.com/huggingface/safetensors): float32, whole numbers, or float16, which is widened.
