@@ -13,6 +13,7 @@ import pandas as pd
 
 from benchmarks import (
     augmentations,
+    bank_parts,
     drift,
     growth,
     label_free,
@@ -37,6 +38,7 @@ STUDIES = {
     "latent": latent,
     "drift": drift,
     "training-set": training_set,
+    "bank-parts": bank_parts,
     "plan": plan,
     "time": time_to_quality,
     "ladder": ladder,
