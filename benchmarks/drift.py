@@ -41,11 +41,11 @@ def noise(image, sigma):
 
 
 def shift(image, pixels):
-    return ndimage.shift(image, (0, 0, pixels), order=1, mode="nearest")
+    return ndimage.shift(image, (0, 0, pixels), order=1, mode="reflect")
 
 
 def turn(image, degrees):
-    return ndimage.rotate(image, degrees, axes=(1, 2), reshape=False, order=1, mode="nearest")
+    return ndimage.rotate(image, degrees, axes=(1, 2), reshape=False, order=1, mode="reflect")
 
 
 def jpeg(image, quality):

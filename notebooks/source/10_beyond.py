@@ -186,8 +186,8 @@ left_out.round(2)
 
 # %% [markdown]
 # * (3) First table, fresh less fixed: surely better on MVTec's hazelnuts, surely **worse** on transistors and bottles. But here
-#   transistors and bottles were turned in training, as no good one lies, which flatters PCA and the bank. Not turned, the network has
-#   {{ upright["transistor"]:.2f }} and {{ upright["bottle"]:.2f }}.
+#   the networks for transistors and bottles learnt turned images, PCA and the bank did not, which flatters these two. Not turned, the
+#   network has {{ upright["transistor"]:.2f }} and {{ upright["bottle"]:.2f }}.
 # * (4) AE(SSIM) ranks pixels of MVTec's hazelnuts better than rungs 0 to 3, of painted ones worse than the mean image.
 # * (5) On its painter's nuts the U-Net ranks pixels best of all, on bottles worse than chance. Second table: one kind left out of its
 #   training (`False`). Cracks fall to {{ crack["pixel_auroc"]["synthetic_hazelnuts"]:.2f }} and
@@ -311,7 +311,7 @@ assert metrics.rate_interval(round((1 - of_bank["tnr"]) * of_bank["good"]), of_b
 # *Five minutes.* A detector that was chosen on a test set looks better there than it is (notebook 7). Ours was:
 #
 # * **Development sets**, painted nuts and hazelnut toy: the fine bank's stages, sizes and blur, the coarse one's weight.
-# * **Sets already seen**, all five: the coarse bank, the image score, the rule for τ, the formula of the detour.
+# * **Sets already seen**, all five: the coarse bank, the image score, the rule for τ.
 # * **A set that nobody has looked at**: none here. Yours is one, once.
 #
 # Choose on A, freeze everything, report once on B.
@@ -319,9 +319,10 @@ assert metrics.rate_interval(round((1 - of_bank["tnr"]) * of_bank["good"]), of_b
 # %% [markdown] tags=["detour"]
 # ## A detour: bank and residual together
 #
-# *Skip it at first reading; ten minutes.* The bank says *where* on a coarse grid; the residual is finer, and glows on good edges too. Divide each by its
-# mean on good images, so that neither has a unit, and multiply the bank's $d$ and the residual $r$: $d^2 \sqrt{r + 1/2}$. The
-# half keeps what only the features see. Nothing derives this formula: it was tried on these very sets.
+# *Skip it at first reading; ten minutes.* The bank says *where* on a coarse grid; the residual is finer, and glows on good edges too.
+# Divide each by its mean on good images, so that neither has a unit, and multiply the bank's $d$ and the residual $r$: $d^2 \sqrt{r + 1/2}$. The
+# half keeps what only the features see. Nothing derives this formula, and nobody noted on what it was
+# chosen: take it as chosen here.
 
 # %%
 both = ("memory bank", "the article")
@@ -358,11 +359,13 @@ lesson.show(
 # %% [markdown] tags=["detour"]
 # ## A detour: a threshold that knows what wrong looks like
 #
-# *Skip it at first reading; ten minutes.* The exponential rule of notebook 7 was made for residuals: of the bank's best F1 on transistors it keeps
-# 7 %. So show the bank what wrong may look like: `synthetic_anomalies.py` pastes blobs of good images, recoloured, into good ones kept
+# *Skip it at first reading; ten minutes.* The exponential rule of notebook 7 was made for residuals. So show the bank what wrong may look like: `synthetic_anomalies.py` pastes blobs of good images, recoloured, into good ones kept
 # aside. Their masks are known, so each image has a best τ.
 
 # %%
+kept = (
+    pd.read_csv(shipped.MEASURED / "label_free.csv").set_index(["system", "data"]).loc["memory bank"]
+)  # of the best F1
 pasted, masks = synthetic_anomalies.paste_defects(good)
 figures.panels(
     [list(pasted[:5]), list(bank.anomaly_maps(pasted[:5]))],
@@ -373,9 +376,41 @@ figures.panels(
 )
 
 # %% [markdown]
-# No single rule serves all parts, so of three that err for different reasons the bank takes the middle one: what 1 % of good pixels
-# exceed, the exponential rule's, and the median of the pasted images' τ ([what each keeps](../hazelnut_ae/shipped/README.md)). This
-# choice, too, was made after all five sets had been seen.
+# Of the bank's best F1 on transistors the exponential rule keeps {{ kept["exponential"]["transistor"]:.0% }}, the pasted images' median τ
+# {{ kept["pasted defects"]["transistor"]:.0% }}; on painted nuts {{ kept["exponential"]["synthetic_hazelnuts"]:.0% }} and
+# {{ kept["pasted defects"]["synthetic_hazelnuts"]:.0% }}. No single rule serves all parts, so the bank takes the middle one of three: what
+# 1 % of good pixels exceed, the exponential rule's, and the pasted images'. This choice, too, was made after all five sets had been seen.
+
+# %% tags=["claim"]
+# claim: each single rule keeps less than 80 % of the best F1 on some set
+assert (kept[["99 % quantile", "exponential", "pasted defects"]].min() < 0.8).all()
+
+# %% [markdown] tags=["detour"]
+# ## A detour: what the bank's decisions rest on
+#
+# *Skip it at first reading; five minutes.* How many patches, how chosen, and is ImageNet needed? An image's score is the coarse bank's
+# alone, so it alone is changed here: 1,000 or 100 patches, greedy or at random, ImageNet's weights or random ones, each with several
+# seeds (`python -m benchmarks bank-parts`, painted test nuts). Which of the two banks draws the better map was not measured.
+
+# %%
+pieces = pd.read_csv(shipped.MEASURED / "bank_parts.csv").groupby("variant", sort=False)
+made_of = pieces["image_auroc"].agg(seeds="size", least="min", most="max")
+made_of["lowest end of 95 %"] = pieces["low"].min()  # of the bootstrap intervals of the seeds
+made_of["good, refused"] = pieces["alarms"].sum() / pieces["good"].sum()
+made_of["defective, passed"] = pieces["missed"].sum() / pieces["defective"].sum()
+made_of.round(3)
+
+# %% [markdown]
+# Random weights lose most: their image AUROC is at most {{ made_of["most"]["1,000 greedy, random weights"]:.2f }}, with ImageNet's at
+# least {{ made_of["least"]["1,000 greedy"]:.2f }}. With a hundred patches the choice counts: greedy ones have at least
+# {{ made_of["least"]["100 greedy"]:.2f }}, random ones at most {{ made_of["most"]["100 at random"]:.2f }}. A hundred greedy patches lose
+# little to a thousand, on painted nuts.
+
+# %% tags=["claim"]
+# claim: ImageNet's weights count, and of a hundred patches how they are chosen; a hundred do nearly as well as a thousand
+assert made_of["least"]["1,000 greedy"] > made_of["most"]["1,000 greedy, random weights"]
+assert made_of["least"]["100 greedy"] > made_of["most"]["100 at random"]
+assert made_of["least"]["1,000 greedy"] - made_of["least"]["100 greedy"] < 0.05
 
 # %% [markdown]
 # ## When the lamp changes
@@ -402,7 +437,11 @@ axes[0].legend(fontsize=8)
 count, fits = drift.iloc[0], drift.groupby("system")["seed"].nunique()  # the bank: of 1,000 patches
 words = ", ".join(f"{system} {number}" for system, number in fits.items())
 nuts = f"{count['good']} good and {count['defective']} defective painted nuts a row"
-figure.supxlabel(f"{nuts}: a share is uncertain by about 0.15. Fits: {words}.", fontsize=8)
+units = "Brightness, colour: gain; defocus, shift: pixels; noise: grey levels of 255; turn: degrees."
+caption_of_drift = (
+    f"{nuts}: a share is uncertain by about 0.15. Fits: {words}. Read each row against the first. {units}"
+)
+figure.supxlabel(caption_of_drift, fontsize=7)
 plt.show()
 
 # %% [markdown]
@@ -787,9 +826,7 @@ for i in range(len(mine)):
     beaten += detector.predict(test.images).image_scores > detector.predict(mine[i : i + 1]).image_scores[0]
 refused = beaten >= min(len(mine), np.ceil(0.9 * (len(mine) + 1)))
 is_good = np.array(test.defects) == "good"
-print(
-    f"refused: {refused[is_good].sum()} of {is_good.sum()} good nuts, {refused[~is_good].sum()} of {(~is_good).sum()} others"
-)
+print(f"refused: {refused[is_good].mean():.0%} of the good nuts, {refused[~is_good].mean():.0%} of the others")
 
 # %% tags=["check"]
 with check(5):
