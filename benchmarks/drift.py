@@ -62,7 +62,7 @@ DRIFTS = {  # name: (function of a float32 image [3, H, W] in 0 … 255 and a st
     "JPEG quality": (jpeg, (50, 20)),
     "noise": (noise, (5, 10)),
     "shift": (shift, (4, 16)),
-    "turn": (turn, (5, 45)),
+    "turn": (turn, (5,)),  # beyond, what fills the corners would count, too
 }
 LAMP = ("brightness", "colour temperature")
 
