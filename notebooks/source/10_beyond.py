@@ -475,7 +475,7 @@ cases = [
     ("article", "defocus", 2),
     ("memory bank", "JPEG quality", 20),
 ]
-remedies.loc[cases].round(2).fillna("")
+remedies.loc[cases].round(2)
 
 # %% [markdown]
 # One gain, measured on good parts that are known, gives the network its old rates back. A new τ brings the false alarms down; but with
