@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import pandas as pd
 
 import hazelnut_ae
 from hazelnut_ae.course import prose
@@ -44,6 +45,25 @@ FRONT = (  # page, title, sections of the front page (README.md)
     ("run", "On your own computer", ("Two commands", "Your own images", "Numbers")),
     ("classroom", "In a course", ("In a course",)),
 )
+
+DRIFTS = {  # of which production.md tells: name: (system, drift, strength)
+    "article": ("article", "none", 0),
+    "dark": ("article", "brightness", -0.2),
+    "bank": ("memory bank", "none", 0),
+    "jpeg": ("memory bank", "JPEG quality", 20),
+}
+
+
+def drift_shares():
+    """Shares of the drift study for production.md: {"dark_none_passed": "71 %", …}, "none" being the remedy."""
+    shares = {}
+    table = pd.read_csv(ROOT / "hazelnut_ae/shipped/measured/drift.csv").set_index(["system", "drift", "strength"])
+    for name, case in DRIFTS.items():
+        for remedy, rows in table.loc[[case]].groupby("remedy"):
+            total, remedy = rows.sum(), remedy.split()[-1]  # "fitted again"
+            shares[f"{name}_{remedy}_refused"] = f"{100 * total['alarms'] / total['good']:.0f} %"
+            shares[f"{name}_{remedy}_passed"] = f"{100 * total['missed'] / total['defective']:.0f} %"
+    return shares
 
 
 def repository():

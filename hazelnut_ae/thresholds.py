@@ -118,11 +118,26 @@ def tau_images_label_free(scores, false_alarm_rate=FALSE_ALARM_RATE):
     scores: float [N] of held-out good images; without any, τ is nan. Raises DataError if one is NaN.
     """
     scores = np.sort(curves.finite(np.asarray(scores, float)))
-    n = len(scores)
-    if not n:
-        return float("nan")
-    k = min(int(np.ceil((1 - false_alarm_rate) * (n + 1) - 1e-9)), n)  # 1e-9: 0.58 · 50 is 29, not 29.000000000000004
-    return float(scores[k - 1])
+    return float(scores[_rank(len(scores), false_alarm_rate) - 1]) if len(scores) else float("nan")
+
+
+def refused_cross(scores, left_out_scores, folds, false_alarm_rate=FALSE_ALARM_RATE):
+    """Decides with K detectors, each fitted without one fold of N good images, so that all N choose the threshold.
+
+    CV+ (Barber, Candès, Ramdas & Tibshirani, 2021): an image is refused if it scores higher than ⌈(1 − rate) · (N + 1)⌉
+    good ones, each compared by the detector that did not learn from it. With one image in a fold (jackknife+) a good
+    image is refused with probability ≤ 2 · `false_alarm_rate`, for any detector; as a rule with about the rate.
+
+    scores: float [K, M], of M new images by each detector; left_out_scores: float [N], of each good image by the
+    detector that was fitted without it; folds: int [N], which one that is, 0 … K − 1. Returns bool [M].
+    """
+    left_out = curves.finite(np.asarray(left_out_scores, float))[:, None]  # [N, 1]
+    beaten = (curves.finite(np.asarray(scores, float))[np.asarray(folds)] > left_out).sum(axis=0)  # [M]
+    return beaten >= _rank(len(left_out), false_alarm_rate)
+
+
+def _rank(n, rate):  # which of n sorted good scores is τ; 1e-9: 0.58 · 50 is 29, not 29.000000000000004
+    return min(int(np.ceil((1 - rate) * (n + 1) - 1e-9)), n)
 
 
 def _checked(maps):  # as float32 [N, H, W]; raises as `tau_quantile`

@@ -19,15 +19,20 @@ def grid(width, height, rows, columns, margins, gaps, caption="", **options):
 def ladder(measured, caption=""):
     """Draws pixel AUROC and mean F1-max of each rung of notebook 10; measured: {data set: list of results}."""
     rungs = [one["system"] for one in next(iter(measured.values()))]
-    figure, (axes,) = grid(960, 80 + 26 * len(rungs), 1, 2, (190, 42, 12, 26), (0.06, 0), caption, sharey=True)
-    for (name, results), (colour, marker) in zip(measured.items(), SETS, strict=False):
-        auroc = [one["pixels"]["auroc"] for one in results]
+    figure, (axes,) = grid(960, 80 + 40 * len(rungs), 1, 2, (190, 42, 12, 26), (0.06, 0), caption, sharey=True)
+    for at, ((name, results), (colour, marker)) in enumerate(zip(measured.items(), SETS, strict=False)):
+        y, auroc = np.arange(len(rungs)) + 0.14 * (at - 2), [one["pixels"]["auroc"] for one in results]
+        axes[0].hlines(y, *np.transpose([one["pixels"]["intervals"]["auroc"] for one in results]), color=colour)
+        for value, height in zip(auroc, y, strict=True):
+            axes[0].text(
+                0.605 + 0.06 * (at % 2), height, f"◂ {value:.2f}" * (value < 0.6), color=colour, fontsize=8, va="center"
+            )
         f1_max = [np.mean([defect["f1_max"] for defect in one["defects"].values()]) for one in results]
         for ax, values in zip(axes, (auroc, f1_max), strict=True):
-            ax.plot(values, range(len(values)), marker, color=colour, label=name, markersize=7, alpha=0.85)
+            ax.plot(values, y, marker, color=colour, label=name, markersize=5)
     axes[0].set_yticks(range(len(rungs)), rungs)
-    axes[0].axvline(0.5, color="0.6", linewidth=1, linestyle=":")  # chance
-    for ax, title in zip(axes, ("pixel AUROC (dotted: chance)", "mean F1-max of the kinds of defects"), strict=True):
+    axes[0].set_xlim(0.6, 1.005)  # the few below it are given as numbers
+    for ax, title in zip(axes, ("pixel AUROC", "mean F1-max of the kinds of defects"), strict=True):
         ax.set_title(title, fontsize=10)
         ax.grid(axis="y", color="0.9")
         ax.set_axisbelow(True)

@@ -1,5 +1,6 @@
 """What the book is made of, without building it: sources, links, alternative texts, tables, docstrings."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -112,3 +113,11 @@ def test_docstrings_keep_their_sections_and_escape_marks():
         *(r"The residual \|x - y\| of `a*b`, f1\_<defect>.", "", "Args:", r"    image_size: \*pixels\* of a side."),
         *("", "::", "", "        python -m hazelnut_ae", ""),
     ]
+
+
+def test_the_page_on_production_has_its_numbers():
+    text = (ROOT / "book" / "production.md").read_text(encoding="utf-8")
+    used = set(re.findall(r"{{ (\w+) }}", text))
+    assert used
+    assert used <= set(pages.drift_shares())
+    assert len(text.split()) < 750

@@ -125,9 +125,15 @@ WRONG = [  # (notebook, exercise, what of the solution, becomes what)
     (NINE, 6, "on_first[winner] - on_second[winner]", "on_first[winner] - on_second.max() - 0.01"),
     (NINE, 6, "winner == on_second.argmax()", "winner != on_second.argmax()"),
     (TEN, 1, "* 4 / 1e6", "/ 1e6"),
+    (TEN, 1, "len(learn) * patches", "len(test.images) * patches"),
     (TEN, 2, "- one.mean) * one.scale", "- one.mean)"),
+    (TEN, 2, ".fit(one.coreset.numpy())", ".fit(scaled)"),
     (TEN, 3, "max(f1_of", "min(f1_of"),
-    (TEN, 4, "max(of_images", "min(of_images"),
+    (TEN, 3, "f1_max(best_sigma, to_report)", "f1_max(best_sigma, to_choose)"),
+    (TEN, 4, "now.mean((0, 2, 3))", "images.mean((0, 2, 3))"),
+    (TEN, 4, "gain[:, None, None]", "gain.mean()"),
+    (TEN, 5, "np.delete(mine, i, axis=0)", "mine"),
+    (TEN, 5, "image_scores > detector", "image_scores < detector"),
 ]
 
 
