@@ -408,7 +408,7 @@ made_of.round(3)
 # place of {{ made_of["defective, passed"]["1,000 greedy"]:.2f }}.
 
 # %% tags=["claim"]
-# claim: ImageNet's weights count, and of a hundred patches how they are chosen; a hundred cost more decisions than AUROC
+# claim: ImageNet's weights count; so does how a hundred patches are chosen; a hundred cost decisions before AUROC
 assert made_of["least"]["1,000 greedy"] > made_of["most"]["1,000 greedy, random weights"]
 assert made_of["least"]["100 greedy"] > made_of["most"]["100 at random"]
 assert made_of["least"]["1,000 greedy"] - made_of["least"]["100 greedy"] < 0.05
