@@ -13,6 +13,7 @@ import pandas as pd
 
 from benchmarks import (
     augmentations,
+    bank_parts,
     drift,
     growth,
     label_free,
@@ -21,6 +22,7 @@ from benchmarks import (
     numbers,
     painted,
     peer,
+    plan,
     sight,
     speed,
     time_to_quality,
@@ -37,6 +39,8 @@ STUDIES = {
     "latent": latent,
     "drift": drift,
     "training-set": training_set,
+    "bank-parts": bank_parts,
+    "plan": plan,
     "time": time_to_quality,
     "ladder": ladder,
     "growth": growth,

@@ -21,7 +21,8 @@ class Rows:
 
     def missing(self, **key):
         """Returns whether there is no row with these values of the key columns."""
-        return not any(all(str(row[name]) == str(key[name]) for name in self.keys) for row in self.rows)
+        same = lambda row, name: row[name] == key[name] or str(row[name]) == str(key[name])  # noqa: E731 (0 is read as 0.0)
+        return not any(all(same(row, name) for name in self.keys) for row in self.rows)
 
     def add(self, rows):
         """Adds dicts and stores the table."""

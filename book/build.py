@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import detector_files
 import pages
 import playground_files
 import site_files
@@ -18,10 +19,13 @@ EXTRA = BOOK / "_extra"  # goes to the root of the site as it is
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--playground", action="store_true", help="only the playground, into book/_extra/playground")
+    arguments.add_argument(
+        "--playground", action="store_true", help="only the playground and teach/detector, into book/_extra"
+    )
     only_playground = arguments.parse_args().playground
     npm_packages()
     playground_files.write_playground(EXTRA / "playground", NODE)
+    detector_files.write_detector_page(EXTRA / "teach" / "detector")
     if only_playground:
         return 0
     copy_mathjax()

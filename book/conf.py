@@ -11,7 +11,7 @@ import docstrings
 import hazelnut_ae
 
 import finish
-from pages import address
+from pages import address, drift_shares
 from site_files import first_visit
 
 project = "Hazelnuts and autoencoders"
@@ -43,7 +43,7 @@ nb_code_prompt_show = "Solution"
 nb_code_prompt_hide = "Hide the solution"
 myst_enable_extensions = ["dollarmath", "colon_fence", "smartquotes", "substitution"]
 loaded, compressed = first_visit(BOOK / "_extra" / "playground")
-myst_substitutions = {"playground_mb": loaded, "playground_compressed_mb": compressed}
+myst_substitutions = {"playground_mb": loaded, "playground_compressed_mb": compressed, **drift_shares()}
 myst_heading_anchors = 3
 suppress_warnings = ["mystnb.unknown_mime_type"]
 

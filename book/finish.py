@@ -26,6 +26,9 @@ def finish_page(app, pagename, templatename, context, doctree):
     """Mends the tables of a page, and says what it is about to whoever shows a link to it."""
     if body := context.get("body"):
         context["body"] = tables(body)
+    if pagename == "index":  # the front page is light: it has neither cells nor folds
+        unused = ("_static/mystnb", "_static/sphinx-design")
+        context["css_files"] = [file for file in context["css_files"] if not str(file.filename).startswith(unused)]
     paragraphs = [node.astext() for node in doctree.findall(nodes.paragraph)] if doctree is not None else []
     text = " ".join(next((text for text in paragraphs if len(text) > 60), app.config.project).split())
     context["description"] = text if len(text) <= 200 else text[:199].rsplit(" ", 1)[0] + "…"

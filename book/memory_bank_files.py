@@ -54,9 +54,13 @@ class Nearest(nn.Module):
     def forward(self, patches, mean, scale, coreset):
         distances = patchcore.nearest_distances((patches - mean) * scale, coreset)  # [1, 1024]
         distances = distances.unflatten(1, (1, 32, 32))  # [1, 1, 32, 32]
+        return distances[0, 0], self.drawn(distances)
+
+    def drawn(self, distances):
+        """Distances [1, 1, 32, 32] as a smooth map [256, 256]."""
         enlarged = F.interpolate(distances, size=(SIDE, SIDE), mode="bilinear")  # [1, 1, 256, 256]
         moved = F.pad(enlarged, (0, SHIFT, 0, SHIFT), mode="replicate")[..., SHIFT:, SHIFT:]
-        return distances[0, 0], self.smooth(moved)[0, 0]
+        return self.smooth(moved)[0, 0]
 
 
 def onnx_bytes(network, examples, takes, gives, dynamic=None):

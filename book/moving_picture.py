@@ -1,4 +1,4 @@
-"""Writes figures/scratching.webp, five seconds of the playground: a scratch is drawn, and the network cannot copy it.
+"""Writes figures/scratching.webp, five seconds of the playground: a scratch is drawn, and the reconstruction lacks it.
 
 After `python book/build.py --playground`, `python book/moving_picture.py` films that page in the system's Chromium.
 """
@@ -22,11 +22,11 @@ MILLISECONDS = 83  # of a frame
 BEFORE, AFTER = 8, 22  # frames without a scratch, and with the whole one
 CORNERS = [(88, 96), (112, 110), (134, 106), (158, 132), (150, 150)]  # of the scratch, in pixels of the nut
 STEPS = 30  # frames in which it is drawn
-LABELS = {"input": "scratch it", "copy": "the network's copy", "residual": "what it cannot copy"}
+LABELS = {"input": "scratch it", "reconstruction": "the network's reconstruction", "residual": "where they differ"}
 SHOW = """async (points) => {
   playground.pad.replace(points.length ? [{ tool: "scratch", size: 3, text: "", points }] : []);
   await playground.idle();
-  return [...["input", "copy", "residual"].map((id) => document.getElementById(id).toDataURL()),
+  return [...["input", "reconstruction", "residual"].map((id) => document.getElementById(id).toDataURL()),
     document.getElementById("verdict-words").textContent]; }"""
 
 

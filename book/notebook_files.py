@@ -32,7 +32,7 @@ def notebooks_from(source):
         f"# Solutions · {title.removeprefix('# ')}\n\nOne way to do it; yours may be as good. "
         f"Back to [the notebook](../{source.stem}.ipynb)."
     )
-    solutions = [cell for cell in cells if tags(cell) and not tags(cell) & {"try", "detour"}]
+    solutions = [cell for cell in cells if tags(cell) and not tags(cell) & {"try", "detour", "claim"}]
     return _notebook([cell for cell in cells if "solution" not in tags(cell)]), _notebook([head, *solutions])
 
 

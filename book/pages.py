@@ -13,8 +13,10 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import pandas as pd
 
 import hazelnut_ae
+from hazelnut_ae.course import prose
 
 import figure_texts
 import notebook_files
@@ -44,6 +46,25 @@ FRONT = (  # page, title, sections of the front page (README.md)
     ("classroom", "In a course", ("In a course",)),
 )
 
+DRIFTS = {  # of which production.md tells: name: (system, drift, strength)
+    "article": ("article", "none", 0),
+    "dark": ("article", "brightness", -0.2),
+    "bank": ("memory bank", "none", 0),
+    "jpeg": ("memory bank", "JPEG quality", 20),
+}
+
+
+def drift_shares():
+    """Shares of the drift study for production.md: {"dark_none_passed": "71 %", …}, "none" being the remedy."""
+    shares = {}
+    table = pd.read_csv(ROOT / "hazelnut_ae/shipped/measured/drift.csv").set_index(["system", "drift", "strength"])
+    for name, case in DRIFTS.items():
+        for remedy, rows in table.loc[[case]].groupby("remedy"):
+            total, remedy = rows.sum(), remedy.split()[-1]  # "fitted again"
+            shares[f"{name}_{remedy}_refused"] = f"{100 * total['alarms'] / total['good']:.0f} %"
+            shares[f"{name}_{remedy}_passed"] = f"{100 * total['missed'] / total['defective']:.0f} %"
+    return shares
+
 
 def repository():
     """Returns "owner/name" on GitHub, from the workflow or from what `make publish-name` wrote; "" without either."""
@@ -71,7 +92,7 @@ def write_pages():
         (PAGES / f"{page}.md").write_text(numbers_page.folded(text), encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for page, title, sections in FRONT:
-        text = "\n".join(f"## {name}\n{section(readme, name)}" for name in sections)
+        text = "\n".join((f"## {name}\n" if name != title else "") + section(readme, name) for name in sections)
         (PAGES / f"{page}.md").write_text(f"# {title}\n\n{_readme_links(text, Path())}", encoding="utf-8")
     for name in MODULES:
         (PAGES / "api" / f"{name}.rst").write_text(_api_page(name), encoding="utf-8")
@@ -91,11 +112,16 @@ def notebook_page(source):
     executed = {}
     for path in (folder / "solutions" / f"{source.stem}.ipynb", folder / f"{source.stem}.ipynb"):
         if path.exists():  # the notebook last: where both have a cell, its output is the one shown
-            executed |= {cell.source: cell for cell in nbformat.read(path, as_version=4).cells}
+            found = nbformat.read(path, as_version=4).cells
+            executed |= {cell.metadata.get("template", cell.source): cell for cell in found}
     cells = []
     for cell in jupytext.read(source).cells:
         text, tags = cell.source.strip("\n"), notebook_files.tags(cell)
+        if "claim" in tags:  # asserts what the sentence above says: for whoever runs the notebook
+            continue
         cell = nbformat.from_dict(executed.get(text) or cell)
+        if cell.cell_type == "markdown":  # with the numbers of the run in its text
+            text = prose.filled(text, cell.metadata.get("values", {}))
         cell.metadata = nbformat.from_dict({})
         cell.source = text
         if cell.cell_type == "markdown":

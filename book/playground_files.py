@@ -1,7 +1,7 @@
 """Writes what the playground loads: its own page, the shipped network as ONNX, painted nuts, colours and thresholds.
 
 encoder.onnx    image float32 [1, 3, 256, 256] in [0, 1] -> z [1, 500, 1, 1]; weights of both in half precision
-decoder.onnx    z -> copy float32 [1, 3, 256, 256] in [0, 1]
+decoder.onnx    z -> reconstruction float32 [1, 3, 256, 256] in [0, 1]
 nuts/NN.png     painted nuts that no training saw, nuts/NN_mask.png their defects, nuts/all.jpg all of them, small
 data.json       names, colours of `hazelnut_ae.figures`, thresholds of the run and of the bank, sizes of files
 The memory bank's files are described in `memory_bank_files`.
@@ -62,15 +62,15 @@ def write_network(folder, model, images):
         z = model.encoder(x)  # [N, 500, 1, 1]
         expected = (x - model.decoder(z)).abs().amax(dim=1).numpy()  # [N, 256, 256]
     encoder = halved(onnx_bytes(fused(model.encoder), (x[:1],), ["image"], ["z"]))
-    decoder = halved(onnx_bytes(fused(model.decoder), (z[:1],), ["z"], ["copy"]))
+    decoder = halved(onnx_bytes(fused(model.decoder), (z[:1],), ["z"], ["reconstruction"]))
     (folder / "encoder.onnx").write_bytes(encoder)
     (folder / "decoder.onnx").write_bytes(decoder)
     sessions = [onnxruntime.InferenceSession(content) for content in (encoder, decoder)]
     maps = []
     for one in x.numpy():
         (code,) = sessions[0].run(None, {"image": one[None]})
-        (copy,) = sessions[1].run(None, {"z": code})
-        maps.append(np.abs(one - copy[0]).max(axis=0))
+        (reconstruction,) = sessions[1].run(None, {"z": code})
+        maps.append(np.abs(one - reconstruction[0]).max(axis=0))
     difference = np.abs(np.stack(maps) - expected).max()
     assert difference <= TOLERANCE, f"the playground's network differs from the run by {difference:.2g}"
     return np.stack(maps)

@@ -15,6 +15,7 @@ CARD = (1200, 630)  # pixels of the picture beside a shared link, as Open Graph'
 THEME = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme"
 ICONS = ("arrow-up", "angle-left", "angle-right", "bars", "chevron-down", "circle-half-stroke", "list")
 ICONS += ("magnifying-glass", "moon", "sun", "xmark")  # all that the theme's pages and scripts show
+LOADED = (".html", ".js", ".mjs", ".css", ".wasm", ".onnx", ".safetensors")  # of the playground, on a first visit
 
 
 def write_files(extra):
@@ -37,9 +38,7 @@ def write_files(extra):
 
 def first_visit(playground):
     """Returns the megabytes that a first visit of the playground loads, as text: as they are, and compressed."""
-    files = [
-        path for path in playground.rglob("*") if path.suffix in (".html", ".js", ".mjs", ".css", ".wasm", ".onnx")
-    ]
+    files = [path for path in playground.rglob("*") if path.suffix in LOADED]
     files += [playground / name for name in ("data.json", "nuts/all.jpg", "nuts/00.png")]
     sizes = [(path.stat().st_size, len(gzip.compress(path.read_bytes(), 6))) for path in files if path.exists()]
     return [f"{sum(column) / 1e6:.0f}" for column in zip(*sizes, strict=True)] if sizes else ["?", "?"]

@@ -133,6 +133,10 @@ def picture(cells, slide, name):
     return _text("\n".join(text.strip("\n") for text in texts if text), rows, stop)
 
 
+def _is_claim(cell):
+    return "claim" in cell.metadata.get("tags", [])
+
+
 def _is_image(output):
     return any(mime.startswith("image/") for mime in output.get("data", {}))
 
@@ -228,7 +232,7 @@ def _chosen(lines, rows):
 
 def deck(path):
     """(title, HTML) of the slides of a file such as 06.md."""
-    cells = nbformat.read(notebook_of(path), as_version=4).cells
+    cells = [cell for cell in nbformat.read(notebook_of(path), as_version=4).cells if not _is_claim(cell)]
     title = re.match(r"# (.+)", cells[0].source)[1]
     write = MarkdownIt().render
     number, _, name = title.partition(" · ")
@@ -303,6 +307,7 @@ def print_pdf(decks):
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])  # of our own pages alone
         for path in decks:
             page = browser.new_page()
+            page.set_default_timeout(180_000)  # milliseconds, on a busy machine
             page.goto(f"{path.resolve().as_uri()}?print-pdf")
             page.wait_for_selector(".pdf-page")
             page.pdf(path=path.with_suffix(".pdf"), prefer_css_page_size=True, print_background=True)

@@ -9,7 +9,7 @@ Which module holds the code of which notebook:
     04 architecture                  autoencoder
     05 training                      training
     06 residual thresholding         detection
-    07 threshold and latent size     thresholds (one τ), curves (all τ)
+    07 threshold and latent size     thresholds
     08 results table                 results, metrics, curves, bootstrap, published
     09 comparison systems            comparison
     10 beyond                        patchcore, neighbours, backbones, baselines, synthetic_anomalies

@@ -1,4 +1,4 @@
-"""Numbers over all thresholds τ (notebook 7): the areas under ROC, precision–recall and PRO curves, and F1-max.
+"""Numbers over all thresholds τ (notebook 8): the areas under ROC, precision–recall and PRO curves, and F1-max.
 
 The curves themselves are scikit-learn's `roc_curve` and `precision_recall_curve`; PRO, as defined, is `sorted_pro`. The
 rest computes the same numbers from histograms: for whole test sets and the bootstrap, without sorting and with little

@@ -60,14 +60,14 @@ def autoencoder(image=None, reconstruction=None, caption="", encoder=ENCODER, de
             _picture(figure, ax, picture, x, middle - side / 2, side)
         _text(ax, x + side / 2, middle + side / 2 + 8, f"{name}\n256 × 256 × 3\n= 196,608 numbers", va="top")
     layers = [(c, s, BLUE) for c, s in encoder] + [(c, s, ORANGE) for c, s in decoder]
-    widths = [20 if s == 1 else 5 + 2 * np.sqrt(c) for c, s, _ in layers]
+    widths = [5 + 2 * np.sqrt(c) for c, _, _ in layers]
     left, right = 16 + side + 26, width - 16 - side - 26
     gap = (right - left - sum(widths)) / (len(layers) - 1)
     x, edges = left, []
     for (channels, s, colour), w in zip(layers, widths, strict=True):
-        h, face, alpha = (60, "black", 1) if s == 1 else (10 + 8.2 * np.sqrt(s), colour, 0.75)  # 1: the latent vector
+        h, face, alpha = 10 + 8.2 * np.sqrt(s), *(("black", 1) if s == 1 else (colour, 0.75))  # 1: the latent vector
         ax.add_patch(Rectangle((x, middle - h / 2), w, h, facecolor=face, edgecolor="white", alpha=alpha))
-        _text(ax, x + w / 2, middle + h / 2 + 3, f"{channels}", va="top", fontsize=6, color="0.25")
+        _text(ax, x + w / 2, middle + h / 2 + 3, f"{channels}", va="top", fontsize=8, color="0.25")
         edges.append((x, x + w))
         x += w + gap
     _arrow(ax, (16 + side + 4, middle), (left - 3, middle))

@@ -190,23 +190,23 @@ def f1_by_epoch(f1_of, defects=None, caption=""):
 
 
 def latent_sizes(study, caption=""):
-    """Mean residual of good and of defective pixels, and F1 of each defect, by latent size (`benchmarks.latent`)."""
-    figure, room = blank(900, 320, caption)
-    left, right = (figure.add_axes((x, (room + 46) / (320 + room), 0.4, 236 / (320 + room))) for x in (0.07, 0.57))
-    sizes = study["latent"]
-    left.plot(sizes, study["residual_good"], color="0.4", marker="o", label="good pixels")
-    left.plot(sizes, study["residual_defective"], "s--", color=DEFECTIVE, label="defective pixels")
-    left.set_ylim(0, None)
-    names = [column.removeprefix("f1_") for column in study if column.startswith("f1_") and column != "f1_max"]
-    for name, style in styles(names).items():
-        right.plot(sizes, study[f"f1_{name}"], label=name, **style)
-    right.set_ylim(0, 1)
-    for ax, ylabel in ((left, "mean residual"), (right, "F1 at the printed τ")):
+    """`shipped.latent_study` by latent size: each seed as a point, the mean of the seeds as a line."""
+    figure, room = blank(960, 300, caption)
+    height, sizes = 300 + room, sorted(set(study["latent"]))
+    styles_of = {"PCA": ("0.4", "--", "s"), "autoencoder": (BLUE, "-", "o")}
+    columns = {"residual_good": "mean residual of good pixels", "copied": "share of a defect that is copied"}
+    for place, (column, ylabel) in enumerate((columns | {"f1_max": "F1-max"}).items()):
+        ax = figure.add_axes((0.06 + 0.33 * place, (room + 46) / height, 0.26, 240 / height))
+        for system, (color, line, marker) in styles_of.items():
+            runs = study[study["system"] == system]
+            means = runs.groupby("latent")[column].mean()
+            ax.plot(means.index, means, color=color, linestyle=line, label=system)
+            ax.scatter(runs["latent"], runs[column], 18, color=color, marker=marker, alpha=0.6)
         _label(ax, "latent numbers", ylabel)
-        ax.set_xscale("log", base=2)
-        ax.set_xticks(sizes, [f"{size:g}" for size in sizes], fontsize=8)
+        ax.set(xscale="log", ylim=(0, None))
+        ax.set_xticks(sizes, [f"{size:g}" for size in sizes])
         ax.minorticks_off()
-        ax.legend(frameon=False, fontsize=8)
+    ax.legend(frameon=False, fontsize=8)
     return figure
 
 

@@ -19,18 +19,13 @@ GOOD_IMAGES, DEFECTIVE_IMAGES = 40, 70  # the hazelnut test set of MVTec AD
 
 @dataclass(frozen=True)
 class ArticleRow:
-    """One row of the article's table as printed; `defect` is "" for the rows it borrowed from others."""
+    """One row of the article's table as printed; `defect` is "" for the rows it borrowed, which count images."""
 
     system: str
     defect: str
     recall: float
     precision: float
     f1: float
-
-    @property
-    def level(self):
-        """What was counted: the article's own rows count pixels, the borrowed ones images."""
-        return "pixel" if self.defect else "image"
 
 
 ARTICLE_TABLE = (
@@ -44,8 +39,7 @@ ARTICLE_TABLE = (
     ArticleRow("CNN feature dictionary", "", recall=0.07, precision=0.90, f1=0.13),
 )
 
-# The mean of the two image-level rates as a second paper prints it. It has no row for the dictionary, so that row's
-# reading rests on its place in the same table alone.
+# The mean of the two image-level rates as a second paper prints it; it has no row for the dictionary
 MEAN_OF_RATES = {"AE(SSIM)": 0.54, "AE(L2)": 0.88, "AnoGAN": 0.50}
 
 
@@ -87,10 +81,7 @@ def printed_f1_is_possible(row, f1_value):
 
 
 def swapped_f1():
-    """Proves that two F1 are swapped: the pairs of defects whose F1 is impossible, but possible once exchanged.
-
-    Returns [("cut", "hole")].
-    """
+    """Returns the pairs of defects whose F1 is impossible, but possible once exchanged: [("cut", "hole")]."""
     fits = printed_f1_is_possible
     wrong = [row for row in ARTICLE_TABLE if not fits(row, row.f1)]
     return [(a.defect, b.defect) for a, b in combinations(wrong, 2) if fits(a, b.f1) and fits(b, a.f1)]
@@ -114,7 +105,7 @@ def borrowed_rates():
     """
     rows = []
     for row in ARTICLE_TABLE:
-        if row.level == "image":
+        if not row.defect:
             mean, second = (row.recall + row.precision) / 2, MEAN_OF_RATES.get(row.system)
             c = image_confusion(row)
             confirmed = None if second is None else abs(mean - second) <= 0.01  # two rounded numbers

@@ -1,7 +1,6 @@
 """The threshold τ (notebook 7): as printed in the article, and chosen without labels from held-out good images.
 
-The article chose its τ with the test images and their masks. A user has no masks, but has good images. Those held out
-from training show how large residuals are without a defect.
+The article chose its τ with test masks. A user has good images: those held out show residuals without a defect.
 """
 
 import numpy as np
@@ -48,9 +47,9 @@ def tau_region(maps, area=REGION_AREA):
 def tau_exponential(maps, exceeded=EXCEEDED):
     """The exponential rule: the τ that residuals with an exponential distribution exceed with probability `exceeded`.
 
-    Residuals fall off about exponentially, so τ is a multiple of their mean: ln(1 / exceeded) = 6.9 times for one pixel
-    in a thousand. The median over the images ignores an image that the network did not learn. But the mean includes the
-    empty background, so τ depends on how much of the picture the part fills. Meant for absolute, not squared, errors.
+    τ is ln(1 / exceeded) times the mean: 6.9 times for one pixel in a thousand; in notebook 7 more exceed it. The
+    median ignores an image that the network did not learn. The mean includes the empty background, so τ depends on
+    how much of the picture the part fills. Meant for absolute, not squared, errors.
     """
     maps = _checked(maps)
     floor = maps.min()  # 0 for residuals; distances to a nearest neighbour start higher
@@ -113,18 +112,32 @@ def rules_table(maps, test, held_out_maps):
 def tau_images_label_free(scores, false_alarm_rate=FALSE_ALARM_RATE):
     """Chooses the τ of image scores, which the next good image exceeds with probability ≤ `false_alarm_rate`.
 
-    Split conformal prediction: the next good image is as likely as each of the N held-out ones to have the largest
-    score, so it exceeds the k-th smallest score with probability 1 − k / (N + 1), for any distribution. Fewer than
-    1 / rate − 1 images (9 for 10 %) cannot guarantee the rate; then τ is their largest score, which 1 in N + 1 exceeds.
-
+    Split conformal prediction: on average over draws of the N held-out images, the next good one exceeds their k-th
+    smallest score with probability 1 − k / (N + 1), for any distribution. With fewer than 1 / rate − 1 images (9 for
+    10 %) τ is their largest score, which 1 in N + 1 exceeds.
     scores: float [N] of held-out good images; without any, τ is nan. Raises DataError if one is NaN.
     """
     scores = np.sort(curves.finite(np.asarray(scores, float)))
-    n = len(scores)
-    if not n:
-        return float("nan")
-    k = min(int(np.ceil((1 - false_alarm_rate) * (n + 1) - 1e-9)), n)  # 1e-9: 0.58 · 50 is 29, not 29.000000000000004
-    return float(scores[k - 1])
+    return float(scores[_rank(len(scores), false_alarm_rate) - 1]) if len(scores) else float("nan")
+
+
+def refused_cross(scores, left_out_scores, folds, false_alarm_rate=FALSE_ALARM_RATE):
+    """Decides with K detectors, each fitted without one fold of N good images, so that all N choose the threshold.
+
+    CV+ (Barber, Candès, Ramdas & Tibshirani, 2021): an image is refused if it scores higher than ⌈(1 − rate) · (N + 1)⌉
+    good ones, each compared by the detector that did not learn from it. With one image in a fold (jackknife+) a good
+    image is refused with probability ≤ 2 · `false_alarm_rate`, for any detector; as a rule with about the rate.
+
+    scores: float [K, M], of M new images by each detector; left_out_scores: float [N], of each good image by the
+    detector that was fitted without it; folds: int [N], which one that is, 0 … K − 1. Returns bool [M].
+    """
+    left_out = curves.finite(np.asarray(left_out_scores, float))[:, None]  # [N, 1]
+    beaten = (curves.finite(np.asarray(scores, float))[np.asarray(folds)] > left_out).sum(axis=0)  # [M]
+    return beaten >= _rank(len(left_out), false_alarm_rate)
+
+
+def _rank(n, rate):  # which of n sorted good scores is τ; 1e-9: 0.58 · 50 is 29, not 29.000000000000004
+    return min(int(np.ceil((1 - rate) * (n + 1) - 1e-9)), n)
 
 
 def _checked(maps):  # as float32 [N, H, W]; raises as `tau_quantile`

@@ -96,3 +96,23 @@ def test_image_tau_is_exceeded_by_the_share_of_good_images_it_says(n, expected):
     assert thresholds.tau_images_label_free([0.2, 0.2, 0.2]) == 0.2
     with pytest.raises(DataError, match="NaN"):
         thresholds.tau_images_label_free([0.2, np.nan])
+
+
+def test_jackknife_plus_refuses_at_most_twice_the_rate_and_about_the_rate():
+    """Detector: the distance to the mean of the good ones. 1,500 repetitions with 20 good numbers and a new one."""
+    rng, n = np.random.default_rng(4), 20
+    refused = []
+    for numbers in rng.standard_normal((1500, n + 1)):
+        good, new = numbers[:-1], numbers[-1]
+        means = (good.sum() - good) / (n - 1)  # [n], each without one
+        refused.append(thresholds.refused_cross(np.abs(new - means)[:, None], np.abs(good - means), np.arange(n))[0])
+    assert np.mean(refused) == pytest.approx(2 / 21, abs=0.03)  # the largest two of 21
+    assert np.mean(refused) < 0.2
+
+
+def test_detectors_that_agree_refuse_what_the_split_rule_refuses():
+    left_out, new = np.random.default_rng(5).random(12), np.linspace(0, 1, 50)
+    refused = thresholds.refused_cross(np.tile(new, (3, 1)), left_out, np.arange(12) % 3)
+    assert (refused == (new > thresholds.tau_images_label_free(left_out))).all()
+    with pytest.raises(DataError, match="NaN"):
+        thresholds.refused_cross([[np.nan]], [0.2], [0])

@@ -1,4 +1,4 @@
-// The article's network: an image goes in, 500 numbers come out, and from these the copy.
+// The article's network: an image goes in, 500 numbers come out, and from these its reconstruction.
 
 import { Runtime } from "./runtime.js";
 
@@ -22,11 +22,11 @@ export class Autoencoder {
 
   /**
    * @param {Float32Array} image [3 * 256 * 256] in [0, 1], colour after colour
-   * @returns {Promise<{ z: Float32Array, copy: Float32Array }>} [500] and [3 * 256 * 256] in [0, 1]
+   * @returns {Promise<{ z: Float32Array, reconstruction: Float32Array }>} [500] and [3 * 256 * 256] in [0, 1]
    */
-  async copy(image) {
+  async reconstruct(image) {
     const z = await this.encode(image);
-    return { z, copy: await this.decode(z) };
+    return { z, reconstruction: await this.decode(z) };
   }
 
   /** @param {Float32Array} image */
@@ -36,7 +36,7 @@ export class Autoencoder {
 
   /** @param {Float32Array} z */
   async decode(z) {
-    return (await this.#runtime.run("decoder", { z: { data: z, shape: [1, LATENT, 1, 1] } })).copy;
+    return (await this.#runtime.run("decoder", { z: { data: z, shape: [1, LATENT, 1, 1] } })).reconstruction;
   }
 }
 

@@ -48,10 +48,11 @@ async function begin(place) {
     running = true;
     while (again) {
       again = false;
-      const { planes } = pad.read(), { copy } = await network.copy(planes), map = residual(planes, copy);
+      const { planes } = pad.read(), { reconstruction } = await network.reconstruct(planes);
+      const map = residual(planes, reconstruction);
       const score = imageScore(map, data.image_score_pixels), verdict = score > data.image_tau ? "Throw away" : "Keep";
       pad.strokes.length ? showHeat(over, null, map, data.heat, HEAT) : showNothing(over);
-      say(pad.strokes.length ? `${verdict}. Bright: what the network could not copy.` : "Scratch the nut.");
+      say(pad.strokes.length ? `${verdict}. Bright: where its reconstruction differs.` : "Scratch the nut.");
     }
     running = false;
   }

@@ -1,5 +1,5 @@
-// Holds what is chosen and drawn, and brings the rest together: a change of the picture asks the network for a copy, a
-// change of the threshold only counts anew.
+// Holds what is chosen and drawn, and brings the rest together: a change of the picture asks the network for a
+// reconstruction, a change of the threshold only counts anew.
 
 import * as address from "./address.js";
 import { Autoencoder, mix } from "./autoencoder.js";
@@ -61,12 +61,12 @@ async function compute() {
   if (!state.network || !pad.ready) return;
   const begin = performance.now();
   Object.assign(state, pad.read());
-  const { z, copy } = await state.network.copy(state.planes);
-  Object.assign(state, { z, map: residual(state.planes, copy) });
+  const { z, reconstruction } = await state.network.reconstruct(state.planes);
+  Object.assign(state, { z, map: residual(state.planes, reconstruction) });
   state.mask = Uint8Array.from(state.drawn);
   for (let i = 0; i < PIXELS; i++) if (state.own[i]) state.mask[i] = 1;
   state.score = imageScore(state.map, state.data.image_score_pixels);
-  showPlanes(element("copy"), copy);
+  showPlanes(element("reconstruction"), reconstruction);
   showHeat(element("residual"), state.planes, state.map, state.data.heat, HEAT);
   measure();
   state.updates.push(performance.now() - begin);
@@ -233,7 +233,7 @@ async function chooseNut(number, strokes = []) {
 function take(bitmap, number, own, strokes) {
   state.nut = number;
   state.own = Uint8Array.from(own.subarray(0, PIXELS), (value) => (value > 0.5 ? 1 : 0));
-  pad.setNut(bitmap, strokes);
+  pad.setNut(bitmap, strokes, number < 0);
   for (const button of document.querySelectorAll("#nuts button"))
     button.setAttribute("aria-pressed", String(Number(button.dataset.nut) === number));
   showBest();
@@ -342,7 +342,7 @@ function wireSharing() {
   };
   element("save").onclick = async () => {
     if (!state.map) return say("The network is still loading.");
-    const names = { input: "input", copy: "copy", residual: "residual", marked: `marked, τ = ${state.tau.toFixed(3)}` };
+    const names = { input: "input", reconstruction: "reconstruction", residual: "residual", marked: `marked, τ = ${state.tau.toFixed(3)}` };
     const panels = Object.entries(names).map(([id, words]) => ({ canvas: element(id), words }));
     const hash = state.nut < 0 ? "#" : `#${address.write(drawingNow())}`, place = new URL(hash, location.href).href;
     const lines = [`Autoencoder: ${element("verdict").textContent}. ${element("hint").textContent}`, place];
@@ -434,8 +434,8 @@ async function begin() {
     return problem(`The playground could not start: ${error.message}`, { retry: () => location.reload() });
   }
   const { data } = state;
-  element("limit-words").textContent = `The limit of the whole nut comes with the run: ${data.held_out} held-out good nuts chose it. `
-    + "Lesson 6 follows the same rule with the fewer held-out nuts of its smaller set, so its limit differs.";
+  element("limit-words").textContent = `The limit of the whole nut is stored with the run: ${data.held_out} held-out good nuts `
+    + "chose it, by the rule of lesson 6.";
   if (matchMedia("(max-width: 800px)").matches) document.querySelector("input[name=over][value=heat]").checked = true;
   else document.querySelector("input[name=over][value=nothing]").checked = true;
   wireChoosing();
@@ -463,7 +463,8 @@ window.playground = {
   pad,
   async idle() {
     const busy = () => !state.bank || resting || [update, compareSoon, walkSoon].some((one) => one.busy());
-    while (busy()) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (const end = Date.now() + 300_000; busy(); await new Promise((resolve) => setTimeout(resolve, 5)))
+      if (Date.now() > end) throw new Error(`The page is still busy. ${element("problem-words").textContent}`);
   },
 };
 

@@ -8,7 +8,10 @@ import { Runtime } from "./runtime.js";
  * What a bank holds: features of good patches [K, D], and how features are scaled before they are compared.
  * @typedef {{ coreset: Tensor, mean: Tensor, scale: Tensor }} Bank
  */
-/** @typedef {{ map: Float32Array, distances: Float32Array, score: number }} Found [256 * 256], [32 * 32], and one number */
+/**
+ * [256 * 256], [32 * 32], one number, and the nearest row of each patch where the model gives it
+ * @typedef {{ map: Float32Array, distances: Float32Array, score: number, rows?: Int32Array }} Found
+ */
 
 export class MemoryBank {
   /**
@@ -49,19 +52,22 @@ export class MemoryBank {
   /**
    * How far each patch is from its nearest neighbour in the bank.
    * @param {Tensor} patches
+   * @param {Bank} bank
    * @returns {Promise<Found>} the map is enlarged and smoothed
    */
-  async compare(patches) {
-    const { map, distances } = await this.#runtime.run("nearest", { patches, ...this.bank });
-    return { map, distances, score: imageScore(distances, this.top) };
+  async compare(patches, bank = this.bank) {
+    const { map, distances, rows } = await this.#runtime.run("nearest", { patches, ...bank });
+    return { map, distances, score: imageScore(distances, this.top), rows };
   }
 
   /** @param {Float32Array} image */
   async find(image) { return this.compare(await this.patches(image)); }
 }
 
+const KINDS = { F64: Float64Array, F32: Float32Array, F16: Uint16Array, U8: Uint8Array, I32: Int32Array, I64: BigInt64Array };
+
 /**
- * Reads a file of tensors (https://github.com/huggingface/safetensors): float32, or float16, which is widened.
+ * Reads a file of tensors (https://github.com/huggingface/safetensors): float32, whole numbers, or float16, which is widened.
  * @param {Uint8Array} bytes
  * @returns {{ tensors: Record<string, Tensor>, metadata: Record<string, string> }}
  * @throws {Error} if it is no such file
@@ -73,9 +79,9 @@ export function readSafetensors(bytes) {
   const { __metadata__: metadata = {}, ...header } = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, size)));
   const tensors = {};
   for (const [name, { dtype, shape, data_offsets: offsets }] of Object.entries(header)) {
-    if (dtype !== "F16" && dtype !== "F32") throw new Error(`The tensor ${name} has numbers of the kind ${dtype}.`);
-    const part = buffer.slice(8 + size + offsets[0], 8 + size + offsets[1]);
-    tensors[name] = { data: dtype === "F16" ? fromHalf(new Uint16Array(part)) : new Float32Array(part), shape };
+    if (!KINDS[dtype]) throw new Error(`The tensor ${name} has numbers of the kind ${dtype}.`);
+    const data = new KINDS[dtype](buffer.slice(8 + size + offsets[0], 8 + size + offsets[1]));
+    tensors[name] = { data: dtype === "F16" ? fromHalf(data) : data, shape };
   }
   return { tensors, metadata };
 }

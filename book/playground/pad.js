@@ -1,6 +1,6 @@
 // A canvas to draw on: strokes by mouse, finger and keys over a nut, with undo and redo. The page and the book's front page use it.
 
-import { SIZE, objectMask, residual, toPlanes, visible } from "./measure.js";
+import { PIXELS, SIZE, objectMask, residual, toPlanes, visible } from "./measure.js";
 import { paintStroke } from "./painting.js";
 import { drawSmall } from "./photo.js";
 
@@ -43,13 +43,14 @@ export class Pad {
   /**
    * @param {ImageBitmap} bitmap a nut or a photograph, of which the middle square is taken
    * @param {Stroke[]} strokes on it
+   * @param {boolean} photo nobody knows where its part is, so a finger draws everywhere on it
    */
-  setNut(bitmap, strokes = []) {
+  setNut(bitmap, strokes = [], photo = false) {
     this.#base.fillStyle = "#000";
     this.#base.fillRect(0, 0, SIZE, SIZE);
     drawSmall(this.#base, bitmap);
     this.#untouched = toPlanes(this.#base.getImageData(0, 0, SIZE, SIZE).data);
-    this.#part = objectMask(this.#untouched);
+    this.#part = photo ? new Uint8Array(PIXELS).fill(1) : objectMask(this.#untouched);
     this.#past = strokes.length ? [[]] : [];
     this.#future = [];
     this.#show(strokes);

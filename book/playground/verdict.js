@@ -37,7 +37,7 @@ export function explain(facts) {
     const dirt = facts.tools.includes("dirt") ? "The colour of dirt is near to the shell's. " : "";
     const bank = facts.bankRefuses ? " The memory bank, which compares whole patches, throws the nut away." : "";
     return `${dirt}Half of your pixels differ from the untouched nut by ${change.toFixed(2)} or less, and τ is `
-      + `${tau.toFixed(2)}: even a perfect copy of the good nut would leave them unmarked.${bank}`;
+      + `${tau.toFixed(2)}: even a perfect picture of the good nut would leave them unmarked.${bank}`;
   }
   if (drawn < pixels) return `The score is the mean of the ${pixels} largest residuals, and you changed only ${drawn} pixels.`;
   return `It passes: the ${pixels} largest residuals have a mean of ${score.toFixed(3)}, and the limit is ${limit.toFixed(3)}.`;

@@ -94,7 +94,8 @@ class BergmannAutoencoder(Detector):
         self.augment, self.seed, self.device = augment, seed, device
         self.grey = loss == "ssim" if grey is None else grey
         torch.manual_seed(seed)
-        self.network = BergmannNetwork(1 if self.grey else 3, latent_dim).to(device)
+        self.network = BergmannNetwork(1 if self.grey else 3, latent_dim)
+        self.network.to(device, memory_format=torch.channels_last)  # a third faster on a CPU
         self.losses = []
 
     def prepare(self, images):
@@ -118,8 +119,8 @@ class BergmannAutoencoder(Detector):
         parts = {"network": self.network, "optimizer": optimizer}
         first = checkpoint.resume(**parts) if checkpoint else 0
         bar = tqdm(range(first, self.steps), initial=first, total=self.steps, desc=self.name, disable=None)
-        options = (self.batch_size, self.augment, self.seed)
-        batches = (random_batch(images, *options, step).to(self.device) for step in range(first, self.steps))
+        options, layout = (self.batch_size, self.augment, self.seed), {"memory_format": torch.channels_last}
+        batches = (random_batch(images, *options, step).to(self.device, **layout) for step in range(first, self.steps))
         for step, loss in zip(bar, train(self.network, optimizer, batches, self.loss_of), strict=True):
             if step % 20 == 0:
                 self.losses.append(float(loss))
@@ -146,7 +147,7 @@ class BergmannAutoencoder(Detector):
         return prediction_from_maps(np.concatenate(maps))
 
     def state(self):
-        return self.network.state_dict()
+        return {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
 
     def restore(self, state):
         self.network.load_state_dict(state)

@@ -22,7 +22,7 @@ def paired_differences(test, maps, reference, seed=0, scores=None):
         scores: {system: image scores, shape (N,)}; missing ones are computed from the maps.
 
     Returns:
-        A DataFrame with a row for each other system: "system", and of pixel AUROC, F1-max and image AUROC the
+        A DataFrame with a row for each other system: "system", and of five numbers, as in `_numbers`, the
         difference and its "low" and "high", the interval of 95 % of the draws (NaN if the test set is too small).
     """
     defects, known = np.asarray(test.defects), metrics.pixels_known(test)
@@ -51,6 +51,8 @@ def _numbers(maps, test, known, is_defective, weights, scores=None):
     of_images = bootstrap.image_auroc_drawn(scores, is_defective, weights)
     return {
         "pixel AUROC": (best["auroc"], drawn["auroc"]),
+        "average precision": (best["average_precision"], drawn["average_precision"]),
+        "PRO": (best["pro"], drawn["pro"]),
         "F1-max": (best["f1_max"], drawn["f1_max"]),
         "image AUROC": (metrics.image_auroc(scores, is_defective), of_images),
     }

@@ -25,33 +25,35 @@ CENTRES, VARIANCE = 10, 0.95
 BATCH = 256  # patches per pass through the network
 
 
-def patches_of(image):
-    """[3, H, W] -> every 16×16 patch at stride 4, row by row: [P, 3, 16, 16]; 61 · 61 = 3721 of a 256-pixel image."""
-    windows = image.unfold(1, PATCH, STRIDE).unfold(2, PATCH, STRIDE)  # [3, 61, 61, 16, 16]
+def patches_of(image, stride=STRIDE):
+    """[3, H, W] -> every 16×16 patch, row by row: [P, 3, 16, 16]; at stride 4 61 · 61 of a 256-pixel image."""
+    windows = image.unfold(1, PATCH, stride).unfold(2, PATCH, stride)  # [3, 61, 61, 16, 16]
     return windows.permute(1, 2, 0, 3, 4).reshape(-1, image.shape[0], PATCH, PATCH)
 
 
-def spread(scores, size):
+def spread(scores, size, stride=STRIDE):
     """Turns one score per patch, [N, P], into one per pixel, [N, H, W]: the mean over the patches that cover it."""
     columns = scores[:, None, :].expand(-1, PATCH * PATCH, -1)  # [N, 256, P]
-    summed = F.fold(columns, size, PATCH, stride=STRIDE)  # [N, 1, H, W]
-    covered = F.fold(torch.ones_like(columns[:1]), size, PATCH, stride=STRIDE)  # [1, 1, H, W]
+    summed = F.fold(columns, size, PATCH, stride=stride)  # [N, 1, H, W]
+    covered = F.fold(torch.ones_like(columns[:1]), size, PATCH, stride=stride)  # [1, 1, H, W]
     return (summed / covered)[:, 0]
 
 
 class FeatureDictionary(Detector):
     """The dictionary of K-means centres."""
 
-    def __init__(self, patch_size=224, dictionary_patches=200_000, backbone=None, seed=0, device="cpu"):
+    def __init__(self, patch_size=224, dictionary_patches=200_000, stride=STRIDE, backbone=None, seed=0, device="cpu"):
         """
         Args:
             patch_size: pixels to which a 16×16 patch is enlarged.
             dictionary_patches: patches of good images that K-means sees.
+            stride: pixels between patches.
             backbone: "resnet18", "efficientnet-lite0" or None (the first one available; DataError if there is none).
         """
         self.trunk = imagenet_trunk(backbone).to(device, memory_format=torch.channels_last)
         self.name = f"CNN feature dictionary ({self.trunk.title})"
-        self.patch_size, self.dictionary_patches, self.seed, self.device = patch_size, dictionary_patches, seed, device
+        self.patch_size, self.dictionary_patches, self.stride = patch_size, dictionary_patches, stride
+        self.seed, self.device = seed, device
 
     @torch.inference_mode()
     def describe(self, patches):
@@ -72,7 +74,7 @@ class FeatureDictionary(Detector):
         per_image = -(-self.dictionary_patches // len(images))
         features = []
         for image in tqdm(images, desc="dictionary: features", disable=None):
-            patches = patches_of(image)  # [P, 3, 16, 16]
+            patches = patches_of(image, self.stride)  # [P, 3, 16, 16]
             chosen = torch.randperm(len(patches), generator=generator)[:per_image]
             features.append(self.describe(patches[chosen]))
         features = torch.cat(features).numpy()  # [all patches, D]
@@ -82,13 +84,17 @@ class FeatureDictionary(Detector):
         self.components = torch.from_numpy(pca.components_).float()  # [about 100, D]
         self.centres = torch.from_numpy(kmeans.cluster_centers_).float()  # [10, about 100]
 
+    def distances(self, image):
+        """Returns how far each patch of a tensor uint8 [3, H, W] is from each centre, in reduced features: [P, 10]."""
+        reduced = (self.describe(patches_of(image, self.stride)) - self.mean) @ self.components.T  # [P, about 100]
+        return torch.cdist(reduced, self.centres)
+
     def predict(self, images):
-        """Scores pixels by the distances of their patches' reduced features to the nearest centre, ≥ 0."""
+        """Scores pixels by the distances of their patches to the nearest centre, ≥ 0."""
         maps = []
         for image in tqdm(torch.from_numpy(np.ascontiguousarray(images)), desc="dictionary: maps", disable=None):
-            reduced = (self.describe(patches_of(image)) - self.mean) @ self.components.T  # [P, about 100]
-            nearest = torch.cdist(reduced, self.centres).amin(dim=1)  # [P]
-            maps.append(spread(nearest[None], tuple(image.shape[-2:]))[0].numpy())  # [H, W]
+            nearest = self.distances(image).amin(dim=1)  # [P]
+            maps.append(spread(nearest[None], tuple(image.shape[-2:]), self.stride)[0].numpy())  # [H, W]
         return prediction_from_maps(np.asarray(maps, np.float32).reshape(len(images), *images.shape[2:]))
 
     def state(self):

@@ -36,14 +36,14 @@ def maps_figure(images, masks, maps, names, caption=""):
         images: uint8, shape (R, 3, H, W).
         masks: bool, shape (R, H, W); an empty one of a defect is not drawn.
         maps: {system: float32, shape (R, H, W)}. Each column has its own scale: colour begins at the median of its
-            maps and is full at their 99.9 % quantile.
+            maps and is full at their 99 % quantile.
         names: R labels.
         caption: the line under the figure.
     """
     found = zip(images, masks, names, strict=True)
     rows = [[image, mask if mask.any() or name == "good" else None] for image, mask, name in found]
     for of_system in maps.values():
-        low, high = np.quantile(of_system, [0.5, 0.999])
+        low, high = np.quantile(of_system, [0.5, 0.99])
         for row, image, one in zip(rows, images, of_system, strict=True):
             strength = np.clip((one - low) / max(high - low, 1e-12), 0, 1)  # [H, W]
             row.append(overlay(image, strength, top=1.0))

@@ -26,7 +26,7 @@ def autoencoder(loss):
     return System(
         BergmannAutoencoder,
         paper=dict(loss=loss, steps=15_600, batch_size=128, learning_rate=2e-4),  # 200 epochs of 10,000
-        quick=dict(loss=loss, steps=1000, batch_size=16, learning_rate=1e-3),
+        quick=dict(loss=loss, steps=400, batch_size=16, learning_rate=1e-3),
         tiny=dict(loss=loss, steps=4, batch_size=2, learning_rate=1e-3),
     )
 
@@ -37,14 +37,14 @@ SYSTEMS = {
     "anogan": System(
         AnoGAN,
         paper=dict(steps=7_800, batch_size=64, width=64, search_steps=300),  # 50 epochs of 10,000
-        quick=dict(steps=800, batch_size=32, width=32, search_steps=300),
+        quick=dict(steps=400, batch_size=32, width=16, search_steps=100),
         tiny=dict(steps=2, batch_size=2, width=4, search_steps=2),
     ),
     "dictionary": System(
         FeatureDictionary,
         paper=dict(patch_size=224, dictionary_patches=200_000),
-        quick=dict(patch_size=32, dictionary_patches=40_000),
-        tiny=dict(patch_size=32, dictionary_patches=200, backbone="efficientnet-lite0"),
+        quick=dict(patch_size=32, dictionary_patches=20_000, stride=8),
+        tiny=dict(patch_size=32, dictionary_patches=200, stride=16, backbone="efficientnet-lite0"),
         trained=False,
     ),
 }

@@ -22,7 +22,7 @@ from PIL import Image
 
 from hazelnut_ae import dataset, detection, figures, metrics, presets, synthetic
 from hazelnut_ae.course import prose
-from hazelnut_ae.engine import run_data, runs
+from hazelnut_ae.engine import calibration, run_data, runs
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.io import cache
 
@@ -30,9 +30,8 @@ SEED = 0
 PAINTER = 1  # increase it when `synthetic` paints other pixels
 TRAINER = 1  # increase it when the same data and preset give another run
 NEEDS = (
-    "Lessons 1, 2 and 5 to 10 need defective test images with masks (test/cut/1.png and ground_truth/cut/1.png), 5 to "
-    "10 also four images in train/good, and 5, 9 and 10 also one in test/good; add them to the folder, or unset "
-    "HAZELNUT_DATA for painted hazelnuts."
+    "Lessons 1, 2 and 5 to 10 need defective test images with masks (test/cut/1.png, ground_truth/cut/1.png), 5 to 10 "
+    "also four images in train/good, 5, 9 and 10 one in test/good; add them, or unset HAZELNUT_DATA for painted ones."
 )
 SMALL_BANK = {"side": 128, "coarse_side": 64, "candidates": 3000, "size": 300}  # of the tiny preset
 
@@ -144,10 +143,12 @@ class Lesson:
         """Returns the good training images that a run never saw, uint8 [M, 3, 256, 256]."""
         return self.dataset.train.images[run_data.good_rows(self.dataset, run)[1]]
 
-    @property
-    def held_out_images(self):
-        """`held_out` of the lesson's own run."""
-        return self.held_out(self.run)
+    held_out_images = property(lambda self: self.held_out(self.run), doc="`held_out` of the lesson's own run.")
+
+    @cached_property
+    def calibration(self):
+        """The thresholds that the run stores, from all images that it held out; some may not be in these data."""
+        return calibration.read(self.run.folder, self.run.detector)
 
     @cached_property
     def reconstructions(self):
@@ -185,13 +186,14 @@ def setup():
     name = os.environ.get("HAZELNUT_PRESET") or "quick"
     if name not in presets.PRESETS:
         raise DataError(f"HAZELNUT_PRESET is {name!r}; set it to one of {', '.join(presets.PRESETS)}, or unset it.")
-    data = _folder_variable("HAZELNUT_DATA")
-    if data is not None and not data.is_dir():
+    if (data := _folder_variable("HAZELNUT_DATA")) is not None and not data.is_dir():
         raise DataError(f"HAZELNUT_DATA names {data}, which is no folder; set it to one in MVTec layout, or unset it.")
     drawn = _folder_variable("HAZELNUT_FIGURES", None if name == "tiny" else "figures")  # a test run overwrites none
     lesson = Lesson(presets.PRESETS[name], data, drawn, _folder_variable("HAZELNUT_RUN"))
     train, test = (vars(lesson.dataset)[split] for split in ("train", "test"))
     print(f"Data: {lesson.data_words}; {len(train)} good images to train on, {len(test)} to test on. Preset: {name}.")
+    if name == "tiny":
+        print("This preset is for tests: reconstructions are grey, and the numbers in the text do not hold for it.")
     if not {"good"} < set(test.defects) or len(train) < 4:
         print(NEEDS)
     return lesson

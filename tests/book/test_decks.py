@@ -31,14 +31,13 @@ def decks(chromium, tmp_path_factory):
 
 
 @pytest.fixture
-def page(chromium):
+def page(new_page):
     """A window as large as a slide; a foreign request or an error fails the test when it ends."""
-    page, wrong = chromium.new_page(viewport={"width": 1280, "height": 720}), []
+    page, wrong = new_page(viewport={"width": 1280, "height": 720}), []
     page.on("request", lambda asked: asked.url.startswith(("file:", "data:", "blob:")) or wrong.append(asked.url))
     page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     yield page
-    page.close()
     assert not wrong
 
 

@@ -1,4 +1,4 @@
-"""Every notebook in JupyterLab, in a browser: Run All on the tiny preset, and no cell ends with an error."""
+"""Notebooks with widgets in JupyterLab, in a browser: Run All on the tiny preset, and no cell ends with an error."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+NOTEBOOKS = ("01_background.ipynb", "06_residual_thresholding.ipynb")  # tests/course executes the others
 TOKEN = "only-for-this-test"
 
 
@@ -36,15 +36,8 @@ def lab(tmp_path_factory):
         port = probe.getsockname()[1]
     environment = {**os.environ, "HAZELNUT_PRESET": "tiny", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     environment |= {"HAZELNUT_CACHE": str(folder / "cache"), "JUPYTER_CONFIG_DIR": str(folder / "config")}
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        "--no-browser",
-        f"--port={port}",
-        f"--IdentityProvider.token={TOKEN}",
-    ]
-    command += ["--ServerApp.root_dir", str(folder), "--allow-root", "--LabApp.news_url=None"]
+    options = f"--no-browser --port={port} --IdentityProvider.token={TOKEN} --allow-root --LabApp.news_url=None"
+    command = [sys.executable, "-m", "jupyterlab", *options.split(), "--ServerApp.root_dir", str(folder)]
     server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
@@ -61,17 +54,14 @@ def lab(tmp_path_factory):
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
-def test_run_all(chromium, lab, notebook):
-    page = chromium.new_page(viewport={"width": 1400, "height": 900})
+def test_run_all(new_page, lab, notebook):
+    page = new_page(viewport={"width": 1400, "height": 900})
     page.goto(f"{lab}/lab/workspaces/{notebook[:2]}/tree/notebooks/{notebook}?token={TOKEN}&reset")
-    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=120_000)
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
     wait_for_kernel(page, lab, notebook)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    try:
-        outputs = executed_cells(page, lab, notebook)
-    finally:
-        page.close()
+    outputs = executed_cells(page, lab, notebook)
     assert outputs
     for source, results in outputs:
         assert not [one["evalue"] for one in results if one["output_type"] == "error"], source
@@ -79,7 +69,7 @@ def test_run_all(chromium, lab, notebook):
             assert any("image/jpeg" in one.get("data", {}) for one in results), source
 
 
-def wait_for_kernel(page, lab, notebook, seconds=120):
+def wait_for_kernel(page, lab, notebook, seconds=180):
     """Run All before there is a kernel loses the first cells: waits for it, and says which where JupyterLab asks."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -101,7 +91,7 @@ def accept_dialog(page):
             button.first.click(timeout=2000)
 
 
-def executed_cells(page, lab, notebook, seconds=900):
+def executed_cells(page, lab, notebook, seconds=400):
     """(source, outputs) of the code cells of the notebook, saved again and again until all have run or one failed."""
     address = f"{lab}/api/contents/notebooks/{notebook}?token={TOKEN}"
     end = time.monotonic() + seconds

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 import shutil
 import struct
 import subprocess
@@ -22,10 +23,14 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book"))
 
 
-def test_functions_that_need_no_browser():
+def test_functions_that_need_no_browser(tmp_path, monkeypatch):
+    import detector_files
+
     if not shutil.which("node"):
         pytest.skip("there is no node (of Node.js)")
-    done = subprocess.run(["node", "--test", "book/playground/units.test.js"], cwd=ROOT, capture_output=True, text=True)
+    monkeypatch.setenv("DETECTOR_NUMBERS", detector_files.package_numbers(tmp_path / "numbers.json"))
+    command = ["node", "--test", "book/playground/units.test.js", "book/teach/detector/units.test.js"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
@@ -92,16 +97,22 @@ def test_the_map_is_that_of_the_run(playground, book):
         assert np.abs(array(playground, "map") - expected).max() < 2e-3
 
 
-def test_an_update_takes_at_most_150_ms(playground):
+def test_an_update_takes_not_many_times_as_long_as_the_network(playground):
     choose(playground, 2)
-    for _ in range(3):  # whatever else this machine does at the moment, once it should have room
-        playground.evaluate("playground.state.updates.length = 0")
-        for i in range(15):
-            draw(playground, [(90 + 4 * i, 120), (92 + 4 * i, 130)])
-        times = playground.evaluate("playground.state.updates")
-        if np.median(times) <= 150:
-            break
-    assert np.median(times) <= 150
+    playground.evaluate("playground.state.updates.length = 0")
+    for i in range(9):
+        draw(playground, [(90 + 4 * i, 120), (92 + 4 * i, 130)])
+    times = playground.evaluate("""async () => {
+      const { network, planes, updates } = playground.state, alone = [];
+      for (let i = 0; i < 9; i++) {
+        const begin = performance.now();
+        await network.reconstruct(planes);
+        alone.push(performance.now() - begin);
+      }
+      return [updates, alone]; }""")
+    update, network = map(np.median, times)
+    print(f"an update {update:.0f} ms, the network {network:.0f} ms")
+    assert update <= 8 * network  # 4 on a machine that computes twenty other things
 
 
 def test_drawing_raises_the_residual_where_it_was_drawn(playground):
@@ -203,50 +214,48 @@ def test_keys_draw(playground):
     assert defective(playground) == 0
 
 
-def test_a_finger_draws_on_the_nut_and_scrolls_beside_it(chromium, site):
-    context = chromium.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    page.goto(site + "playground/index.html")
+def test_a_finger_draws_on_the_nut_and_scrolls_beside_it(open_page, tmp_path):
+    page = open_page("playground/index.html", 390, has_touch=True, is_mobile=True)
     page.evaluate("playground.idle()")
     page.locator("#clear").tap()
     page.locator("input[value=hole]").check()
     box = page.locator("#input").bounding_box()
     assert box["y"] + box["height"] < 640, "the nut and its verdict are not on one screen"
-    touch = context.new_cdp_session(page)
+    script = """([clientX, clientY], touch = new Touch({ identifier: 1, target: input, clientX, clientY })) =>
+      !input.dispatchEvent(new TouchEvent("touchstart", { cancelable: true, touches: [touch] }))"""
 
-    def swiped(x, y):  # upwards, from a place in pixels of the picture: pixels scrolled, strokes drawn
-        x, y = (box[of] + part / 256 * box["width"] for of, part in (("x", x), ("y", y)))
-        for i, kind in enumerate(["touchStart", *["touchMove"] * 10, "touchEnd"]):
-            points = [] if kind == "touchEnd" else [{"x": x, "y": y - 10 * i}]
-            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-            page.wait_for_timeout(30)
+    def touched(x, y):  # in pixels of the picture: is the page kept from scrolling, and how many strokes are there now?
+        place = [box[of] + part / 256 * box["width"] for of, part in (("x", x), ("y", y))]
+        kept = page.evaluate(script, place)
+        page.touchscreen.tap(*place)
         page.evaluate("playground.idle()")
-        return page.evaluate("[scrollY, playground.pad.strokes.length]")
+        return kept, page.evaluate("playground.pad.strokes.length")
 
-    assert swiped(128, 140) == [0, 1]
+    assert touched(128, 140) == (True, 1)
     assert defective(page) > 50
-    scrolled, strokes = swiped(12, 240)
-    assert (scrolled > 40, strokes) == (True, 1)
+    assert touched(12, 240) == (False, 1)
     assert page.evaluate("over.getContext('2d').getImageData(0, 0, 256, 256).data.some(value => value > 0)")
-    context.close()
+    half = tmp_path / "half.png"  # of a photograph nobody knows where the part is: a finger draws everywhere
+    Image.fromarray(np.repeat(np.uint8([[0, 200]]), 128, axis=1).repeat(256, axis=0)).save(half)
+    drop(page, half, "image/png")
+    assert [touched(x, 128) for x in (64, 192)] == [(True, 1), (True, 2)]
 
 
-def test_the_walk_begins_at_one_copy_and_ends_at_the_other(playground):
+def test_the_walk_begins_at_one_reconstruction_and_ends_at_the_other(playground):
     def shown(name):
         pixels = f"Array.from({name}.getContext('2d').getImageData(0, 0, 256, 256).data)"
         return np.array(playground.evaluate(pixels), float)
 
     choose(playground, 5)
-    copies = {0: shown("copy")}
+    seen = {0: shown("reconstruction")}
     playground.locator("#other").select_option("9")
     for way in ("0", "1"):
         playground.locator("#way").fill(way)
-        playground.wait_for_timeout(100)
         playground.evaluate("playground.idle()")
-        copies[f"walk {way}"] = shown("between")
+        seen[f"walk {way}"] = shown("between")
     choose(playground, 9)
-    assert np.abs(copies["walk 0"] - copies[0]).max() <= 1
-    assert np.abs(copies["walk 1"] - shown("copy")).max() <= 1
+    assert np.abs(seen["walk 0"] - seen[0]).max() <= 1
+    assert np.abs(seen["walk 1"] - shown("reconstruction")).max() <= 1
 
 
 def test_what_cannot_be_used_gets_a_sentence(playground, tmp_path):
@@ -297,8 +306,8 @@ def test_a_broken_address_gets_a_sentence_and_the_page_goes_on(open_page):
         page.wait_for_selector("#problem:not([hidden])")
 
 
-def test_a_lost_connection_gets_a_sentence_and_another_try(chromium, site):
-    page = chromium.new_page()
+def test_a_lost_connection_gets_a_sentence_and_another_try(new_page, site):
+    page = new_page()
     page.route("**/decoder.onnx", lambda route: route.abort())
     page.goto(site + "playground/index.html")
     page.wait_for_selector("#retry:visible")
@@ -309,11 +318,10 @@ def test_a_lost_connection_gets_a_sentence_and_another_try(chromium, site):
     page.locator("#retry").click()
     assert array(page, "map").max() > 0
     assert page.locator("#problem").is_hidden()
-    page.close()
 
 
-def test_the_front_page_nut_loads_the_network_at_the_first_touch(chromium, site):
-    page, asked = chromium.new_page(), []
+def test_the_front_page_nut_loads_the_network_at_the_first_touch(new_page, site):
+    page, asked = new_page(), []
     page.goto(f"{site}playground/style.css")  # any address of the site
     page.on("request", lambda request: asked.append(request.url))
     page.set_content(f'<div id="live-nut"></div><script type="module" src="{site}playground/live.js"></script>')
@@ -326,17 +334,15 @@ def test_the_front_page_nut_loads_the_network_at_the_first_touch(chromium, site)
     page.mouse.up()
     page.wait_for_function("document.querySelector('.live-words').textContent.startsWith('Throw away')")
     assert "#nut=1&strokes=s2." in page.locator("#live-nut a").get_attribute("href")
-    page.close()
 
 
-def test_what_it_loads_stays_below_12_mb_packed_and_matches_the_sizes_shown(open_page, site, book):
-    page = open_page("playground/index.html")
-    page.evaluate("playground.idle()")
-    names = page.evaluate("performance.getEntriesByType('resource').map(one => one.name)")
+def test_what_it_loads_stays_below_12_mb_packed_and_matches_the_sizes_shown(playground, site, book):
+    names = playground.evaluate("performance.getEntriesByType('resource').map(one => one.name)")
     files = {book / name.removeprefix(site) for name in names} | {book / "playground/ort/ort.wasm.bundle.min.mjs"}
-    packed = sum(len(gzip.compress(file.read_bytes())) for file in files)
-    assert 8e6 < packed < 12e6
-    assert f"about {packed / 1e6:.0f} MB" in (ROOT / "book" / "play.md").read_text(encoding="utf-8")
+    packed = sum(len(gzip.compress(file.read_bytes())) for file in files) / 1e6
+    assert 8 < packed < 12
+    said = re.search(r"loads (\d+) MB from a server that compresses", (book / "play.html").read_text(encoding="utf-8"))
+    assert abs(int(said[1]) - packed) < 0.7
     sizes = json.loads((book / "playground" / "data.json").read_text())["sizes"]
     sized = {book / "playground" / name: size for name, size in sizes.items()}
     assert sized == {file: file.stat().st_size for file in files if file.stat().st_size > 2e5 or file in sized}

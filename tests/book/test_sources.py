@@ -1,5 +1,6 @@
 """What the book is made of, without building it: sources, links, alternative texts, tables, docstrings."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ sys.path.insert(0, str(ROOT / "book"))
 import docstrings  # noqa: E402
 
 import figure_texts  # noqa: E402
+import notebook_files  # noqa: E402
 import numbers_page  # noqa: E402
 import pages  # noqa: E402
 import slides  # noqa: E402
@@ -64,6 +66,18 @@ def test_prints_keep_their_order_and_name_the_table_below_them():
     assert outputs[2].data["text/html"].startswith("<table><caption>a &lt; b</caption>")
 
 
+def test_pages_hold_the_numbers_of_the_run_and_no_claims(tmp_path):
+    text = '# %% [markdown]\n# # 01 · Title\n# F1 is {{ f1:.2f }}.\n\n# %% tags=["claim"]\n# claim\nassert f1 > 0.5\n'
+    (tmp_path / "source").mkdir()
+    source = tmp_path / "source" / "01_title.py"
+    source.write_text(text, encoding="utf-8")
+    assert [cell.source.splitlines()[-1] for cell in pages.notebook_page(source).cells] == ["F1 is …."]
+    executed, _ = notebook_files.notebooks_from(source)
+    executed.cells[0].metadata["values"] = {"f1:.2f": "0.71"}
+    nbformat.write(executed, tmp_path / "01_title.ipynb")
+    assert [cell.source.splitlines()[-1] for cell in pages.notebook_page(source).cells] == ["F1 is 0.71."]
+
+
 def test_a_long_table_is_folded_by_data_set():
     kinds = [f"| {kind} | 0.1 |  |\n" for kind in "abcdefg"] + ["| **all** | 0.5 |  |\n"]
     rows = "".join(f"| {data} {row}" for data in ("(a)", "(b)") for row in kinds)
@@ -99,3 +113,11 @@ def test_docstrings_keep_their_sections_and_escape_marks():
         *(r"The residual \|x - y\| of `a*b`, f1\_<defect>.", "", "Args:", r"    image_size: \*pixels\* of a side."),
         *("", "::", "", "        python -m hazelnut_ae", ""),
     ]
+
+
+def test_the_page_on_production_has_its_numbers():
+    text = (ROOT / "book" / "production.md").read_text(encoding="utf-8")
+    used = set(re.findall(r"{{ (\w+) }}", text))
+    assert used
+    assert used <= set(pages.drift_shares())
+    assert len(text.split()) < 750

@@ -127,9 +127,7 @@ def test_a_cache_on_a_full_disk_is_one_sentence(tiny_disk, monkeypatch):
         lessons.painted(presets.PRESETS["tiny"])
 
 
-def test_charts_show_every_recipe_and_every_rung():
-    figure = charts.learning_curves(shipped.time_to_quality(), ("loss", "f1_max"), over="step")
-    assert {line.get_label() for line in figure.axes[0].lines} >= {"quick", "five fixed copies"}
+def test_the_chart_shows_every_rung():
     measured = shipped.measured("ladder_bottle")
     auroc, _ = charts.ladder({"bottle": measured}).axes
     assert [label.get_text() for label in auroc.get_yticklabels()] == [one["system"] for one in measured]
