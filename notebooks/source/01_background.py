@@ -1,11 +1,11 @@
 # %% [markdown]
 # # 1 · Background: finding what nobody has seen before
 #
-# **What you'll do.** Detect anomalies three ways in a plane, build an autoencoder of a single number, let a linear
-# autoencoder loose on hazelnuts, and count right and wrong answers by hand.
+# **What you'll do.** Detect anomalies three ways in a plane, build an autoencoder of a single number, apply a linear
+# autoencoder to hazelnuts, and count right and wrong answers by hand.
 #
 # **What you'll learn.** Why a network that only rebuilds its input can find defects; what precision, recall, accuracy, F<sub>1</sub>
-# and AUROC measure, and how each of them can fool you.
+# and AUROC measure, and how they can fool you.
 #
 # **What you'll need.** Python, NumPy and the basics of PyTorch. No data: unless `HAZELNUT_DATA` names a folder of your own, the
 # hazelnuts are painted by the computer.
@@ -17,8 +17,8 @@
 #
 # This course rebuilds a published article,
 # [*Anomaly Detection with Auto-Encoders*](https://aminfadaei116.github.io/projects/Deep-Learning-Course/Anomaly-Detection-Encoder/index.html),
-# from beginning to end: a convolutional autoencoder learns what a good hazelnut looks like and lights up what is wrong with a
-# bad one. Where the article leaves something out or contradicts itself, we look closer. That is part of the lesson.
+# from beginning to end: a convolutional autoencoder learns what good hazelnuts look like and marks what it cannot
+# reconstruct. Where the article leaves something out or contradicts itself, we look closer. That is part of the lesson.
 
 # %% tags=["setup"]
 import matplotlib.pyplot as plt
@@ -61,7 +61,7 @@ GOOD, DEFECT, OTHER = "0.55", figures.DEFECTIVE, figures.BLUE  # one colour per 
 # | a folder of yours | preset `quick`, trained once, in notebook 5 |
 # | either, with `HAZELNUT_PRESET=tiny` | trained in seconds, for tests |
 #
-# Every word of the field stands in the [glossary](../book/teach/glossary.md), with the notebook that explains it.
+# The words of the field are in the [glossary](../book/teach/glossary.md), each with the notebook that explains it.
 #
 # Some cells begin with `# NBVAL_CHECK_OUTPUT`. Their output never depends on the images, and the course's tests compare it; you
 # can ignore the line.
@@ -82,7 +82,7 @@ GOOD, DEFECT, OTHER = "0.55", figures.DEFECTIVE, figures.BLUE  # one colour per 
 #
 # (The article announces three categories and leaves the list empty; these are the usual three, after Chandola et al., 2009.)
 #
-# A factory has thousands of good parts, few broken ones, and no idea what will break next: the middle row.
+# A typical factory has thousands of good parts, few broken ones, and no idea what will break next: the middle row.
 # The article, like much of this field, calls it *unsupervised*, since no defect was ever labelled.
 #
 # Here is the difference where we can draw it. Each dot is a "product" with two measurements. Two kinds of defect
@@ -147,7 +147,7 @@ assert detectors["supervised"](stain * [1, -1]).mean() > 0.95  # the stains, mir
 # The semi-supervised detector finds both and never saw either. The unsupervised one misses
 # {{ 100 - alarms["unsupervised"]["stain"]:.0f }} % of the stains and calls {{ alarms["unsupervised"]["good"]:.0f }} % of the good
 # ones bad. It has no clean reference: the defects themselves widen its idea of "usual". And it had to be told
-# how rare defects are (a fifth), which in life nobody knows.
+# how rare defects are (a fifth), which is not known beforehand.
 
 # %% tags=["claim"]
 # claim: good ones alone are enough here, and defects widen the idea of usual
@@ -168,15 +168,16 @@ assert everything.std(axis=0)[1] > 2 * good.std(axis=0)[1]
 # %% [markdown]
 # ## An autoencoder of one number
 #
-# Distance from the middle works for a cloud. Pictures of good hazelnuts, 196,608 numbers each, do not form a cloud but a thin,
+# Distance from the middle works for a cloud. Pictures of good hazelnuts, 196,608 numbers each, are assumed to lie on a thin,
 # winding part of that space. An **autoencoder** learns that part. It has two halves:
 #
 # * the **encoder** squeezes the input into a few numbers, the *latent vector*;
 # * the **decoder** rebuilds the input from them: the **reconstruction**.
 #
-# It is trained to rebuild its input, which would be trivial but for the narrow waist. What all training examples share need not go
+# It is trained to rebuild its input, which would be trivial without the narrow waist, the *bottleneck*. What all
+# training examples share need not go
 # through: the weights hold it. The latent numbers are left for what *differs* between good ones. An input that differs in
-# another way comes back wrong. That error, the **residual**, is the anomaly score.
+# another way should come back wrong. That error, the **residual**, is the anomaly score.
 #
 # The smallest example: points in a plane (2 numbers) through a latent vector of 1 number, with linear layers.
 
@@ -254,8 +255,8 @@ assert residual_of["far along the line"] < residual_of["off the line"] / 10
 # The article calls its autoencoder *generative*. It is not, nor is this one: nothing says how likely a latent number is, nor draws
 # new ones; there is no density and no sampling. (A *variational* autoencoder adds both.)
 #
-# A linear autoencoder with squared error ends in the same line as **principal component analysis** (PCA), which needs no
-# training loop:
+# Trained long enough, a linear autoencoder with squared error gives the same line as **principal component analysis** (PCA),
+# which needs no training loop:
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -341,8 +342,9 @@ figures.panels(
 
 # %% [markdown]
 # The reconstruction is a mixture of training images, and none of them has white letters. So the *print*, letters stamped on the
-# shell, stays behind: {{ brightest:.0f }} % of the brightest pixels are its. (This is one image, white on brown; the other kinds follow in
-# [notebook 6](06_residual_thresholding.ipynb).) Edges and texture of the good shell stay behind as well.
+# shell, stays behind: {{ brightest:.0f }} % of the brightest 1 % belong to it. (This is one image, white on brown; [notebook
+# 6](06_residual_thresholding.ipynb)
+# shows all kinds, with the article's network.) Edges and texture of the good shell stay behind as well.
 
 # %% tags=["claim"]
 # claim
@@ -488,7 +490,7 @@ package = metrics.image_auroc(scores, [False] * 4 + [True] * 3)
 print(f"by hand {np.mean(points):.4f}, package {package:.4f}")
 
 # %% [markdown]
-# Always put the **constant answers** beside a score: "everything is defective" and "nothing is". The better of the two, for the
+# Always put the **constant answers** beside a score: "everything is defective" and "nothing is". Here is the better of the two, for the
 # 40 good and 70 defective test images of MVTec AD's hazelnuts, and for pixels of which two in a hundred are defective:
 
 # %%
@@ -508,7 +510,7 @@ print(pd.DataFrame(constant).T.round(2))
 # %% [markdown]
 # F<sub>1</sub> is {{ constant["images"]["F1"]:.2f }} without looking at a single image! [Notebook 8](08_results_table.ipynb) shows that this
 # beats three of the four published systems which the article compares itself with. **Accuracy and F<sub>1</sub> depend on how many
-# defects the test set happens to have.** AUROC does not: every constant answer gets {{ constant["images"]["AUROC"]:.1f }}.
+# defects the test set happens to have.** AUROC does not, and every constant answer gets {{ constant["images"]["AUROC"]:.1f }}.
 
 # %% tags=["claim"]
 # claim: the same constant answer, two test sets
@@ -558,8 +560,8 @@ assert high - low > 0.1
 # Two systems at {{ low:.2f }} and {{ high:.2f }}, each tested on a set of its own, may be equally good.
 # [Notebook 8](08_results_table.ipynb) makes such an interval from one test set.
 #
-# *It judges the ranking only.* A system can rank almost perfectly and still mark not a single pixel at the threshold in use:
-# [notebook 7](07_threshold_and_latent_size.ipynb). No single number will do; we look at several, and at the pictures.
+# *It judges the ranking only.* A system can rank with an AUROC of 0.97 and find next to nothing at its threshold: AE(SSIM) in
+# [notebook 8](08_results_table.ipynb). No single number will do; we look at several, and at the pictures.
 
 # %% [markdown]
 # ## Exercises
@@ -672,7 +674,7 @@ with check(3), torch.no_grad():
 
 # %% [markdown] tags=["solution"]
 # With two numbers for two numbers nothing has to be left out: the network learns the identity and rebuilds anything, the
-# defect included. It detects nothing. The narrow waist is not a drawback of the method, it *is* the method.
+# defect included. It detects nothing. The bottleneck is not a drawback of the method, it *is* the method.
 
 # %% [markdown] tags=["exercise"]
 # **4 (medium).** Two detectors score ten images. Find scores for which detector A has the higher AUROC but detector B the
@@ -743,22 +745,22 @@ with check(5):
 # %% [markdown] tags=["solution"]
 # Scaling the latent number and the residual by their own spread and adding their squares gives the distance from the
 # beginning of this notebook, along the axes of the cloud: the *Mahalanobis distance*. Detectors on top of deep features
-# ([PaDiM](https://arxiv.org/abs/2011.08785), for one) do just that. The limit is taken from thousands of new points because of 200
-# the 99.9 % quantile is little more than the largest.
+# ([PaDiM](https://arxiv.org/abs/2011.08785), for one) use it as their score. The limit is taken from thousands of new points because
+# the 99.9 % quantile of only 200 lies between the two largest.
 
 # %% [markdown]
 # ## In short
 #
-# * Who learns from good ones alone can find what nobody has shown him; a classifier finds what resembles what it was shown.
-# * An autoencoder rebuilds its input through a narrow waist. What good ones share sits in its weights, how they differ passes
-#   through the waist; the rest stays behind in the residual.
+# * A detector that learns from good ones alone can find defects it was never shown; a classifier finds what resembles its examples.
+# * An autoencoder rebuilds its input through a bottleneck. What good ones share sits in its weights, how they differ passes
+#   through the bottleneck; the rest stays behind in the residual.
 # * Precision, recall, F<sub>1</sub> and accuracy count; a constant answer can fool them, so put it beside them.
 # * AUROC needs no threshold, flatters where defects are rare, and on 110 images is known to a few hundredths only.
 #
 # ## In practice
 #
 # * Before you train anything, ask what is labelled. With plenty of examples of *every* defect that matters, try a supervised
-#   network first. Usually there are not.
+#   network first.
 # * Write down what the constant answers score on your test set, before any model. What stays below needs another threshold, another measure or another detector.
 # * Decide whether you count pixels or images, and say so beside every number.
 #

@@ -38,8 +38,8 @@ rows = {name: np.flatnonzero(np.array(test.defects) == name) for name in test.de
 # %% [markdown]
 # ## Three folders
 #
-# MVTec AD is the data set that made this field comparable: photographs of fifteen kinds of products, from bottles to
-# zippers, in one simple layout. Countless other sets copy it, and so does this course:
+# MVTec AD is the data set that made this field comparable: photographs of fifteen kinds of objects and surfaces, from bottles to
+# zippers, in one simple layout. Many other sets use it, and so does this course:
 #
 #     hazelnut/
 #         train/good/           000.png …          only good ones, to learn from
@@ -56,8 +56,8 @@ pd.Series(counts, name="images").rename_axis(["split", "folder"]).to_frame()
 
 # %% [markdown]
 # The real hazelnut category has 391 + 40 good images and 18 crack, 17 cut, 18 hole, 17 print. The article says 390, and
-# mentions the 70 defective test images but not the 40 good ones. Those matter. A detector that cries wolf is also found out on
-# defective images, by its precision; but how many *good parts* it would throw away, only good test images tell.
+# mentions the 70 defective test images but not the 40 good ones. Those matter. False alarms also show on
+# defective images, in the precision; but how many *good parts* a detector would throw away, only good test images tell.
 #
 # **Check.** Everything the course computes with has these shapes and types:
 
@@ -120,7 +120,7 @@ sizes.round(2)
 
 # %% [markdown]
 # The median cut covers {{ sizes["median"]["cut"]:.1f }} % of its image, the median hole {{ sizes["median"]["hole"]:.1f }} %, the median print
-# {{ sizes["median"]["print"]:.1f }} %. Cracks fall in two groups, slits and shells
+# {{ sizes["median"]["print"]:.1f }} %. The cracks here fall in two groups, slits and shells
 # that stand wide open. Their mean ({{ sizes["mean"]["crack"]:.1f }} %) lies in the gap between the two, where no crack is.
 
 # %% tags=["claim"]
@@ -142,8 +142,8 @@ assert 2 < sizes["mean"]["crack"] < 14
 # | hole | 0.6 % | 1.4 % | 1.5 % | 3.0 % |
 # | print | 1.9 % | 2.8 % | 2.9 % | 4.6 % |
 #
-# Cuts, holes and prints are about as large as the painted ones. The painted cracks are larger, by median and by mean: among the
-# real ones a few open shells lift the mean to more than twice the median, among the painted ones open shells are the majority.
+# The medians of painted cuts, holes and prints are within 30 % of these. The painted cracks are larger, by median and by mean: among
+# the real ones some large cracks lift the mean to more than twice the median, among the painted ones open shells are the majority.
 
 # %% tags=["claim"]
 # claim: painted medians lie within 30 % of the real ones, but for the cracks
@@ -249,7 +249,7 @@ assert of_cut < 25
 
 # %% [markdown]
 # We need something that knows what a nut can look like, and rebuilds *this* nut without its defect. (Where all parts are
-# photographed in one position, the average knows more. It has nothing to train: try it on your own data first.)
+# photographed in one position, the average may do better. It needs no training: try it on your own data first.)
 
 # %% [markdown]
 # ## Where the images come from, and what you may do with them
@@ -290,7 +290,7 @@ print(f"{shell:.0f} % of the pixels in the masks of prints are darker than middl
 
 # %% [markdown]
 # The mask says where the computer put the defect. Not every pixel of it looks different. The paint of a print is white but worn, and
-# {{ shell:.0f }} % of its mask are darker than middle grey: shell between the flakes, or paint in the shade.
+# {{ shell:.0f }} % of the masks are darker than middle grey: shell between the flakes, or paint in the shade.
 # [Notebook 6](06_residual_thresholding.ipynb) shows what that does to the score.
 
 # %% tags=["claim"]
@@ -305,7 +305,7 @@ assert np.quantile(grey, 0.95) > 180
 
 # %% [markdown] tags=["exercise"]
 # **1 (easy).** A detector finds *all* defective pixels of an image, and wrongly marks a share of the good ones, `false_alarms`.
-# Which precision has it, if a share `defective` of the image is defective? Try 1 % of false alarms on the median image of each kind.
+# What is its precision if a share `defective` of the image is defective? Try 1 % of false alarms on the median image of each kind.
 
 
 # %% tags=["try"]
@@ -377,7 +377,7 @@ with check(2):
 # %% [markdown] tags=["exercise"]
 # **3 (medium).** Make the distance from the average fair: divide the difference of each pixel and colour by its `deviation` (plus
 # 0.001, so that nothing is divided by zero), then take the worst colour. Is the defect among the brightest 1 % of its image more often now? (The lesson
-# took the brightest of all images of a kind together, so its shares are others.)
+# marked as many pixels as are defective, not 1 %, so its shares are others.)
 
 
 # %% tags=["try"]
@@ -520,7 +520,8 @@ with check(5):
 #
 # * Good images to learn from; good and defective ones, with masks, to test on.
 # * Cuts, holes and prints are small. On the median cut, false alarms on 1 % of the good pixels outnumber the defect.
-# * The average image finds more than half of prints and cracks; of what it marks on cuts {{ found["cut"]["right"]:.0f }} % is right.
+# * Distance from the average finds more than half of the pixels of prints and cracks; of what it marks on cuts
+#   {{ found["cut"]["right"]:.0f }} % is right.
 #
 # ## In practice
 #

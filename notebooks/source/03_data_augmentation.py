@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 3 · Data augmentation: five images out of one
 #
-# **What you'll do.** Turn, mirror and roughen an image, see what goes wrong in the corners, build the article's training set of
-# about 2000 images, let an autoencoder learn five copies by heart, and read six short trainings.
+# **What you'll do.** Turn and mirror an image, add noise, see what goes wrong in the corners, build the article's training set of
+# about 2000 images, let an autoencoder learn five copies by heart, and compare six short trainings.
 #
 # **What you'll learn.** What augmentation teaches a network, and what it must not invent; why an epoch has about 63 steps; what
 # one training each can tell, and what not.
@@ -38,7 +38,7 @@ image = torch.from_numpy(np.array(images[0]))  # uint8 [3, 256, 256]
 #
 # * a nut may lie in any direction: **rotate** it;
 # * its mirror image is a nut as well: **flip** it;
-# * the camera's sensor is never quite quiet: add a little **noise**;
+# * the camera's sensor is noisy: add a little **noise**;
 # * the nut does not always lie in the middle: **shift** it. (The article does not; `--augment shift` does.)
 #
 # Each is one line:
@@ -88,7 +88,7 @@ figures.panels(
 )
 
 # %% [markdown]
-# No camera has ever taken a hazelnut on a diamond in black corners. So we first reflect the
+# No photograph shows a hazelnut inside a diamond with black corners. So we first reflect the
 # photograph beyond its border, then turn it, then cut out the middle. That is not true to life either: look into the corners of the
 # right picture. Bits of a second nut are there, the reflection of the first. Both are measured below.
 
@@ -145,7 +145,7 @@ assert pure_black["black corners"] > 10
 # %% [markdown]
 # **Augment only what varies in production.** For nuts on a conveyor, any direction is fine. Transistors, always placed
 # with their legs down, are another matter: an upside-down transistor *is* the defect (MVTec AD calls it *misplaced*), and
-# who trains on turned ones shows it to the network as good. You choose what is done:
+# training on turned ones shows it to the network as good. You choose what is done:
 # `hazelnut-ae train … --augment noise`.
 
 # %% [markdown]
@@ -193,7 +193,8 @@ assert np.array_equal(table[0].numpy(), images[:2])
 # ## Fixed copies, or fresh ones
 #
 # The article makes its copies once; every epoch shows the same images again. The other way is to augment an image
-# *each time it is used*, so that none ever comes twice. `OnlineAugmentation` does this; here is one photograph as six steps see it:
+# *each time it is used*, so that, turned by any angle, none comes twice. `OnlineAugmentation` does this; here is one photograph as
+# six steps see it:
 
 # %%
 fresh = augmentation.OnlineAugmentation(images[:1], copies=1, seed=0)
@@ -254,7 +255,8 @@ assert max(ratios["fresh copies"]) < 3
 # ## What it is worth, measured
 #
 # Six networks of the article's kind were trained, each for 240 steps of 8 images with a learning rate that rises to 0.01 and falls again
-# ([one-cycle](../book/teach/glossary.md)): short trainings, which differ in nothing but the copies. (It takes minutes, so it was measured
+# ([one-cycle](../book/teach/glossary.md)): short trainings, which differ in the copies alone (and one of them in the seed). (They
+# take minutes, so they were measured
 # beforehand on painted nuts; the code is `benchmarks/augmentations.py`.)
 
 # %%
@@ -288,7 +290,7 @@ pd.DataFrame(spread).round(4)
 #   held-out nuts, which have no diamonds, it errs by {{ black["corners"]:.0f }} grey levels; the other five by
 #   {{ others["corners"].min():.0f }} to {{ others["corners"].max():.0f }}, the two seeds among them {{ luck["corners"]:.1f }} apart.
 # * Bits of a second nut cost nothing that shows: the rows that were not turned err by {{ upright.min():.1f }} and {{ upright.max():.1f }} in the
-#   corners, and no turned row by more.
+#   corners, and no turned row by more than the larger.
 # * The other five are *not ranked*. Their best F<sub>1</sub> reaches from {{ others["f1_max"].min():.3f }} to {{ others["f1_max"].max():.3f }}; two seeds
 #   of the same row are {{ luck["f1_max"]:.3f }} apart. That "no copies" stands on top is inside the noise: one seed each. (By AUROC the
 #   two seeds agree in all three digits, which shows that one pair is too little to measure luck by.)
@@ -307,8 +309,9 @@ assert abs(measured["f1_max"]["no copies"] - first["f1_max"]) < luck["f1_max"]
 assert luck["pixel_auroc"] == 0
 
 # %% [markdown]
-# Do not conclude that augmentation is useless. After 240 steps held-out nuts are rebuilt at most {{ gap:.0f }} % worse than learnt ones, so there
-# was little to guard against. It is a choice to be measured, with the training that you mean to use, and with more than one seed.
+# Do not conclude that augmentation is useless. After 240 steps the loss on held-out nuts is at most about {{ gap:.0f }} % above
+# that on learnt ones, so
+# there was little to guard against. It is a choice to be measured, with the training that you mean to use, and with more than one seed.
 #
 # What to choose for photographs of your own is a plan of its own: "A plan for thirty photographs of your own" in
 # [notebook 10](10_beyond.ipynb). `hazelnut-ae check DIR` looks at a folder and gives advice, with the train line to copy.
@@ -321,7 +324,7 @@ assert (measured["held_out"] / measured["learnt_from"]).max() < 1.15
 # %% [markdown]
 # ## The same seed, the same images
 #
-# Everything random takes its numbers from a seeded generator. Two people with the same seed train on the same bytes, and
+# Everything random takes its numbers from a seeded generator. With the same seed and the same versions, two people train on the same bytes, and
 # a run that was interrupted goes on with exactly the images it would have had.
 
 # %%
@@ -360,7 +363,8 @@ ax.invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# Pixel by pixel, a turned nut is {{ 100 * differences["rotation by 90°"] / differences["another photograph"]:.0f }} % as far away as another nut;
+# Pixel by pixel, a nut turned by 90° is {{ 100 * differences["rotation by 90°"] / differences["another photograph"]:.0f }} % as
+# far away as another nut;
 # a noisy one is much nearer.
 
 # %% tags=["claim"]
@@ -370,7 +374,7 @@ assert differences["noise"] < differences["another photograph"] / 2
 
 # %% [markdown]
 # But no copy shows a scar, a colour or a shape that no photograph had. Augmentation teaches *what does not matter*; only
-# more photographs teach *what good ones look like*.
+# more photographs teach *what else is good*.
 
 # %% [markdown]
 # ## Exercises
@@ -486,7 +490,8 @@ with check(3):
 # %% [markdown] tags=["exercise"]
 # **4 (your own data).** Which of `"rotation"`, `"flip"` and `"shift"` leave a good part good? In this package `"flip"` means both: left to
 # right, and *upside down*. Decide for hazelnuts on a belt, for transistors that always stand with their legs down, for screws that lie
-# anyhow, and for upright labels. A holder keeps transistors in place to the pixel (one that has moved is defective); the others may wander
+# in any direction, and for upright labels. A holder keeps transistors in place to the pixel (one that has moved is defective); the
+# others may move
 # a little. Then do so for a product of yours.
 
 # %% tags=["try"]
@@ -511,7 +516,7 @@ with check(4):
     assert all("shift" in allowed[part] for part in ("hazelnut", "screw", "label")), "these may wander a little"
 
 # %% [markdown] tags=["solution"]
-# The screw is the trap: it may lie anyhow, and its mirror image still is no good screw. For your own folder, `hazelnut-ae advise DIR`
+# The screw is the trap: it may lie in any direction, but its mirror image is no good screw. For your own folder, `hazelnut-ae advise DIR`
 # tells whether the parts lie one way; whether a mirrored one is good, only you know.
 
 # %% [markdown] tags=["exercise"]
@@ -591,21 +596,21 @@ with check(5):
 # %% [markdown] tags=["solution"]
 # A kept-out copy finds its sibling among the images learnt from, so its score is too small; a threshold chosen there is too low. It
 # should be exceeded by half of the new nuts, and is by {{ shares["augmented, then split"]:.0f }} %; with siblings together by
-# {{ shares["siblings together"]:.0f }} % (one draw). This detector remembers everything; a network that learns by heart errs the same
+# {{ shares["siblings together"]:.0f }} % (one draw). This detector remembers everything; a network that learns by heart may err the same
 # way. **Split first, then augment.**
 
 # %% [markdown]
 # ## In short
 #
 # * An augmentation says what does not matter: turn only what may lie in any direction.
-# * Fixed copies come again and can be learnt by heart where there is room; fresh ones never come twice.
+# * Fixed copies come again and can be learnt by heart where there is room; fresh ones, turned by any angle, never come twice.
 # * One training each ranks nothing but what is far outside the luck: here, black corners.
 # * The same seed gives the same bytes, so a run can be repeated and resumed.
 #
 # ## In practice
 #
-# * Look at augmented images, always. Most mistakes here (corners, wrong channel order, noise of the wrong strength) are
-#   visible at a glance and invisible in a loss curve.
+# * Look at augmented images, always. Mistakes such as black corners, wrong channel order or too strong noise are
+#   visible at a glance, and a loss curve may hide them.
 # * Augment the training images only; never the test images, and never before the split.
 # * Ask of each augmentation: could the factory produce this image and call it good?
 #

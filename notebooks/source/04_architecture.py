@@ -135,7 +135,7 @@ changes = 1 - ((smallest + 1e-6) / (smallest + 1e-5)) ** 0.5
 print(f"smallest variance of any channel: {smallest:.3f}; with ε = 1e-5 its output would be {changes:.4%} smaller")
 
 # %% [markdown]
-# Not in this network: ε changes no channel by more than {{ changes:.4%}}.
+# Not in this network, once trained: the other ε would change no channel by more than {{ changes:.4%}}.
 
 # %% tags=["claim"]
 # claim: each of the 19 BatchNorms has the article's settings, and ε hardly matters in them
@@ -163,7 +163,7 @@ for side in (64, 128, 224, 256, 288, 512):
 
 # %% [markdown]
 # Five halvings and then a kernel of 8 without padding: 8 · 2⁵ = **256**. With 128, only 4 × 4 pixels reach the kernel of 8;
-# with 512, 9 × 9 latent vectors come out instead of one. (A few sizes just above 256 would also pass, because the halving
+# with 512, 9 × 9 latent vectors come out instead of one. (The sizes up to 287 would also pass, because the halving
 # rounds down; but what goes in must come out again, and the decoder can only double.)
 
 # %% tags=["claim"]
@@ -224,7 +224,7 @@ for row in TABLE_2_PRINTED[-3:]:
     print(row)
 
 # %% [markdown]
-# That is a slip of the pen; a BatchNorm always has as many channels as the layer before it. Put 3 in place of 64, and the
+# That is a typing error; a BatchNorm always has as many channels as the layer before it. Put 3 in place of 64, and the
 # decoder runs. Then look at the size at the end:
 
 # %%
@@ -326,7 +326,7 @@ assert outer < 1.2e-4
 # %% [markdown]
 # ## An untrained network
 #
-# With random weights, the network already turns an image into an image of the right size. It has just nothing to say yet:
+# With random weights, the network already turns an image into an image of the right size. It has nothing to say yet:
 
 # %%
 image = lesson.dataset.train.images[:2]
@@ -386,8 +386,8 @@ print(f"difference on edges : elsewhere = {ratio:.1f}")
 # %% [markdown]
 # The mean wins again. In the picture it has lost the fibres of the scar and the stripes of the shell, and its difference from this nut
 # lies in the scar, on rims and on stripes, where nothing is wrong: on steep edges it is {{ ratio:.1f }} times what it is elsewhere. If a
-# network is unsure of the direction, its anomaly map will be large there, on good nuts.
-# [Notebook 5](05_training.ipynb) tests why ours is unsure, and [notebook 6](06_residual_thresholding.ipynb) where its false alarms are.
+# network were so unsure of the direction, its anomaly map would be large there, on good nuts.
+# [Notebook 5](05_training.ipynb) asks why our networks draw softly, [notebook 6](06_residual_thresholding.ipynb) where the false alarms are.
 
 # %% tags=["claim"]
 # claim: the mean has the smaller error, and differs from the nut on edges
@@ -468,8 +468,9 @@ with check(2):
     assert receptive_field(convolutions(TABLE_1)[:-1]) == 270, "270 before the kernel of 8"
 
 # %% [markdown] tags=["solution"]
-# Already before the last row, a number in the middle of the feature map sees 270 pixels, more than the image has: its *receptive
-# field* covers the image. After the last row, each latent number may depend on every pixel; no number belongs to one place. That alone
+# Already before the last row, a number in the middle of the feature map sees 270 pixels along each side, more than the image has.
+# (It sits off the centre, so 9 pixels at one end of each side lie outside its field.) After the last row, each latent number may
+# depend on every pixel; no number belongs to one place. That alone
 # loses nothing: 196,608 such numbers could carry the whole image. It is the 500, and what they were trained for, that decide what is lost.
 
 # %% [markdown] tags=["exercise"]
@@ -596,7 +597,7 @@ with check(5):
 # * Five halvings and a kernel of 8 leave 500 numbers of an image of 256 × 256 pixels.
 # * The printed decoder lacks a row and ends at 128 pixels; symmetry and sizes say which.
 # * BatchNorm scales each channel by the batch in training, by running averages afterwards; γ and β are learned.
-# * Under squared error, who cannot know where an edge lies draws the mean, and that is soft.
+# * Under squared error, the best answer of a network that cannot know where an edge lies is the mean, and that is soft.
 #
 # ## In practice
 #

@@ -78,7 +78,7 @@ assert average < colour < grey
 #
 # *Fifteen minutes.*
 #
-# This is all there is to training. Each step takes a batch of augmented images, asks the network for reconstructions, measures
+# Each step takes a batch of augmented images, asks the network for reconstructions, measures
 # the error, and lets *Adam* change every weight a little in the direction that makes the error smaller. (Adam is gradient
 # descent with a step size of its own for each weight.) We take batches of 8 in place of the article's 32, so that there are more steps
 # to see:
@@ -119,8 +119,8 @@ ax.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# At the end the loss is {{ last_losses:.4f}}. One colour everywhere has {{ baselines["one colour, the average one"]:.4f}}, the average
-# picture {{ baselines["the average picture"]:.4f}}, which is still the better answer.
+# At the end the loss is {{ last_losses:.4f}}, on augmented images. On the photographs themselves, one colour everywhere has
+# {{ baselines["one colour, the average one"]:.4f}} and the average picture {{ baselines["the average picture"]:.4f}}, still the better answer.
 
 # %% tags=["claim"]
 # claim: the loss has fallen to less than a fifth, and is still above that of the average picture
@@ -142,7 +142,7 @@ figures.panels(
 # The even ground comes first; it covers most of the picture. (If a sketch seems to lag behind its loss: `reconstruct` uses the running
 # averages of BatchNorm, which need some dozens of steps to catch up.)
 #
-# The package learns with this same loop, and with no other; here it is:
+# The package learns with this same loop:
 
 
 # %%
@@ -207,9 +207,9 @@ figure.axes[0].set_yscale("linear")
 figure
 
 # %% [markdown]
-# Read off the article's figure: from 0.10 to below 0.02 within 2,000 steps, then slowly to about 0.003 at 62,000. Ours is below 0.02 at
+# Read off the article's figure: from 0.10 to below 0.02 within 2,000 steps, then slowly to about 0.003 at 62,000. Ours is first below 0.02 at
 # step {{ below }} and ends at {{ last:.5f}}. (The black line hides the steep beginning: it is a median over {{ window }} steps.) The two
-# numbers cannot be compared: other images, and augmented ones carry noise that no network can reconstruct; how much, the article does
+# ends cannot be compared: other images, and augmented ones carry noise that no network can reconstruct; how much, the article does
 # not say. What the curves share is that the last steps are slow.
 
 # %% tags=["claim"]
@@ -247,14 +247,15 @@ figures.panels(grid, titles, labels=["image", "reconstruction"], caption=lesson.
 #
 # *Fifteen minutes.*
 #
-# Why are reconstructions soft? Three reasons are possible:
+# Why are reconstructions soft? Three possible reasons:
 #
 # * **Capacity.** The latent numbers are too few.
 # * **Optimisation.** There were too few steps.
 # * **The loss.** What the network cannot know, L2 answers with the mean ([notebook 4](04_architecture.ipynb)).
 #
 # A picture does not tell which. A **controlled pair** does: two runs that differ in one thing only. To have three pairs in seconds,
-# we take small grey nuts and linear networks, where PCA is the exact optimum ([notebook 1](01_background.ipynb)).
+# we take small grey nuts and linear networks, where PCA is the exact optimum ([notebook 1](01_background.ipynb)). The third pair
+# needs no network.
 #
 # *Edges kept* measures softness: 1 if every edge is as steep as in the picture and in the same place, 0 if there is none.
 
@@ -373,8 +374,9 @@ losses_of.style.format("{:.5f}").format("{:.2f}", subset=["ratio"])
 # %% [markdown]
 # A ratio of 1 would be a network that reconstructs new nuts as well as those it knows. The 1000-epoch run is at
 # {{ losses_of["ratio"]["1000-epoch run"]:.1f}}: it has learnt *its* nuts. This is **overfitting**. `quick` is at
-# {{ losses_of["ratio"]["quick"]:.2f}}. And yet the overfitted run has the lower held-out loss: overfitting does not say which network is
-# better.
+# {{ losses_of["ratio"]["quick"]:.2f}}. And yet the overfitted run has the lower held-out loss (each on its own held-out nuts, one
+# seed): overfitting alone does not say
+# which network is better.
 
 # %% tags=["claim"]
 # claim: the long run overfits, quick hardly, and the long run has the lower held-out loss all the same
@@ -410,8 +412,9 @@ assert abs(pair["pixel_auroc"].diff().iloc[-1]) < 0.01
 
 # %% [markdown]
 # `quick` has one more difference from the article: its rate is not constant but follows **one cycle**. It rises during the first fifth
-# of the steps, to {{ lesson.own_run.config["learning_rate"] }}, and then falls to almost 0: large steps get far, small ones settle. It is
-# a function of the step and nothing else, `training.one_cycle`.
+# of the steps, to {{ lesson.own_run.config["learning_rate"] }}, and then falls to almost 0: large steps get far, small ones
+# settle. `training.one_cycle`
+# computes it from the step.
 
 # %% tags=["claim"]
 # claim: the rate is highest after a fifth of the steps, and almost 0 at the end
@@ -449,7 +452,7 @@ table = table.astype(float)
 table.round(2)
 
 # %% [markdown]
-# The order differs: the article finds cuts best, with {{ article_end["cut"] }}, our run worst, with {{ table["last"]["cut"]:.2f}}. Its
+# The article finds cuts best, with {{ article_end["cut"] }}, the 1000-epoch run worst, with {{ table["last"]["cut"]:.2f}}. Its
 # are photographs of real cuts, ours are painted; the numbers say nothing about which training went better.
 #
 # The article calls these curves *validation*. But the images behind them are the four test folders themselves. So:
@@ -460,7 +463,7 @@ table.round(2)
 #   *best − last* shows how much there was to pick up here: {{ table["best - last"]["print"]:.2f}} at prints, at most
 #   {{ table["best - last"].drop("print").max():.2f}} elsewhere. How much of such a gain is luck, exercise 4 asks.
 #
-# Since no defective image may be used for choosing, the long run simply stops at a number of epochs fixed beforehand. And
+# Since no test image may be used for choosing, the long run stops at a number of epochs fixed beforehand. And
 # the threshold? [Notebook 7](07_threshold_and_latent_size.ipynb) chooses it from good images alone.
 
 # %% tags=["claim"]
@@ -592,7 +595,7 @@ with check(3):
     assert best == min(curves, key=lambda rate: curves[rate][-1]), "`best` is the rate whose last loss is the lowest"
 
 # %% [markdown] tags=["solution"]
-# With this seed and these images, {{ best:g}} ends lowest, at {{ curves[best][-1]:.4f}}. Adam's steps are as large as the rate says:
+# With this seed and these images, {{ best:g}} ends lowest, at {{ curves[best][-1]:.4f}}. Adam's steps are about as large as the rate says:
 # in 25 of them, 1e-5 gets nowhere. But the losses in evaluation mode, where reconstructions are made, are others: look at them before you
 # believe a curve. And 25 steps on four images cannot tell whether so large a rate still learns after thousands of steps on many; that
 # takes a held-out loss, several seeds, or a rate that falls, as `quick` has it.
@@ -622,8 +625,8 @@ with check(4):
     assert abs(on_fresh_images - 0.5) < 0.005, "fresh images know nothing of the luck that chose the epoch"
 
 # %% [markdown] tags=["solution"]
-# 0.08 of pure luck, in a setting where nothing at all was learnt between the epochs. Real curves are less jumpy from one
-# epoch to the next, so the effect is smaller, but its sign never changes.
+# 0.08 of pure luck, in a setting where nothing at all was learnt between the epochs. In a real curve neighbouring
+# epochs err alike, so the effect should be smaller; on average it is never below 0.
 
 # %% [markdown] tags=["exercise"]
 # **5 (your own data).** A loss says little by itself. Compute `removed`: which share of the average picture's loss has the run
@@ -706,7 +709,7 @@ with check(6):
 # ## In short
 #
 # * The loop is short; what a long run adds is care.
-# * A soft reconstruction has three possible reasons: too few numbers, too few steps, and a loss that answers doubt with the mean. A
+# * A soft reconstruction can have three reasons: too few numbers, too few steps, and a loss that answers doubt with the mean. A
 #   controlled pair separates them, a picture does not.
 # * The loss on new images tells what the training loss cannot. Two runs that differ in many things say nothing about one of them.
 # * Curves on test images are for looking, not for choosing.

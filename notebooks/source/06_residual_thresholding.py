@@ -205,8 +205,8 @@ display(pd.DataFrame(alarms).round(2))
 
 # %% [markdown]
 # Any patch moves z. In the shape of a crack good shell moves it by {{ of_shell["crack"]:.0f }} %, the crack itself by {{ of_defect["crack"]:.0f }} %: most
-# of that is the patch. In the shape of a print it is {{ of_shell["print"]:.0f }} % and, with white letters, {{ of_defect["print"]:.0f }} %, and only
-# they more than double the false alarms elsewhere. At one shape colour decides; at one colour (white) size counts, too.
+# of that needs no defect. In the shape of a print it is {{ of_shell["print"]:.0f }} % and, with white letters, {{ of_defect["print"]:.0f }} %. Of the four
+# kinds only prints more than double the false alarms elsewhere. At one shape colour decides; in white, shape and size count.
 
 # %% tags=["claim"]
 # claim: a print moves z more than twice as far as good shell of its shape, a crack not much farther
@@ -308,7 +308,7 @@ pd.DataFrame.from_dict(table, orient="index").round(2)
 
 # %% [markdown]
 # Print: most is found, and half of what is marked is wrong. Hole and crack: what is marked is mostly right, and more than half
-# is missed. Cut: neither, and the lowest F<sub>1</sub>, {{ table["cut"]["F1"]:.2f }}.
+# is missed. Cut: neither, and the lowest F<sub>1</sub>, {{ table["cut"]["F1"]:.2f }}, which nine images do not make sure (notebook 8).
 
 # %% tags=["claim"]
 # claim: how the kinds differ
@@ -366,8 +366,8 @@ recalls = [(lesson.maps[some] > tau)[test.masks[some]].mean() for some in (large
 print(f"recall of the {len(large)} largest {recalls[0]:.2f}, of the {len(small)} others {recalls[1]:.2f}")
 
 # %% [markdown]
-# Recall is {{ recalls[0]:.2f }} for the large ones, {{ recalls[1]:.2f }} for the others. Of the fine lines at the rim the reconstruction follows
-# {{ follows[0]:.2f }}. Deep inside, the skin of the kernel is nearer to the shell's colour (it differs by {{ differs[3]:.2f }}, not
+# Recall is {{ recalls[0]:.2f }} for the large ones, {{ recalls[1]:.2f }} for the others. At the rim the reconstruction follows
+# {{ follows[0]:.2f }} of the defect. Deep inside, it differs less from the nut (by {{ differs[3]:.2f }}, not
 # {{ differs[0]:.2f }}), and the reconstruction follows {{ follows[3]:.2f }} of it. What is left lies below τ on average.
 # %% tags=["claim"]
 # claim: large cracks are found worse; inside, the defect differs less and is followed more
@@ -450,7 +450,7 @@ for name, shade in shades.items():
     )
 
 # %% [markdown]
-# Mostly the dark cavity and pale splinters; of those as bright as shell few. So what counts is **another shade than the nut's**. A
+# Mostly the dark cavity and pale splinters; of those as bright as shell few. So in holes **another shade than the nut's** counts. A
 # lower τ would find more, and mark more good shell: [notebook 7](07_threshold_and_latent_size.ipynb).
 
 # %% tags=["claim"]
@@ -461,7 +461,7 @@ assert min(hole_found["dark"], hole_found["pale"]) > 60 > 40 > hole_found["like 
 # ## From the map to the nut
 #
 # A factory sorts nuts, not pixels. So each map becomes one number, the *image score*, with a threshold of its own. The largest
-# residual hangs on a single pixel; the mean drowns a small defect in 65,000 good pixels; the package takes the mean of the 100
+# residual depends on a single pixel; the mean drowns a small defect in 65,000 good pixels; the package takes the mean of the 100
 # largest. How often does a defective nut score above a good one (the [image AUROC](../book/teach/glossary.md) of notebook 1)?
 
 # %%
@@ -517,7 +517,7 @@ print("defective nuts that pass:", ", ".join(f"{passed[name]} of {len(i)} {name}
 
 # %% [markdown]
 # **{{ sum(passed.values()) }} of {{ sum(is_defective) }} defective nuts pass**: {{ passed["cut"] }} of {{ len(rows["cut"]) }} cuts, and no print. By F<sub>1</sub> it
-# would even be better to throw everything away, which no one would. So never print a score without the constant answer beside it, nor a
+# would be no worse to throw everything away, which no one would do. So never print a score without the constant answer beside it, nor a
 # rate without its interval (95 %, after [Wilson](../book/teach/glossary.md)). These nuts are painted;
 # [notebook 8](08_results_table.ipynb) has photographs.
 #
@@ -730,8 +730,8 @@ with check(4):
     assert np.isclose(tolerant[0, 99, 99], of_one_pixel, atol=1e-5), "first the largest colour, then the best neighbour"
 
 # %% [markdown] tags=["solution"]
-# Cuts gain {{ gain["cut"]:.2f }}, holes {{ gain["hole"]:.2f }}, prints {{ gain["print"]:.2f }}: fine marks suffer most where the reconstruction is off by
-# a pixel. A best τ for each map makes the comparison fair *between the two maps*; as numbers to report, both are too good,
+# Cuts gain {{ gain["cut"]:.2f }}, holes {{ gain["hole"]:.2f }}, prints {{ gain["print"]:.2f }}. Whether the reconstruction was shifted there or only
+# soft, this does not tell. A best τ for each map makes the comparison fair *between the two maps*; as numbers to report, both are too good,
 # since τ was chosen on the test images.
 
 # %% [markdown] tags=["exercise"]
@@ -777,7 +777,7 @@ with check(5):
 
 # %% [markdown] tags=["solution"]
 # A small white or black square stops this nut. A grey one passes even with a side of 40, which is 1,600 pixels, as many as a print
-# has: it differs from the shell by less than the image τ. Shade counts before size; so know your defects' shades before you
+# has: it differs from the shell by less than the image τ. On this nut shade counts before size; so know your defects' shades before you
 # buy a camera.
 
 # %% [markdown] tags=["exercise"]
@@ -820,14 +820,14 @@ with check(6):
     assert fewest == 29, "the largest of n is below the 90 % point with probability 0.9 ** n"
 
 # %% [markdown] tags=["solution"]
-# To be sure costs a higher τ, so more defective nuts pass: {{ surely:.3f }} instead of {{ on_average:.3f }} here. Quality standards know this as a
+# To be sure costs a higher τ, and with it no fewer defective nuts pass: {{ surely:.3f }} instead of {{ on_average:.3f }} here. Quality standards know this as a
 # tolerance limit. Which of the two promises you need is for the one to say who pays for refused parts.
 
 # %% [markdown]
 # ## In short
 #
-# * Reconstruct, subtract, threshold. Prints are found best; cuts have the lowest F<sub>1</sub>, and nearly all of them pass.
-# * What counts is the shade. A large crack is found at its rim; inside, the reconstruction follows it.
+# * Reconstruct, subtract, threshold. Of prints most pixels are found, of the other kinds less than half; nearly all cuts pass.
+# * Another shade than the nut's is found. In large cracks the reconstruction follows the inside more than the rim.
 # * In training mode BatchNorm lets the neighbours in the batch change a map: `model.eval()`.
 # * An image τ from held-out good nuts keeps its promise on average over draws, and says nothing of what passes.
 #

@@ -185,7 +185,7 @@ plt.show()
 pd.DataFrame.from_dict(cheapest, orient="index").rename_axis("price").round(2)
 
 # %% [markdown]
-# The dearer a missed part, the lower the cheapest τ: at a price of 100 it is {{ cheapest[100]["image τ"]:.2f }} and refuses
+# The more a missed part costs, the lower the cheapest τ (or the same): at a price of 100 it is {{ cheapest[100]["image τ"]:.2f }} and refuses
 # {{ cheapest[100]["refused, %"]:.0f }} % of the good nuts. Compare each cost with the constant answers. But the dots were found *with* labels, on
 # {{ is_defective.sum() }} defective and {{ (~is_defective).sum() }} good nuts: the shape of the curves is the lesson, not their minima.
 
@@ -197,7 +197,7 @@ assert all(one["cost"] < min(one["keep all"], one["refuse all"]) for one in chea
 # %% [markdown]
 # ### A threshold without labels
 #
-# The article chose τ while looking at the test masks. A factory has none: who knows the defects needs no detector. It has **good**
+# The article chose τ while looking at the test masks. A new production line has no masks. It has **good**
 # images. A tenth of them was kept out of training; their maps show how large a residual gets where nothing is wrong. Three
 # rules make a τ of that:
 #
@@ -236,7 +236,7 @@ print(f"held-out good pixels above the exponential rule's τ: {beyond:.2f} %")
 # The bars are no straight line: steep at first, then flatter, and on the right above the line. {{ beyond:.2f }} % of the good
 # pixels exceed τ, not 0.1 %.
 #
-# Which rule? Whoever compares their F<sub>1</sub> on test images chooses with test labels, the sin of notebook 5. But good images
+# Which rule? Whoever compares their F<sub>1</sub> on test images chooses with test labels (the mistake of notebook 5). But good images
 # alone tell three things. Does a rule keep its promise on a good image that it has not seen (one is left out at a time)? How far
 # does τ move with other held-out images? (The **bootstrap**: draw them with replacement, a hundred times; the middle 90 τ
 # lie between `low` and `high`.) And what does it average over? For `wider` we take the camera back: the same nuts, with 64 more
@@ -255,12 +255,12 @@ rules.round(3)
 # %% [markdown]
 # * **The promise** (`marked`, in %). The quantiles keep theirs: {{ strict["marked"]:.2f }} for 0.1 %, {{ loose["marked"]:.2f }} for 1 %. The
 #   exponential rule promises 0.1 and marks {{ expo["marked"]:.2f }}. The regions promise something else.
-# * **Steadiness** (`low`, `high`). For their τ the quantiles have the narrowest ranges; with regions one image decides.
+# * **Steadiness** (`low`, `high`). Relative to τ the quantiles have the narrowest ranges; with regions one image decides.
 # * **The ground** (`wider`). μ averages over the empty ground, too: with more of it the exponential τ falls from
 #   {{ expo["tau"]:.3f }} to {{ expo["wider"]:.3f }}, though no nut has changed. The quantiles fall by less, the regions stay. So a τ belongs to *one*
 #   framing: crop your images, and choose it anew.
 #
-# By all this: a quantile. One in a thousand or in a hundred? That is a price: 66 or 655 marked pixels on a good picture. **Good images
+# So we take a quantile. One in a thousand or in a hundred? That is a price: 66 or 655 marked pixels on a good picture. **Good images
 # tell what a rule costs, never what it finds.** For a person's eyes we take one in a hundred, whatever the curves above have shown.
 
 # %% tags=["claim"]
@@ -285,8 +285,8 @@ at_quantile, at_default = reached.loc["99 % quantile", "of_f1_max"], reached.loc
 # The closing check: of F<sub>1</sub>-max our τ reaches {{ at_quantile:.3f }}. There was luck in it: good images could not tell.
 #
 # The exponential rule reaches {{ at_default:.3f }} here. It became the package's default after a look at such numbers on four sets,
-# these nuts among them; so for that rule this is no check. Notebooks 8 to 10 use it, as `evaluate` does. It suits
-# residuals; the feature dictionary of notebook 9, whose maps are distances, loses {{ lost:.0f }} % of its F<sub>1</sub>-max by it.
+# these nuts among them; so for that rule this is no check. Notebooks 8 to 10 use it, as `evaluate` does. Not every
+# map suits it: the feature dictionary of notebook 9 loses {{ lost:.0f }} % of its F<sub>1</sub>-max by it.
 
 # %% tags=["claim"]
 # claim: both rules reach nearly all of F1-max on these maps; on the dictionary's the default loses much
@@ -319,8 +319,8 @@ falls = {key: 100 * (1 - small[100][key] / small[2][key]) for key in ("residual,
 pd.DataFrame.from_dict(small, orient="index").rename_axis("latent numbers").round(3)
 
 # %% [markdown]
-# With more numbers good pixels are redrawn better: their residual falls by {{ falls["residual, good pixels"]:.0f }} %. That of defective pixels falls, too, by
-# {{ falls["defective pixels"]:.0f }} %. Is the defect copied, or is the shell beneath it redrawn better? This table cannot tell.
+# With more numbers good pixels are reconstructed better: their residual falls by {{ falls["residual, good pixels"]:.0f }} %. That of defective pixels falls, too, by
+# {{ falls["defective pixels"]:.0f }} %. Is the defect copied, or is the shell around it reconstructed better? This table cannot tell.
 
 # %% tags=["claim"]
 # claim: both residuals fall with the size
@@ -357,19 +357,19 @@ display(lesson.show(figures.latent_sizes(study, note), "figure_16_latent_sizes")
 means[["residual_good", "on defects", "same pixels without", "copied", "f1_max", "pro", "image_auroc"]].round(3)
 
 # %% [markdown]
-# ({{ len(study) }} fits with {{ seeds }} seeds.) The verdict on section 5.2:
+# ({{ len(study) }} fits: at most {{ seeds }} seeds for one size, one for the largest.) The verdict on section 5.2:
 #
-# * **Too few: so it is.** With {{ fewest }} numbers the network errs on good pixels by {{ few.residual_good:.3f }}, with {{ most }} by
+# * **Too few: confirmed.** With {{ fewest }} numbers the network errs on good pixels by {{ few.residual_good:.3f }}, with {{ most }} by
 #   {{ many.residual_good:.3f }}. F<sub>1</sub>-max is {{ few.f1_max:.2f }}, and {{ peak.f1_max:.2f }} at its best size, {{ top }}.
-# * **Too many: so it is, for PCA.** It copies {{ pca_few.copied:.2f }} of the median defect with {{ fewest }} numbers and {{ pca_many.copied:.2f }} with
+# * **Too many: confirmed for PCA.** It copies {{ pca_few.copied:.2f }} of the median defect with {{ fewest }} numbers and {{ pca_many.copied:.2f }} with
 #   {{ pca_most }}; its F<sub>1</sub>-max is best with {{ pca_top }} ({{ pca_peak.f1_max:.2f }}) and {{ pca_many.f1_max:.2f }} with {{ pca_most }}.
-# * **The article's network copies less.** With {{ common }} numbers PCA copies {{ pca_both.copied:.2f }}, the network {{ both.copied:.2f }}. On the
-#   defects a residual of {{ both["on defects"]:.2f }} is left (PCA {{ pca_both["on defects"]:.2f }}). Its F<sub>1</sub>-max with {{ most }} numbers is
-#   {{ many.f1_max:.2f }}, while seeds of one size differ by up to {{ spread:.2f }}.
+# * **Too many, for the article's network: not seen.** With {{ common }} numbers PCA copies {{ pca_both.copied:.2f }}, the network {{ both.copied:.2f }}. On the
+#   defects a residual of {{ both["on defects"]:.2f }} is left (PCA {{ pca_both["on defects"]:.2f }}). The network's F<sub>1</sub>-max with {{ most }} numbers is
+#   {{ many.f1_max:.2f }}: no fall beyond the {{ spread:.2f }} by which seeds of one size differ.
 #
 # Is the deep network worth its steps? At the article's size, 500, PCA has a pixel AUROC of {{ pca_500.pixel_auroc:.2f }} (the network
 # {{ at_500.pixel_auroc:.2f }}), an image AUROC of {{ pca_500.image_auroc:.2f }} ({{ at_500.image_auroc:.2f }}), F<sub>1</sub>-max {{ pca_500.f1_max:.2f }} ({{ at_500.f1_max:.2f }}) and PRO
-# {{ pca_500.pro:.2f }} ({{ at_500.pro:.2f }}): neither is ahead in everything. PCA sees 64 × 64 pixels, which is a blur of its own. Have the simple
+# {{ pca_500.pro:.2f }} ({{ at_500.pro:.2f }}): neither is ahead in everything (means over the seeds, one set of test images). PCA sees 64 × 64 pixels, which is a blur of its own. Have the simple
 # method ready.
 #
 # **What the study cannot say.** All sizes had {{ steps }} steps; a longer training may copy more. The nuts are painted, the recipe
@@ -609,7 +609,7 @@ with check(5):
     assert shares[2] <= shares[100] < 1, "with more numbers more is copied, though never all"
 
 # %% [markdown] tags=["solution"]
-# From {{ shares[2]:.3f }} with 2 numbers to {{ shares[100]:.2f }} with 100, for PCA of these 120 nuts. These pairs are pasted and not painted, so d holds
+# From {{ shares[2]:.3f }} with 2 numbers to {{ shares[100]:.2f }} with 100, for PCA of our good nuts, the held-out ones included. These pairs are pasted and not painted, so d holds
 # the other nut's shell as well: the pairs of part 2 are the cleaner experiment.
 
 # %% [markdown]
@@ -617,7 +617,7 @@ with check(5):
 #
 # * F<sub>1</sub> decides at one τ; a price per mistake says which τ is worth what.
 # * Good images tell what a threshold costs, never what it finds.
-# * With few latent numbers good pixels err. With many, PCA copies much of a defect, the article's network little in 800 steps.
+# * With few latent numbers the error on good pixels grows. With many, PCA copies much of a defect, the article's network little in 800 steps.
 #
 # ## In practice
 #

@@ -154,7 +154,7 @@ assert search_loss[-1] < 0.9 * search_loss[0]
 # ### The feature dictionary: have I seen such a patch?
 #
 # The fourth rebuilds nothing. It cuts good images into patches of 16 × 16 pixels. Each goes through a network that learned to
-# name photographs (trained on ImageNet, a million of them; here EfficientNet-Lite0, which is small). Its last layer but one
+# name photographs (trained on ImageNet, a million of them; here EfficientNet-Lite0, which is small). Its last block
 # gives 320 numbers, the *features*. PCA (notebook 1) keeps the few combinations that hold 95 % of their variance.
 # *K-means* then places ten points, the **centres**, so that each patch is as near as possible to one of them: the dictionary. A new patch is as
 # anomalous as it is far from the nearest centre. Which one is that, where?
@@ -223,8 +223,8 @@ table["F1 at the 99 % quantile"] = [f"{value:.3f}" for value in f1_at_rule.value
 table.style.hide()
 
 # %% [markdown]
-# In brackets: 95 % intervals over images. Much of their width comes from
-# the *images*: a draw with many hard ones is hard for every system. So **pair** them: draw the images once, measure both systems on
+# In brackets: 95 % intervals over images. A draw with many hard *images* is often hard for
+# several systems at once. So **pair** them: draw the images once, measure both systems on
 # the same draw, and subtract. The interval of that difference:
 
 # %%
@@ -244,7 +244,7 @@ print(f"intervals without 0: {len(sure)} of {count}:", "; ".join(sure))
 
 # %% [markdown]
 # An interval without 0: a difference that other images like these would hardly turn around, between *these two fits* (another seed is another fit).
-# But there are {{ count}} intervals, and each errs one time in twenty. If no system differed from another, luck alone would be expected to bring
+# But there are {{ count}} intervals, and each errs one time in twenty (with few images more often, notebook 8). If no system differed from another, luck alone would be expected to bring
 # {{ 0.05 * count:.1f}}, and if they were independent, at least one with a chance of {{ 100 * (1 - 0.95**count):.0f}} %.
 # Here {{ len(sure)}} exclude 0. Those that clear it narrowly deserve a second set of images before anyone believes them. Where the interval holds 0, the honest
 # sentence is: we cannot tell.
@@ -316,10 +316,10 @@ nuts, toy, transistors, bottles = ({name: one["pixels"] for name, one in real.it
 # * On the **MVTec AD hazelnuts** AE(SSIM) is ahead by every measure of pixels: AUROC {{ nuts["AE(SSIM)"]["auroc"]:.2f}}
 #   against {{ nuts["article"]["auroc"]:.2f}} for the article's network, and the intervals do not touch. The article's table shows it
 #   as next to useless: that row counted *images* at one threshold.
-# * On the **toy set** AE(SSIM) has the lowest average precision and the highest PRO. The defects are patches of another
+# * On the **toy set** AE(SSIM) has the lowest average precision and the highest PRO (within the noise). The defects are patches of another
 #   colour, and it sees grey; whether that is the cause, nobody tested.
 # * On the **transistors** no average precision is above {{ max(one["average_precision"] for one in transistors.values()):.2f}}.
-# * On the **bottles** AE(SSIM) has the highest pixel AUROC, and next to the lowest image AUROC.
+# * On the **bottles** AE(SSIM) has the highest pixel AUROC (the intervals overlap), and the lowest image AUROC but one.
 
 # %% tags=["claim"]
 # claim: AE(SSIM) leads on hazelnuts, is last and first on the toy set, and first and next to last on bottles
@@ -439,9 +439,9 @@ print(f"smoothed {nothing['pixel_auroc_smoothed']:.2f}")
 #   AE(SSIM) at {{ smooth["AE(SSIM), 3000 steps"]:.2f}} (published 0.90), AnoGAN at {{ smooth["AnoGAN, 1600 steps"]:.2f}} (0.80). So the gap *could* be length and a blur.
 #   It is no proof: one σ, one seed, measured on the images that are reported; and whether the authors blurred, their text does not say.
 # * **Latent size and colour** move the number by {{ abs(auroc["AE(L2), latent size 100"] - auroc["AE(L2)"]):.2f}} and
-#   {{ abs(auroc["AE(L2), grey"] - auroc["AE(L2)"]):.2f}}, one seed: no more than luck may.
+#   {{ abs(auroc["AE(L2), grey"] - auroc["AE(L2)"]):.2f}}, one seed each: luck may move it as far.
 # * **The last line is a warning.** The distance to the *mean* good image, which needs no learning at all, stands above
-#   AnoGAN and the dictionary.
+#   the dictionary and AnoGAN in the table (not above the longer AnoGAN).
 #
 # **A threshold for each?** What does each label-free rule of notebook 7 reach with other maps, as a share of F<sub>1</sub>-max (a ceiling, which no user knows)?
 
@@ -497,8 +497,8 @@ with check(1):
     assert abs(level**16 - 0.95) < 0.0015, "level multiplied sixteen times by itself is the chance that all hold 0"
 
 # %% [markdown] tags=["solution"]
-# More likely than not, one of sixteen intervals names a difference that is none. (Simpler, and right without independence: 1 − 0.05 / 16, Bonferroni's.)
-# Ours are not independent, for they share the images and the article's network; then the chance is smaller, but the sixteen times 0.05
+# More likely than not, at least one of sixteen intervals names a difference that is none. (Simpler, and right without independence: 1 − 0.05 / 16, Bonferroni's.)
+# Ours are not independent, for they share the images and the article's network; then the chance is usually smaller, but the sixteen times 0.05
 # expected by luck stay.
 
 # %% [markdown] tags=["exercise"]
@@ -574,7 +574,7 @@ with check(3):
     )
 
 # %% [markdown] tags=["solution"]
-# The same 0.04 costs a hundred times as much on dark ground. The luminance factor compares by *ratio*, as eyes do, until c₁ takes over. So SSIM does
+# The same 0.04 costs more than a hundred times as much on dark ground. The luminance factor compares by *ratio*, as eyes do, until c₁ takes over. So SSIM does
 # not forgive brightness as such: it forgives it where the picture is bright.
 
 # %% [markdown] tags=["exercise"]
