@@ -36,7 +36,6 @@ FINE, COARSE = (0, 1, 2, 3), (2, 4)  # the stages that each bank uses
 FINE_CENTRE, COARSE_CENTRE = 0, -6  # place j answers to pixel 8 j + centre, measured with dots; padding moves the grids
 COARSE_WEIGHT = 0.6  # σ of the scaled coarse map / σ of the fine one; the largest tried that costs ≤ 0.005 of F1-max
 TOP_K = 10  # the image score is the mean of the 10 largest of 32×32 coarse distances, or of those of all tiles
-SAVED_NAMES = {"fine.coreset": "fine.kept", "coarse.coreset": "coarse.kept", "typical": "usual"}  # names in files
 
 
 def aggregate_neighbourhood(stages, grid, neighbourhood):
@@ -179,7 +178,8 @@ class TwoBanks(nn.Module):
 
     def calibrate_scales(self, fine, coarse, largest):
         """Gives coarse distances the mean of fine ones and COARSE_WEIGHT of their σ, in good images of neither bank."""
-        self.factor = COARSE_WEIGHT * fine.std() / coarse.std().clamp_min(1e-12)
+        ratio = fine.std() / coarse.std()  # of few images the coarse bank holds every patch, at distance 0
+        self.factor = COARSE_WEIGHT * (ratio if 1e-3 < ratio < 1e3 else torch.ones(()))
         self.shift = fine.mean() - self.factor * coarse.mean()
         self.typical = largest.mean().clamp_min(1e-12)
 
@@ -252,14 +252,15 @@ class MemoryBank(Detector):
 
     def state(self) -> dict[str, torch.Tensor]:
         """Returns both banks, their scales and the network's weights: predictions need no other file."""
-        return {SAVED_NAMES.get(name, name): tensor for name, tensor in self.banks.state_dict().items()}
+        return self.banks.state_dict()
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """Loads what `state` returned. Raises RuntimeError if it does not fit."""
-        own = {SAVED_NAMES.get(name, name): name for name in self.banks.state_dict()}
-        if missing := sorted(set(own) - set(state)):
+        if missing := sorted(set(self.banks.state_dict()) - set(state)):
             raise RuntimeError(f"it has no {missing[0]}; another version may have written it")
         for name, bank in (("fine", self.banks.fine), ("coarse", self.banks.coarse)):
-            bank.coreset = bank.mean.new_zeros(len(state[f"{name}.kept"]), len(bank.mean))  # the stored number of rows
+            bank.coreset = bank.mean.new_zeros(
+                len(state[f"{name}.coreset"]), len(bank.mean)
+            )  # the stored number of rows
         self.graph = None
-        self.banks.load_state_dict({own.get(name, name): tensor for name, tensor in state.items()})
+        self.banks.load_state_dict(state)
