@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.common import peak_memory_gb
-from hazelnut_ae.engine.device import reset_peak_memory as forget_peak  # noqa: F401
+from benchmarks.common import reset_peak_memory as forget_peak  # noqa: F401
 
 SMALL = {"train/good": 6, "test/good": 2, "test/crack": 2, "ground_truth/crack": 2}
 
