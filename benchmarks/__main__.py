@@ -23,6 +23,7 @@ from benchmarks import (
     painted,
     peer,
     plan,
+    sight,
     speed,
     time_to_quality,
     training_set,
@@ -47,6 +48,7 @@ STUDIES = {
     "label-free": label_free,
     "variants": variants,
     "painted": painted,
+    "sight": sight,
     "speed": speed,
     "numbers": numbers,
 }

@@ -1,7 +1,9 @@
 """Shared by several studies: options, loading and timing."""
 
+import contextlib
 import statistics
 import time
+from pathlib import Path
 
 from hazelnut_ae import dataset
 from hazelnut_ae.errors import DataError
@@ -68,3 +70,16 @@ def alternate(functions, seconds, turns=9):
             function()
             taken[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def peak_memory_gb() -> float | None:
+    """Returns the peak memory of this process in GB since `reset_peak_memory`; None if not on Linux."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e9
+
+
+def reset_peak_memory():
+    """Makes `peak_memory_gb` measure from now on."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")

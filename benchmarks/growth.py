@@ -5,9 +5,8 @@ import multiprocessing
 import numpy as np
 import pandas as pd
 
-from benchmarks.common import numbers, timed_fit, timed_predict
+from benchmarks.common import numbers, peak_memory_gb, reset_peak_memory, timed_fit, timed_predict
 from hazelnut_ae import synthetic
-from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.patchcore import MemoryBank
 
 OUT = "growth.csv"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import add_data, load_test_set, timed_fit, timed_predict
+from benchmarks.common import add_data, load_test_set, peak_memory_gb, reset_peak_memory, timed_fit, timed_predict
 from hazelnut_ae import baselines, results, synthetic
 from hazelnut_ae.comparison.autoencoders import BergmannAutoencoder
 from hazelnut_ae.comparison.compare import as_the_run
@@ -19,7 +19,6 @@ from hazelnut_ae.comparison.differences import paired_differences
 from hazelnut_ae.dataset import load
 from hazelnut_ae.detection import prediction_from_maps, reconstruct
 from hazelnut_ae.engine import run_data, runs, trainer
-from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.patchcore import MemoryBank
 from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.synthetic.defects import DEFECTS

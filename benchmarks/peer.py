@@ -5,11 +5,10 @@ import pandas as pd
 import torch
 from torch import nn
 
-from benchmarks.common import add_data, load_test_set, timed_fit, timed_predict
+from benchmarks.common import add_data, load_test_set, peak_memory_gb, reset_peak_memory, timed_fit, timed_predict
 from hazelnut_ae import results
 from hazelnut_ae.backbones import imagenet_stages
 from hazelnut_ae.detection import Detector, Prediction
-from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.patchcore import COARSE, MemoryBank
 from hazelnut_ae.training import split_good, to_float

@@ -73,7 +73,8 @@ def write_networks(folder, images):
         expected = bank.distances(second)[0, 0].numpy()  # [32, 32]
     takes, arrays = ["patches", "mean", "scale", "coreset"], (second, bank.mean, bank.scale, bank.coreset)
     coarse = onnx_bytes(Patches(network, bank), (x[:1],), ["image"], ["patches"])
-    nearest = onnx_bytes(NearestRows(), arrays, takes, ["distances", "map", "rows"], {"coreset": {0: "rows_stored"}})
+    gives, lengths = ["distances", "map", "rows"], {"coreset": {0: "rows_stored"}}
+    nearest = onnx_bytes(NearestRows(patchcore.COARSE_CENTRE), arrays, takes, gives, lengths)
     (folder / "coarse.onnx").write_bytes(coarse)
     (folder / "nearest.onnx").write_bytes(nearest)
     (patches,) = onnxruntime.InferenceSession(coarse).run(None, {"image": x[1:2].numpy()})

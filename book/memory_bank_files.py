@@ -16,7 +16,6 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import nn
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from hazelnut_ae import patchcore, synthetic, synthetic_anomalies, thresholds
@@ -26,7 +25,6 @@ from hazelnut_ae.training import to_float
 
 BANK = Path(__file__).resolve().parent / "playground" / "bank.safetensors"
 STAGES, SIDE, NEIGHBOURHOOD, ROWS, BLUR = (1, 2, 3), 256, 3, 1000, 1.0
-SHIFT = 4  # pixels: place j of the grid is centred on pixel 8 j, and enlarging draws it at 8 j + 3.5
 SEED = 21  # of the painted nuts in the bank; the playground's own have another
 GOOD, HELD_OUT = 61, 39  # painted good nuts that fill the bank, and that choose its thresholds
 CANDIDATES = 20_000  # patches from which the coreset is chosen
@@ -47,9 +45,10 @@ class Patches(nn.Module):
 class Nearest(nn.Module):
     """Patches and a bank -> distances [32, 32] to the nearest rows, and the smoothed map [256, 256]."""
 
-    def __init__(self):
+    def __init__(self, centre=0):
         super().__init__()
         self.smooth = patchcore.GaussianSmoothing(BLUR)
+        self.register_buffer("drawing", patchcore.drawing(SIDE, 1, 32, SIDE, centre))  # [256, 32]
 
     def forward(self, patches, mean, scale, coreset):
         distances = patchcore.nearest_distances((patches - mean) * scale, coreset)  # [1, 1024]
@@ -58,9 +57,7 @@ class Nearest(nn.Module):
 
     def drawn(self, distances):
         """Distances [1, 1, 32, 32] as a smooth map [256, 256]."""
-        enlarged = F.interpolate(distances, size=(SIDE, SIDE), mode="bilinear")  # [1, 1, 256, 256]
-        moved = F.pad(enlarged, (0, SHIFT, 0, SHIFT), mode="replicate")[..., SHIFT:, SHIFT:]
-        return self.smooth(moved)[0, 0]
+        return self.smooth(self.drawing @ distances @ self.drawing.T)[0, 0]
 
 
 def onnx_bytes(network, examples, takes, gives, dynamic=None):

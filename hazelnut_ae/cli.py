@@ -9,6 +9,7 @@ import errno
 import os
 import sys
 from pathlib import Path
+from statistics import mode
 
 import hazelnut_ae
 from hazelnut_ae import options as shared
@@ -120,22 +121,29 @@ def advise(folder):
     shared.PRESET,
     option("--epochs", type=shared.positive, help="replaces the preset's"),
     option("--latent", type=shared.positive, help="size of the latent vector (default: 500)"),
+    option("--side", type=shared.side, help="of features: pixels to which a tile is resized (default: 640)"),
+    option("--tiles", type=shared.tiles, metavar="RxC", help=shared.TILES),
     option("--augment", type=shared.augmentations, help=f"{shared.AUGMENT} (default: rotation,flip,noise)"),
     shared.SEED,
     option("--device", help="cpu, cuda, cuda:1, mps (default: the best available)"),
     option("--resume", action="store_true", help="continue the run in the folder where it stopped"),
 )
-def train(folder, run, detector, preset, epochs, latent, augment, **options):
+def train(folder, run, detector, preset, epochs, latent, augment, side, tiles, **options):
     from hazelnut_ae import dataset
+    from hazelnut_ae.io import images
 
-    learns = DETECTORS[detector].learns_in_steps
-    given = {"epochs": epochs, "latent": latent, "augment": augment}
-    if wrong := [name for name, value in given.items() if value is not None and not learns]:
+    tiled, size = "side" in DETECTORS[detector].settings, dataset.SIZE
+    given = {"epochs": epochs, "latent": latent, "augment": augment} if tiled else {"side": side, "tiles": tiles}
+    if wrong := [name for name, value in given.items() if value is not None]:
         parser().error(f"--{wrong[0]} has no meaning for the detector {detector}")
-    preset, own = find_preset(preset), {"epochs": epochs, "latent_dim": latent} if learns else {}
+    preset, own = find_preset(preset), {"epochs": epochs, "latent_dim": latent}
+    if tiled:
+        own = {"side": side or dataset.SIDE}
+        sizes = [size for _, size, _ in images.headers(one.path for one in dataset.scan(folder)[0])] or [(size, size)]
+        size, (own["rows"], own["columns"]) = dataset.working_size(mode(sizes), own["side"], tiles)
     if augment is not None:
         preset = dataclasses.replace(preset, augmentations=augment)
-    trained = DETECTORS[detector].train_run(dataset.load(folder), run, preset, **own, **options)
+    trained = DETECTORS[detector].train_run(dataset.load(folder, size), run, preset, **own, **options)
     if trained is not None:
         loss = f", loss {trained.history[-1][2]:.4f}" if trained.history else ""
         print(f"{run}: {trained.caption}{loss}.")
@@ -143,12 +151,11 @@ def train(folder, run, detector, preset, epochs, latent, augment, **options):
 
 @command("measure a run and print the results table", shared.FOLDER, shared.RUN_OR_SHIPPED, shared.JSON, *shared.TAUS)
 def evaluate(folder, run, json, **thresholds):
-    from hazelnut_ae import dataset, results
+    from hazelnut_ae import results
     from hazelnut_ae.engine import run_data
     from hazelnut_ae.inference import evaluate as evaluation
 
-    data = dataset.load(folder)
-    result = evaluation.evaluate(data, run_data.run_for(data, run), **thresholds)
+    result = evaluation.evaluate(*run_data.load_for(folder, run), **thresholds)
     print("\n".join(results.report(result)))
     if json:
         write_json(json, result)
@@ -161,13 +168,11 @@ def evaluate(folder, run, json, **thresholds):
     option("--out", type=Path, metavar="DIR", help="folder for the pictures (default: HAZELNUT_FIGURES or figures)"),
 )
 def figures(folder, run, out):
-    from hazelnut_ae import dataset
     from hazelnut_ae.engine import run_data
     from hazelnut_ae.inference import evaluate as evaluation
 
     out = out or Path(os.environ.get("HAZELNUT_FIGURES") or "figures")
-    data = dataset.load(folder)
-    print(*evaluation.figures(data, run_data.run_for(data, run), out), sep="\n")
+    print(*evaluation.figures(*run_data.load_for(folder, run), out), sep="\n")
 
 
 @command(

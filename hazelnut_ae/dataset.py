@@ -1,7 +1,7 @@
 """The dataset (notebook 2): a folder in MVTec layout, train/good, test/<defect or good>, ground_truth/<defect>.
 
 Any category and defect names; PNG, JPEG, BMP or TIFF of any size up to 100 megapixels. Area averaging resizes images to
-256×256. One that is not square is squeezed, not cropped, so that no defect at its edge is lost.
+256×256 (for a memory bank: `working_size`), squeezed, not cropped, so that no defect at the edge is lost.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from hazelnut_ae.io.images import decoded, opened, peak, scan
 from hazelnut_ae.io.masks import Mask, understood
 
 SIZE = 256
+SIDE = 640  # of a tile, as a memory bank sees it
 WHITE = 65535  # of 16-bit grey
 DEPTHS = (255, 1023, 4095, 16383, WHITE)  # what 8, 10, 12, 14 and 16 bits can hold
 OUTSIDE = 0.01  # the share of an image's pixels that may exceed white: reflections
@@ -70,13 +71,31 @@ class Dataset:
     white: int = 0  # the value of 16-bit grey that is read as 255; 0 without such files
 
 
-def read_image(path, size=SIZE, white=WHITE):
-    """Reads one image file as uint8 [3, size, size]. Raises DataError if it is damaged or beyond 100 million pixels.
+def shape_of(size):
+    """Returns (height, width): `size` itself, or that of a square."""
+    return (size, size) if isinstance(size, int) else tuple(size)
 
-    white: the value of 16-bit grey that becomes 255.
+
+def working_size(size, side=SIDE, tiles=None):
+    """Returns ((height, width) at which a memory bank reads files, its (rows, columns) of tiles).
+
+    These are the files' own pixels, but at most `side` in each direction of a tile, and at least 256 of an image.
+    size: (width, height) of the files; tiles: None for as many as make them nearly square.
+    """
+    (width, height), found = size, []
+    tiles = tiles or tuple(min(max(1, round(ratio)), 8) for ratio in (height / width, width / height))
+    for pixels, count in zip((height, width), tiles, strict=True):
+        found.append(count * max(-(-SIZE // count), min(side, pixels // count)))
+    return tuple(found), tiles
+
+
+def read_image(path, size=SIZE, white=WHITE):
+    """Reads one image file as uint8 [3, H, W]. Raises DataError if it is damaged or beyond 100 million pixels.
+
+    size: (H, W), or one number for both; white: the value of 16-bit grey that becomes 255.
     """
     with opened(path) as image:
-        return rgb_at(image, (size, size), path, white)
+        return rgb_at(image, shape_of(size)[::-1], path, white)
 
 
 def rgb_at(image, size, path="the image", white=WHITE):
@@ -109,10 +128,10 @@ def resized(image, size):
 
 
 def read_mask(paths, image_size, size=SIZE):
-    """Reads a mask as a `Mask` at [size, size]: a pixel is a defect if at least half of its area is.
+    """Reads a mask as a `Mask` at [H, W]: a pixel is a defect if at least half of its area is.
 
     A defect that is too small for that keeps all pixels that it touches. paths: one file, or a tuple of files, whose
-    union counts. Raises DataError if one cannot be read, or has another (width, height) than its image.
+    union counts; size: (H, W) or one number. Raises DataError if one cannot be read, or has not the size of its image.
     """
     read = []
     for path in paths if isinstance(paths, tuple) else (paths,):
@@ -124,17 +143,17 @@ def read_mask(paths, image_size, size=SIZE):
             read.append(understood(mask))
     defect, ignored = (np.logical_or.reduce([mask[part] for mask in read]) for part in (0, 1))  # as the image
     parts = (Image.fromarray(part.astype(np.float32)) for part in (defect, ignored & ~defect))
-    share, beside = (np.asarray(part.resize((size, size), Image.Resampling.BOX)) for part in parts)  # in [0, 1]
-    defect = share >= 0.5 if (share >= 0.5).any() else share > 0  # bool [size, size]
+    share, beside = (np.asarray(part.resize(shape_of(size)[::-1], Image.Resampling.BOX)) for part in parts)  # in [0, 1]
+    defect = share >= 0.5 if (share >= 0.5).any() else share > 0  # bool [H, W]
     ignored = ~defect & (beside > 0) & (share + beside >= 0.5)
     return Mask(defect, ignored, ", with ".join(dict.fromkeys(mask.words for mask in read)))
 
 
 def read_entry(entry, size=SIZE, white=WHITE):
-    """Reads the image uint8 [3, size, size] and its `Mask` (False everywhere for good images)."""
+    """Reads the image uint8 [3, H, W] and its `Mask` (False everywhere for good images); size: as for `read_image`."""
     with opened(entry.path) as original:
-        image, image_size = rgb_at(original, (size, size), entry.path, white), original.size
-    nothing = np.zeros((size, size), bool)
+        image, image_size = rgb_at(original, shape_of(size)[::-1], entry.path, white), original.size
+    nothing = np.zeros(shape_of(size), bool)
     return image, read_mask(entry.masks, image_size, size) if entry.masks else Mask(nothing, nothing, "")
 
 
@@ -144,32 +163,32 @@ def white_of(entries):
     return next((white for white in (0, *DEPTHS) if highest <= white), WHITE)
 
 
-def load(folder: str | Path, size: int = SIZE) -> Dataset:
+def load(folder: str | Path, size: int | tuple[int, int] = SIZE) -> Dataset:
     """Reads a data folder in MVTec layout. A second load comes from a cache, unless a file has changed.
 
-    size: side of the images and masks in pixels. Raises DataError with the first problem (`check` lists all of them).
+    size: side of images and masks, or (height, width). Raises DataError with the first problem (`check` lists all).
     """
-    folder = Path(folder)
+    folder, size = Path(folder), shape_of(size)
     entries, problems, _ = scan(folder)
     if problems:
         more = f" ({len(problems) - 1} more: see hazelnut-ae check)" if len(problems) > 1 else ""
         raise DataError(problems[0] + more)
-    path = cache.set_path(folder, source_signature(folder, entries, size))
+    path = cache.set_path(folder, source_signature(folder, entries, size), f" at {size}" * (size != (SIZE, SIZE)))
     if (stored := cache.stored(path)) is None:
         white = white_of(entries)
         rows = decoded(lambda entry: read_entry(entry, size, white or WHITE), entries, folder.name)
         rows = ((image, np.stack(mask[:2])) for image, mask in rows)
         stored = cache.store(path, len(entries), size, rows, white)
-    images, bits, fingerprint, white = stored  # uint8 [N, 3, size, size], masks packed eight to a byte, str, int
+    images, bits, fingerprint, white = stored  # uint8 [N, 3, H, W], masks packed eight to a byte, str, int
 
     def image_set(split):
         rows = [i for i, entry in enumerate(entries) if entry.split == split]
         span = slice(rows[0], rows[-1] + 1) if rows else slice(0, 0)  # contiguous; a list would copy a memory map
         names = [entry.path.relative_to(folder).as_posix() for entry in entries[span]]
-        if split == "train":  # one empty mask in memory, seen as [n, size, size]
-            masks, ignored = np.broadcast_to(np.zeros((size, size), dtype=bool), (2, len(rows), size, size))
+        if split == "train":  # one empty mask in memory, seen as [n, H, W]
+            masks, ignored = np.broadcast_to(np.zeros(size, dtype=bool), (2, len(rows), *size))
         else:
-            masks, ignored = cache.unpack(bits[span], size).swapaxes(0, 1)  # bool [n, size, size] each
+            masks, ignored = cache.unpack(bits[span], size).swapaxes(0, 1)  # bool [n, H, W] each
         defects, ignored = [entry.defect for entry in entries[span]], ignored if ignored.any() else None
         return ImageSet(images[span], masks, defects, names, ignored)
 

@@ -152,6 +152,7 @@ class AutoencoderDetector(Detector):
         self.model.load_state_dict(state)
 
 
-def batches(images):
-    """Yields slices of at most 32 images, so that memory does not grow with their number."""
-    return (images[i : i + BATCH] for i in range(0, len(images), BATCH))
+def batches(images, size=(256, 256)):
+    """Yields slices of at most 32 images, fewer of a larger (H, W), so that memory does not grow with their number."""
+    count = max(1, BATCH * 256 * 256 // (size[0] * size[1]))
+    return (images[i : i + count] for i in range(0, len(images), count))

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import re
 from pathlib import Path
 
 from hazelnut_ae.presets import PRESETS
@@ -40,7 +41,15 @@ def number(kind, allowed, problem):
 natural = number(int, lambda value: value >= 0, "is below 0")
 positive = number(int, lambda value: value >= 1, "is below 1")
 finite = number(float, math.isfinite, "is not a finite number")
+side = number(int, lambda value: 64 <= value <= 2048, "is not from 64 to 2048")
 above_zero = number(float, lambda value: 0 < value < math.inf, "is not a finite number above 0")
+
+
+def tiles(text):
+    """Converts 2x3 to (2, 3), and auto to None."""
+    if text != "auto" and not re.fullmatch("[1-8][x×][1-8]", text):
+        raise argparse.ArgumentTypeError(f"{text} is not auto, nor rows and columns from 1 to 8, such as 2x3")
+    return None if text == "auto" else (int(text[0]), int(text[2]))
 
 
 def words(text):
@@ -58,6 +67,7 @@ def augmentations(text):
     return names
 
 
+TILES = "of features: rows and columns of tiles, such as 2x3, to see finer defects (default: auto, nearly square ones)"
 # Options of several commands
 FOLDER = option("folder", metavar="DIR", type=Path, help="a data folder in MVTec layout")
 RUN = option("--run", required=True, type=Path, metavar="RUN", help="the folder of the run")

@@ -8,9 +8,9 @@ From the paper: features of intermediate stages, averaged over their neighbourho
 random projection; the nearest-neighbour distance; bilinear enlargement and Gaussian smoothing of the map.
 
 Ours: a smaller network (EfficientNet-Lite0), each stage scaled to variance 1, and two banks. The fine one sees images
-of 640 pixels through four stages and finds scratches. The coarse one sees 256 pixels through two stages, as the paper
-does, and finds parts that are missing or misplaced. The map is the larger of both; the image score is the coarse one's.
-How all this was chosen: `shipped/README.md`.
+(or their tiles) of 640 pixels through four stages and finds scratches. The coarse one sees 256 through two stages, as
+the paper does, and finds parts that are missing or misplaced. The map is the larger of both; the image score is the
+coarse one's. How all this was chosen: `shipped/README.md`.
 """
 
 import copy
@@ -27,16 +27,15 @@ from hazelnut_ae.detection import Detector
 from hazelnut_ae.graph import Graph, onnx_bytes
 from hazelnut_ae.neighbours import nearest_by_projection, nearest_distances
 from hazelnut_ae.synthetic_anomalies import paste_defects, tau_median
-from hazelnut_ae.training import to_float
 
 IMAGES = 400  # the most good images that `fit` uses
 CALIBRATION_EVERY = 10  # every tenth of them calibrates the scales and is in no bank
 PROJECTED = 32  # dimensions of the random projection in which the coreset is chosen
-GRID = 2  # the stage whose grid the patches have, at stride 8: 80×80 patches of an image of 640 pixels
+GRID, STRIDE = 2, 8  # the stage whose grid the patches have, and its stride: 80×80 patches of an image of 640 pixels
 FINE, COARSE = (0, 1, 2, 3), (2, 4)  # the stages that each bank uses
+FINE_CENTRE, COARSE_CENTRE = 0, -6  # place j answers to pixel 8 j + centre, measured with dots; padding moves the grids
 COARSE_WEIGHT = 0.6  # σ of the scaled coarse map / σ of the fine one; the largest tried that costs ≤ 0.005 of F1-max
-TOP_K = 10  # the image score is the mean of the 10 largest of 32×32 coarse distances
-SAVED_NAMES = {"fine.coreset": "fine.kept", "coarse.coreset": "coarse.kept", "typical": "usual"}  # so older runs load
+TOP_K = 10  # the image score is the mean of the 10 largest of 32×32 coarse distances, or of those of all tiles
 
 
 def aggregate_neighbourhood(stages, grid, neighbourhood):
@@ -91,21 +90,43 @@ class GaussianSmoothing(nn.Module):
         return F.conv2d(F.pad(maps, (radius, radius, 0, 0), mode="replicate"), self.kernel[None, None, None, :])
 
 
-class Bank(nn.Module):
-    """One memory bank: features of some stages, for images resized to `side` pixels, reduced to a coreset."""
+def resized(x, side):
+    """Resizes x [N, 3, H, W] to [N, 3, side, side]: by area averaging where it shrinks, linearly where it grows."""
+    for axis in (2, 3):
+        if (pixels := int(x.shape[axis])) > side:  # by a matrix, because ONNX knows no area averaging
+            edges, cells = np.arange(side + 1) * pixels / side, np.arange(pixels)
+            overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)  # [side, pixels]
+            weights = torch.from_numpy(overlap.clip(0).T * side / pixels).float()
+            x = (x.transpose(axis, 3) @ weights).transpose(axis, 3)
+    return F.interpolate(x, size=(side, side), mode="bilinear")
 
-    def __init__(self, stages, widths, side, neighbourhood):
+
+def drawing(pixels, tiles, grid, side, centre):
+    """Returns the matrix [pixels, tiles·grid] that draws a row of distances as one of pixels, linearly."""
+    # place j of a tile is at pixel 8 j + centre of the `side` pixels that the network sees
+    places = np.add.outer(side * np.arange(tiles), STRIDE * np.arange(grid) + centre + 0.5).ravel()  # [tiles·grid]
+    middles = (np.arange(pixels) + 0.5) * tiles * side / pixels  # [pixels]
+    return torch.from_numpy(np.stack([np.interp(middles, places, one) for one in np.eye(len(places))], axis=1)).float()
+
+
+class Bank(nn.Module):
+    """One memory bank: features of some stages of tiles (rows, columns), resized to `side` pixels, as a coreset."""
+
+    def __init__(self, stages, widths, side, neighbourhood, centre=0, tiles=(1, 1)):
         super().__init__()
-        self.stages, self.side, self.neighbourhood = stages, side, neighbourhood
+        self.stages, self.side, self.neighbourhood, self.centre, self.tiles = stages, side, neighbourhood, centre, tiles
         self.widths = [widths[i] for i in stages]  # channels of each stage; D is their sum
         for name, shape in (("mean", ()), ("scale", ()), ("coreset", (0,))):
             self.register_buffer(name, torch.zeros(*shape, sum(self.widths)))  # [D], [D] and [K, D], K = 0 until fit
 
     def patches(self, network, x):
-        """Returns the patch features [N, P, D] of images float32 [N, 3, H, W] in [0, 1]."""
-        x = F.interpolate(x, size=(self.side, self.side), mode="bilinear")  # [N, 3, S, S]
-        stages = network(x, max(self.stages) + 1)  # [N, C, h, w], [N, C', h', w'], …
-        return aggregate_neighbourhood([stages[i] for i in self.stages], stages[GRID].shape[-2:], self.neighbourhood)
+        """Returns the patch features [N, P, D] of images float32 [N, 3, H, W] in [0, 1], tile by tile."""
+        (rows, columns), found = self.tiles, []
+        for tile in (tile for row in x.chunk(rows, dim=2) for tile in row.chunk(columns, dim=3)):
+            stages = network(resized(tile, self.side), max(self.stages) + 1)  # [N, C, h, w], [N, C', h', w'], …
+            chosen, grid = [stages[i] for i in self.stages], stages[GRID].shape[-2:]
+            found.append(aggregate_neighbourhood(chosen, grid, self.neighbourhood))
+        return torch.cat(found, dim=1)
 
     def fit_coreset(self, features, size, seed):
         """Scales each stage of good features [M, D] to variance 1 in total, then stores a coreset of them."""
@@ -116,20 +137,27 @@ class Bank(nn.Module):
         self.coreset = features[greedy_coreset(features, size, seed)]  # [size, D]
 
     def distances(self, patches, find=nearest_distances):
-        """Returns the distances [N, 1, h, w] ≥ 0 of patches [N, h·w, D] to the bank."""
-        distances = find((patches - self.mean) * self.scale, self.coreset)  # [N, h·w]
-        grid = math.isqrt(distances.shape[1])
-        return distances.unflatten(1, (1, grid, grid))
+        """Returns the distances [N, 1, h, w] ≥ 0 of patches [N, h·w, D] to the bank, in the order of the image."""
+        distances, (rows, columns) = find((patches - self.mean) * self.scale, self.coreset), self.tiles  # [N, h·w]
+        grid = math.isqrt(distances.shape[1] // (rows * columns))
+        distances = distances.unflatten(1, (rows, columns, grid, grid)).transpose(2, 3)
+        return distances.reshape(-1, 1, rows * grid, columns * grid)
+
+    def draw(self, distances, size):
+        """Returns distances [N, 1, h, w] as maps [N, 1, H, W] of size (H, W)."""
+        grid, axes = distances.shape[2] // self.tiles[0], zip(size, self.tiles, strict=True)
+        rows, columns = (drawing(int(pixels), tiles, grid, self.side, self.centre) for pixels, tiles in axes)
+        return rows @ distances @ columns.T
 
 
 class TwoBanks(nn.Module):
     """Maps images float32 [N, 3, H, W] in [0, 1] to anomaly maps [N, H, W] ≥ 0 and image scores float64 [N] ≥ 0."""
 
-    def __init__(self, network, side, neighbourhood, coarse_side, blur):
+    def __init__(self, network, side, neighbourhood, coarse_side, blur, tiles=(1, 1)):
         super().__init__()
         self.network, self.smooth = network, GaussianSmoothing(blur)
-        self.fine = Bank(FINE, network.widths, side, neighbourhood)
-        self.coarse = Bank(COARSE, network.widths, coarse_side, 3)
+        self.fine = Bank(FINE, network.widths, side, neighbourhood, FINE_CENTRE, tiles)
+        self.coarse = Bank(COARSE, network.widths, coarse_side, 3, COARSE_CENTRE, tiles)
         self.register_buffer("factor", torch.ones(()))  # factor · coarse + shift is comparable with fine distances
         self.register_buffer("shift", torch.zeros(()))
         self.register_buffer("typical", torch.ones(()))  # mean of the largest coarse distances of good images
@@ -143,15 +171,15 @@ class TwoBanks(nn.Module):
 
         size: (H, W); find: `nearest_distances`, or what gives the same.
         """
-        fine = self.fine.distances(fine, find)  # [N, 1, 80, 80]
-        coarse = self.coarse.distances(coarse, find)  # [N, 1, 32, 32]
+        fine = self.fine.distances(fine, find)  # [N, 1, 80, 80], or as many for each tile
+        coarse = self.coarse.distances(coarse, find)  # [N, 1, 32, 32], likewise
         largest = coarse.flatten(1).topk(TOP_K).values.double().mean(dim=1)
-        fine, coarse = (F.interpolate(one, size=size, mode="bilinear") for one in (fine, coarse))
-        return fine, coarse, largest
+        return self.fine.draw(fine, size), self.coarse.draw(coarse, size), largest
 
     def calibrate_scales(self, fine, coarse, largest):
         """Gives coarse distances the mean of fine ones and COARSE_WEIGHT of their σ, in good images of neither bank."""
-        self.factor = COARSE_WEIGHT * fine.std() / coarse.std().clamp_min(1e-12)
+        ratio = fine.std() / coarse.std()  # of few images the coarse bank holds every patch, at distance 0
+        self.factor = COARSE_WEIGHT * (ratio if 1e-3 < ratio < 1e3 else torch.ones(()))
         self.shift = fine.mean() - self.factor * coarse.mean()
         self.typical = largest.mean().clamp_min(1e-12)
 
@@ -169,26 +197,24 @@ class MemoryBank(Detector):
 
     def __init__(
         self, network=None, side=640, neighbourhood=7, coarse_side=256, candidates=50_000, size=5_000, blur=1.0,
-        seed=0, device="cpu",
+        rows=1, columns=1, seed=0, device="cpu",
     ):  # fmt: skip
         """
         Args:
             network: a `backbones.Stages`; None: with ImageNet weights (DataError if none can be found).
-            side, coarse_side: pixels to which images are resized for the fine and for the coarse bank.
+            side, coarse_side: pixels to which tiles are resized for the fine and for the coarse bank.
             neighbourhood: places averaged in the fine bank, in each direction; odd.
             candidates, size: patches of good images from which each coreset is chosen, and in each coreset.
             blur: σ of the Gaussian over the map, in pixels.
+            rows, columns: of the tiles into which images are cut.
             seed, device: of the candidates and the coresets; the device has no effect, a bank is computed on the CPU.
         """
         network = network or imagenet_stages()
         self.name = f"memory bank ({network.name})"
         self.side, self.neighbourhood, self.coarse_side, self.blur = side, neighbourhood, coarse_side, blur
         self.candidates, self.size, self.seed, self.network = candidates, size, seed, network
-        self.banks = TwoBanks(network, side, neighbourhood, coarse_side, blur).eval()
-
-    def batch(self, image):
-        """Returns an image uint8 [3, H, W] as float32 [1, 3, H, W] in [0, 1]."""
-        return to_float(np.asarray(image)[None])
+        self.rows, self.columns = rows, columns
+        self.banks = TwoBanks(network, side, neighbourhood, coarse_side, blur, (rows, columns)).eval()
 
     @torch.no_grad()
     def fit(self, good: np.ndarray) -> None:
@@ -226,14 +252,15 @@ class MemoryBank(Detector):
 
     def state(self) -> dict[str, torch.Tensor]:
         """Returns both banks, their scales and the network's weights: predictions need no other file."""
-        return {SAVED_NAMES.get(name, name): tensor for name, tensor in self.banks.state_dict().items()}
+        return self.banks.state_dict()
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """Loads what `state` returned. Raises RuntimeError if it does not fit."""
-        own = {SAVED_NAMES.get(name, name): name for name in self.banks.state_dict()}
-        if missing := sorted(set(own) - set(state)):
+        if missing := sorted(set(self.banks.state_dict()) - set(state)):
             raise RuntimeError(f"it has no {missing[0]}; another version may have written it")
         for name, bank in (("fine", self.banks.fine), ("coarse", self.banks.coarse)):
-            bank.coreset = bank.mean.new_zeros(len(state[f"{name}.kept"]), len(bank.mean))  # the stored number of rows
+            bank.coreset = bank.mean.new_zeros(
+                len(state[f"{name}.coreset"]), len(bank.mean)
+            )  # the stored number of rows
         self.graph = None
-        self.banks.load_state_dict({own.get(name, name): tensor for name, tensor in state.items()})
+        self.banks.load_state_dict(state)

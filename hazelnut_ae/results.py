@@ -66,7 +66,8 @@ def evaluate(
     pixels |= {"images": len(maps), "masks": sum(one["masks"] for one in blocks.values())}
     for of in (pixels, pixels["intervals"]):
         of["auroc"] = of.pop("pixel_auroc")
-    result = {"data": data, "system": detector_name, "image_size": maps.shape[-1], "defects": blocks, "pixels": pixels}
+    size = maps.shape[-1] if maps.shape[-1] == maps.shape[-2] else maps.shape[-2:]  # one side, or [height, width]
+    result = {"data": data, "system": detector_name, "image_size": size, "defects": blocks, "pixels": pixels}
     good_scores = None if held_out is None else held_out.image_scores
     result["images"] = _image_block(predicted.image_scores, defects, good_scores, weights, image_tau)
     plain = json.dumps(result, default=np.generic.item)  # NumPy's numbers as Python's

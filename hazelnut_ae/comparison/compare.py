@@ -18,7 +18,6 @@ from hazelnut_ae.comparison.systems import ALL_SYSTEMS, SYSTEMS, new_detector, o
 from hazelnut_ae.detection import Prediction
 from hazelnut_ae.engine import run_data, runs
 from hazelnut_ae.engine.checkpoints import Checkpoint, digest_of, read_tensors, write_tensors
-from hazelnut_ae.engine.device import peak_memory_gb, reset_peak_memory
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.training import split_good
 
@@ -40,8 +39,8 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment=None, se
         device: a torch device.
 
     Returns:
-        A dict for each system, of `results.evaluate`, with "setting", "augment", "fit_s" (None for the run),
-        "predict_s" (seconds for the test images) and "peak_gb" (of the process; None if unknown).
+        A dict for each system, of `results.evaluate`, with "setting", "augment", "fit_s" (None for the run)
+        and "predict_s" (seconds for the test images).
 
     Raises:
         DataError: a name is unknown, or test images or ImageNet weights are missing.
@@ -87,7 +86,7 @@ def evaluate(dataset, found):
     on_test = Prediction(found["maps"], found["scores"])
     on_good = Prediction(found["held_out_maps"], found["held_out_scores"])
     tau = {"printed_tau": found["printed_tau"], "tau_label_free": found["tau_label_free"]}
-    facts = {key: found[key] for key in ("setting", "augment", "fit_s", "predict_s", "peak_gb")}
+    facts = {key: found[key] for key in ("setting", "augment", "fit_s", "predict_s")}
     return results.evaluate(found["system"], on_test, dataset.test, on_good, data=dataset.name, **tau) | facts
 
 
@@ -101,20 +100,19 @@ def article(dataset, run):
 
 def maps_of(detector, dataset, good):
     """Returns a detector's arrays and facts for the test images and held-out good images: ({name: array}, {…})."""
-    reset_peak_memory()
     started = time.monotonic()
     on_test = detector.predict(dataset.test.images)
     seconds, on_good = time.monotonic() - started, detector.predict(good)
     tau = detector.label_free_tau(good, on_good.anomaly_maps)
     arrays = {"maps": on_test.anomaly_maps, "scores": on_test.image_scores}
     arrays |= {"held_out_maps": on_good.anomaly_maps, "held_out_scores": on_good.image_scores}
-    return arrays, {"tau_label_free": tau, "predict_s": seconds, "peak_gb": peak_memory_gb()}
+    return arrays, {"tau_label_free": tau, "predict_s": seconds}
 
 
 def fit(dataset, folder, name, setting="quick", augment=TURN, seed=0, device="cpu"):
     """Fits a system to the good images that are not held out, or loads it from `folder`; arguments as for `compare`.
 
-    Returns the detector and {"fit_s", "peak_gb", "setting", "augment"}. A lock lets only one process fit a system.
+    Returns the detector and {"fit_s", "setting", "augment"}. A lock lets only one process fit a system.
     """
     augment = tuple(augment) if ALL_SYSTEMS[name].trained else ()
     path = file_of(folder, name, setting, augment, seed)
@@ -128,9 +126,8 @@ def fit(dataset, folder, name, setting="quick", augment=TURN, seed=0, device="cp
         if tensors is None:
             checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), json.dumps(key, sort_keys=True))
             good = dataset.train.images[split_good(len(dataset.train), seed)[0]]
-            reset_peak_memory()
             detector.fit(good, *([checkpoint] if ALL_SYSTEMS[name].trained else []))
-            facts, tensors = {"fit_s": checkpoint.seconds, "peak_gb": peak_memory_gb()}, detector.state()
+            facts, tensors = {"fit_s": checkpoint.seconds}, detector.state()
             write_tensors(path, tensors, named, facts)
             checkpoint.remove()
     detector.restore(tensors)
@@ -153,7 +150,7 @@ def predict(dataset, folder, name, setting="quick", augment=TURN, seed=0, device
 
     Returns:
         A dict with "maps" and "held_out_maps", float32, shape (N, H, W), "scores" and "held_out_scores", float64, shape
-        (N,), the facts of `fit`, "tau_label_free", "predict_s", "peak_gb", "system" and "printed_tau".
+        (N,), the facts of `fit`, "tau_label_free", "predict_s", "system" and "printed_tau".
     """
     detector, facts = fit(dataset, folder, name, setting, augment, seed, device)
     trained_with = augment if ALL_SYSTEMS[name].trained else ()
@@ -165,8 +162,6 @@ def predict(dataset, folder, name, setting="quick", augment=TURN, seed=0, device
         good = dataset.train.images[split_good(len(dataset.train), seed)[1]]
         arrays, maps_facts = maps_of(detector, dataset, good)
         arrays = {part: torch.from_numpy(one) for part, one in arrays.items()}
-        peaks = [one["peak_gb"] for one in (facts, maps_facts) if one["peak_gb"] is not None]
-        maps_facts["peak_gb"] = max(peaks, default=None)
         write_tensors(path, arrays, key, maps_facts)
     about = {"system": detector.name, "printed_tau": detector.printed_tau}
     return {part: one.numpy() for part, one in arrays.items()} | facts | maps_facts | about

@@ -19,7 +19,7 @@ def systems_table(measured):
         row |= {name: _with_interval(one["pixels"], key) for name, key in shown.items()}
         row["image AUROC"] = _with_interval(one["images"], "auroc")
         row |= {name: "" if one[f"{name}_s"] is None else f"{one[f'{name}_s']:.0f} s" for name in ("fit", "predict")}
-        rows.append(row | {"peak GB": "" if one["peak_gb"] is None else f"{one['peak_gb']:.1f}"})
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

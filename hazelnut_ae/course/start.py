@@ -59,10 +59,8 @@ def first_look(pictures, say=print):
     nuts, masks = zip(*(synthetic.painted(name, 0) for name in names), strict=True)  # the first of each: none is chosen
     images = np.stack(nuts).transpose(0, 3, 1, 2)  # uint8 [4, 3, 256, 256]
     taus = [run.detector.printed_tau(name) for name in names]
-    maps, text = (
-        run.detector.anomaly_maps(images),
-        f"Synthetic hazelnuts, painted, the first of each defect. Run: {run.caption}.",
-    )
+    maps = run.detector.anomaly_maps(images)
+    text = f"Synthetic hazelnuts, painted, the first of each defect. Run: {run.caption}."
     drawn = figures.defects_found(images, maps, masks, taus, names, text)
     is_new = not (Path(pictures) / "first_look.png").exists()
     path = figures.save(drawn, pictures, "first_look")

@@ -44,6 +44,7 @@ def caption_article(run):
 
 
 BANK = {"side": int, "neighbourhood": int, "coarse_side": int, "candidates": int, "size": int, "blur": float}
+BANK |= {"rows": int, "columns": int}
 
 
 def build_features(config, weights):
@@ -51,8 +52,9 @@ def build_features(config, weights):
     from hazelnut_ae.patchcore import MemoryBank
 
     sides = all(32 <= config[key] <= 2048 for key in ("side", "coarse_side"))
-    if not sides or config["neighbourhood"] not in range(1, 64, 2) or config["blur"] > 64:  # before memory is allocated
-        raise ValueError("config.json has a side, a neighbourhood or a blur that no run has")
+    tiles = all(1 <= config[key] <= 64 for key in ("rows", "columns"))
+    if not (sides and tiles) or config["neighbourhood"] not in range(1, 64, 2) or config["blur"] > 64:  # before memory
+        raise ValueError("config.json has a side, a neighbourhood, a blur, rows or columns that no run has")
     settings = {key: config[key] for key in BANK}
     detector = MemoryBank(empty_stages(config["backbone"]), **settings, seed=config["seed"])
     detector.restore(weights)

@@ -1,9 +1,6 @@
-"""The device, the precision of its arithmetic, and the memory of this process."""
+"""The device, and the precision of its arithmetic."""
 
-import contextlib
-import ctypes
 import os
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -55,24 +52,3 @@ def prepare_network(network: nn.Module, device: str | torch.device, precision: s
     plain = torch.device(device).type == "cpu" and precision == "float32"
     network.to(device, memory_format=torch.contiguous_format if plain else torch.channels_last)
     return AutocastNetwork(network) if precision == "bfloat16" else network
-
-
-def retain_memory():
-    """Makes glibc keep freed memory for the next training step, which saves a tenth of it on a CPU."""
-    with contextlib.suppress(OSError, AttributeError, TypeError):  # not on macOS, Windows and musl
-        libc = ctypes.CDLL(None)
-        libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD: memory at the end of the heap that is not given back
-        libc.mallopt(-3, 1 << 25)  # M_MMAP_THRESHOLD: smaller tensors come from the heap
-
-
-def peak_memory_gb() -> float | None:
-    """Returns the peak memory of this process in GB since `reset_peak_memory`; None if not on Linux."""
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e9
-
-
-def reset_peak_memory():
-    """Makes `peak_memory_gb` measure from now on."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")

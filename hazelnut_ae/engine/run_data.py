@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from hazelnut_ae import shipped
+from hazelnut_ae.dataset import SIZE, Dataset, load
 from hazelnut_ae.engine import runs
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.presets import PRESETS
@@ -18,13 +19,14 @@ def shipped_run(dataset):
             return run
 
 
-def run_for(dataset, folder: str | Path | None = None) -> runs.Run:
-    """Returns the run in a folder (default: the shipped run for this Dataset). Raises DataError if there is none."""
-    run = shipped_run(dataset) if folder is None else runs.load_run(folder)
-    if run is None:
+def load_for(folder: str | Path, run: str | Path | None = None) -> tuple[Dataset, runs.Run]:
+    """Reads a data folder as the run in another folder does (default: the shipped one). DataError if there is none."""
+    found = None if run is None else runs.load_run(run)
+    dataset = load(folder, found.size if found else SIZE)
+    if (found := found or shipped_run(dataset)) is None:
         remedy = "train one (hazelnut-ae train) and name it with --run"
         raise DataError(f"No run comes with the package for {dataset.name}; {remedy}.")
-    return run
+    return dataset, found
 
 
 def both_synthetic(dataset, run):
@@ -41,13 +43,16 @@ def good_rows(dataset, run):
 
 
 def held_out(dataset, run):
-    """Returns the good training images that the run never saw, uint8 [M, 3, 256, 256]."""
+    """Returns the good training images that the run never saw, uint8 [M, 3, H, W]."""
     return dataset.train.images[good_rows(dataset, run)[1]]
 
 
 def note_other_data(dataset, run):
     """Returns whether the run learned from this Dataset; prints a note if not, raises DataError for other bits."""
-    same = run.config["data"] == dataset.fingerprint
+    same, size = run.config["data"] == dataset.fingerprint, dataset.train.images.shape[2:]
+    if size != run.size:
+        remedy = f"use dataset.load(DIR, {run.size}), or a run of --side 256 --tiles 1x1 for `compare`"
+        raise DataError(f"{run.folder} reads images as {run.size}, {dataset.name} is read as {size} here; {remedy}.")
     if dataset.white not in (0, run.config["white"]):
         other = f"in the images of {run.folder} to {run.config['white']}; name a run that learned from this range"
         raise DataError(f"16-bit grey in {dataset.name} reaches to {dataset.white}, but {other}.")

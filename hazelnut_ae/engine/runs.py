@@ -22,7 +22,7 @@ from safetensors.torch import load, save_file
 
 import hazelnut_ae
 from hazelnut_ae import shipped
-from hazelnut_ae.dataset import WHITE
+from hazelnut_ae.dataset import SIZE, WHITE
 from hazelnut_ae.detection import AutoencoderDetector, Detector
 from hazelnut_ae.engine.checkpoints import digest_of, read_tensors, write_tensors
 from hazelnut_ae.engine.detectors import DETECTORS
@@ -32,7 +32,7 @@ from hazelnut_ae.io import cache
 from hazelnut_ae.io.files import DAMAGE, atomic_path, first_line, read_json
 
 FORMAT = 1  # of checkpoint.pt
-GRAPH = 1  # of graph.safetensors; increase it when the same weights give another graph
+GRAPH = 2  # of graph.safetensors; increase it when the same weights give another graph
 OLDER = {"detector": "article", "one_cycle": False, "augment_online": False}  # for config.json of older versions
 
 
@@ -51,6 +51,11 @@ class Run:
     def model(self):
         """The article's network in eval mode; None for another detector."""
         return self.detector.model if isinstance(self.detector, AutoencoderDetector) else None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels at which it reads images."""
+        return self.config["height"], self.config["width"]
 
     @property
     def caption(self) -> str:
@@ -75,6 +80,7 @@ def make_config(detector, preset, dataset, seed, settings):
         "data_name": dataset.name,
         "data": dataset.fingerprint,
         "white": dataset.white or WHITE,
+        **dict(zip(("height", "width"), dataset.train.images.shape[2:], strict=True)),
         "seed": seed,
         **settings,
         "versions": {
@@ -177,12 +183,13 @@ def read_graph(folder, config, detector, size):
 
 def check_settings(config):
     """Raises ValueError if a setting is missing or has the wrong type."""
-    types = {"preset": str, "data_name": str, "data": str, "seed": int, "white": int}
-    config.setdefault("white", WHITE)  # older runs have none
+    types = {"preset": str, "data_name": str, "data": str, "seed": int, "white": int, "height": int, "width": int}
+    config.update({"white": WHITE, "height": SIZE, "width": SIZE} | config)  # older runs have none
     for key, wanted in (types | detector_type(config).settings).items():
         if (value := config.get(key)) is None:
             raise ValueError(f"config.json has no {key}; another version may have written it")
-        if type(value) is not wanted or (wanted is not str and not 0 <= value < math.inf):
+        most = 20_000 if key in ("height", "width") else math.inf  # before memory is allocated
+        if type(value) is not wanted or (wanted is not str and not 0 <= value < most):
             raise ValueError(f"config.json has {value!r} as its {key}")
 
 

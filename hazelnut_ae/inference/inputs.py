@@ -19,7 +19,7 @@ SHOWN = 512  # pixels of the longer side of a written picture
 class Photograph(NamedTuple):
     """One image, decoded once for the detector and the pictures."""
 
-    image: np.ndarray  # uint8 [3, 256, 256], what the detector gets
+    image: np.ndarray  # uint8 [3, H, W], what the detector gets
     shown: np.ndarray  # uint8 [3, h, w], original aspect ratio, at most 512 pixels long
     size: tuple[int, int]  # (width, height) of the file, upright
     stamp: list[int]  # size and time of the file before it was read
@@ -61,8 +61,8 @@ def images_below(folder, out):
     return images, others
 
 
-def read(path, white=WHITE):
-    """Returns the `Photograph` in a file, or (not raised) the DataError if it cannot be read."""
+def read(path, white=WHITE, working=(SIZE, SIZE)):
+    """Returns the `Photograph` in a file, or (not raised) the DataError if it cannot be read; as for `prepared`."""
     try:
         path.encode("utf-8")
         if not os.path.isfile(page_of(path)[0]):  # a link to nowhere, or a pipe, which would block
@@ -70,7 +70,7 @@ def read(path, white=WHITE):
         before = stamp(path)
         with opened(path) as image:
             size = tuple(max(1, round(min(1, SHOWN / max(image.size)) * side)) for side in image.size)
-            small, shown = (rgb_at(image, one, path, white) for one in ((SIZE, SIZE), size))
+            small, shown = (rgb_at(image, one, path, white) for one in (working[::-1], size))
             return Photograph(small, shown, image.size, before)
     except UnicodeEncodeError:
         return DataError(f"{path} has a name that is not in UTF-8; rename it.")
@@ -78,18 +78,18 @@ def read(path, white=WHITE):
         return error
 
 
-def prepared(image, white=WHITE):
-    """One image as uint8 [3, 256, 256]: a path, or a Pillow image or array, which are read as such a file is.
+def prepared(image, white=WHITE, working=(SIZE, SIZE)):
+    """One image as uint8 [3, H, W]: a path, or a Pillow image or array, which are read as such a file is.
 
-    white: the value of 16-bit grey that becomes 255. Raises ValueError for anything else, DataError as `read_image`.
+    white: the 16-bit grey that becomes 255; working: (H, W). Raises ValueError for others, DataError as `read_image`.
     """
     if isinstance(image, str | Path):
-        return read_image(Path(image), white=white)
+        return read_image(Path(image), working, white)
     picture = picture_of(image) if isinstance(image, np.ndarray) else image
     if not isinstance(picture, Image.Image):
         raise ValueError(f"an image is a path, a Pillow image or a NumPy array, not {type(image).__name__}")
     try:
-        return rgb_at(ImageOps.exif_transpose(picture), (SIZE, SIZE), white=white)
+        return rgb_at(ImageOps.exif_transpose(picture), working[::-1], white=white)
     except (OSError, SyntaxError) as error:  # Pillow decodes late
         raise DataError(f"A Pillow image cannot be read ({error}); replace its file.") from error
 

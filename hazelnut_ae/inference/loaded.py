@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from hazelnut_ae import curves
 from hazelnut_ae.backbones import imagenet_stages
 from hazelnut_ae.dataset import SIZE, WHITE
-from hazelnut_ae.detection import Detector, batches, predicted_pixels
+from hazelnut_ae.detection import batches, predicted_pixels
 from hazelnut_ae.engine import calibration, runs
 from hazelnut_ae.engine.calibration import Calibration
 from hazelnut_ae.errors import DataError
@@ -28,8 +28,8 @@ class Predictions(NamedTuple):
 
     scores: np.ndarray  # float64 [N], larger = more anomalous
     decisions: np.ndarray  # bool [N], True = defective: the score exceeds image_tau
-    maps: np.ndarray  # float32 [N, 256, 256], larger = more anomalous
-    masks: np.ndarray  # bool [N, 256, 256], True = defective pixel: the map exceeds tau
+    maps: np.ndarray  # float32 [N, H, W], of the size at which the run reads images; larger = more anomalous
+    masks: np.ndarray  # bool [N, H, W], True = defective pixel: the map exceeds tau
 
 
 def load_detector(run: str | Path, tau: float | None = None, image_tau: float | None = None) -> "LoadedDetector":
@@ -50,11 +50,11 @@ def load_detector(run: str | Path, tau: float | None = None, image_tau: float | 
     loaded = runs.load_run(run)
     detector, white = loaded.detector, loaded.config["white"]
     try:
-        return LoadedDetector(detector, calibration.read(run, detector), tau, image_tau, white)
+        return LoadedDetector(detector, calibration.read(run, detector), tau, image_tau, white, loaded.size)
     except DataError:
         if tau is None or image_tau is None:
             raise
-        return LoadedDetector(detector, Calibration(tau, image_tau), white=white)
+        return LoadedDetector(detector, Calibration(tau, image_tau), white=white, size=loaded.size)
 
 
 def read_page_file(path):
@@ -75,10 +75,10 @@ def read_page_file(path):
 
 
 class LoadedDetector:
-    """A fitted `Detector`, its `Calibration`, the thresholds in use and its training's white of 16-bit grey."""
+    """A fitted `Detector`, its `Calibration`, the thresholds in use, its training's white of 16-bit grey and size."""
 
-    def __init__(self, detector: Detector, calibration: Calibration, tau=None, image_tau=None, white=WHITE):
-        self.detector, self.calibration, self.white = detector, calibration, white
+    def __init__(self, detector, calibration, tau=None, image_tau=None, white=WHITE, size=(SIZE, SIZE)):
+        self.detector, self.calibration, self.white, self.size = detector, calibration, white, size
         self.tau = calibration.tau if tau is None else float(tau)
         self.image_tau = calibration.image_tau if image_tau is None else float(image_tau)
         self._lock = threading.Lock()
@@ -95,14 +95,14 @@ class LoadedDetector:
             DataError: a file is not an image, or a score is NaN.
             ValueError: an array has another dtype, shape or range.
         """
-        maps, scores = [np.zeros((0, SIZE, SIZE), np.float32)], [np.zeros(0)]
+        maps, scores = [np.zeros((0, *self.size), np.float32)], [np.zeros(0)]
         if not isinstance(images, list | tuple) and getattr(images, "ndim", 0) != 4:
             images = [images]
-        for batch in batches(images):
-            batch = np.stack([prepared(one, self.white) for one in batch])  # uint8 [n, 3, 256, 256]
+        for batch in batches(images, self.size):
+            batch = np.stack([prepared(one, self.white, self.size) for one in batch])  # uint8 [n, 3, H, W]
             with self._lock:  # a Detector may not be thread-safe; torch uses all cores for one call
                 found = self.detector.predict(batch)
             maps.append(curves.finite(found.anomaly_maps))
             scores.append(curves.finite(found.image_scores))
-        maps, scores = np.concatenate(maps), np.concatenate(scores)  # [N, 256, 256], [N]
+        maps, scores = np.concatenate(maps), np.concatenate(scores)  # [N, H, W], [N]
         return Predictions(scores, scores > self.image_tau, maps, predicted_pixels(maps, np.float32(self.tau)))

@@ -90,10 +90,10 @@ def score_missing(detector, paths, journal, pictures):
     try:
         with ThreadPoolExecutor() as readers, ThreadPoolExecutor() as painters, bar:
             try:
-                for batch in batches(paths):
+                for batch in batches(paths, detector.size):
                     if missing.isdisjoint(batch):
                         continue
-                    read = readers.map(lambda path: images.read(path, detector.white), batch)
+                    read = readers.map(lambda path: images.read(path, detector.white, detector.size), batch)
                     found = dict(zip(batch, read, strict=True))
                     unreadable |= {path: one for path, one in found.items() if isinstance(one, DataError)}
                     readable, rows = [path for path in batch if path not in unreadable], ()
@@ -114,7 +114,7 @@ def score_missing(detector, paths, journal, pictures):
 
 def entry_of(path, photograph, row, detector, folder):
     """Writes an image's pictures (if `folder`), and returns its journal entry; row: its row of `Predictions`."""
-    score, anomaly_map, mask = row  # a number, float32 [256, 256], bool [256, 256]
+    score, anomaly_map, mask = row  # a number, float32 [H, W], bool [H, W]
     count, boxes, largest = drawing.regions(mask, photograph.size)
     # 0 at a typical good pixel, 0.5 at τ: the same brightness for all images
     typical, strength = detector.calibration.typical, drawing.enlarged(anomaly_map, photograph.shown)  # float32 [h, w]

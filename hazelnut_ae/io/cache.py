@@ -36,9 +36,9 @@ def entry(category, version, **inputs):
     return cache_folder() / category / hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def set_path(folder, signature):
-    """Returns the path of a data folder's set: one entry per folder, with one set, named by its files' signature."""
-    return entry("sets", SET_VERSION, folder=str(Path(folder).resolve())) / signature
+def set_path(folder, signature, at=""):
+    """Returns the path of a data folder's set: one entry per folder and size, named by its files' signature."""
+    return entry("sets", SET_VERSION, folder=str(Path(folder).resolve()) + at) / signature
 
 
 def stored(path):
@@ -57,16 +57,16 @@ def stored(path):
 
 
 def unpack(bits, size):
-    """Converts bits uint8 [N, size² / 4] to bool [N, 2, size, size]: the masks, and the pixels that are not counted."""
-    return np.unpackbits(bits, axis=1, count=2 * size * size).reshape(len(bits), 2, size, size).astype(bool)
+    """Converts bits uint8 [N, H·W / 4] to bool [N, 2, H, W]: the masks, and the pixels not counted; size: (H, W)."""
+    return np.unpackbits(bits, axis=1, count=2 * size[0] * size[1]).reshape(len(bits), 2, *size).astype(bool)
 
 
 def store(final, count, size, rows, white):
-    """Stores `count` rows (image uint8 [3, size, size], masks bool [2, size, size]) in `final`; returns as `stored`.
+    """Stores `count` rows (image uint8 [3, H, W], masks bool [2, H, W]) in `final`; returns as `stored`. size: (H, W).
 
     If the cache cannot be written, it prints a warning and holds the set in memory.
     """
-    shape = (count, 3, size, size)
+    shape = (count, 3, *size)
     with contextlib.ExitStack() as stack:
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def store(final, count, size, rows, white):
             )
             building, images = None, np.empty(shape, np.uint8)
             stack.close()
-        bits, digest = np.zeros((count, -(-size * size // 4)), np.uint8), hashlib.sha256()
+        bits, digest = np.zeros((count, -(-size[0] * size[1] // 4)), np.uint8), hashlib.sha256()
         for row, (image, masks) in enumerate(rows):
             images[row], bits[row] = image, np.packbits(masks)
             for part in (image, np.packbits(masks[0]), np.packbits(masks[1]) if masks[1].any() else b""):

@@ -19,6 +19,7 @@ THREADS = 8  # that decode; with the two limits above they need less than 3 GB t
 ONE_AT_A_TIME = threading.Lock()
 Image.core.set_block_size(64 << 20)  # the C library frees blocks above 32 MB, but keeps smaller ones
 PAGE = re.compile(r"(.+\.tiff?)#([1-9]\d{0,5})", re.IGNORECASE | re.DOTALL)
+EXIF_ORIENTATION = 0x0112
 NEW_SUBFILE_TYPE = 254  # the TIFF tag whose first bit marks a smaller version of another page
 GOOD = ("good", "ok")  # names of folders of good images
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
@@ -58,6 +59,14 @@ def header(file):
     """Opens an image file as Pillow does, without decoding it."""
     Image.MAX_IMAGE_PIXELS = None  # our own limit is lower and has a clearer message
     return Image.open(file, formats=("PNG", "JPEG", "BMP", "TIFF"))  # PostScript can run programs
+
+
+def headers(paths):
+    """Yields (path, upright (width, height), whether EXIF turns it) of each readable image file; decodes nothing."""
+    for path in paths:
+        with contextlib.suppress(Exception), header(path) as image:  # `opened` says what is wrong
+            turned = Image.Image.getexif(image).get(EXIF_ORIENTATION, 1)  # the method of PNG would decode it
+            yield path, image.size[:: -1 if turned > 4 else 1], turned > 1
 
 
 def page_of(path):

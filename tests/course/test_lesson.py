@@ -45,7 +45,7 @@ def test_setup_says_what_lessons_need(painted_folder, tiny_lesson, monkeypatch, 
     lesson = lessons.setup()
     assert lessons.NEEDS in capsys.readouterr().out
     assert len(lesson.dataset.test) == 6
-    with pytest.raises(DataError, match="5, 9 and 10 also one in test/good"):
+    with pytest.raises(DataError, match="5, 9 and 10 one in test/good"):
         lesson.own_run  # noqa: B018  is trained, where nothing lacks
     shutil.rmtree(folder / "ground_truth")
     lesson = lessons.setup()

@@ -144,9 +144,9 @@ def test_weights_that_are_damaged_or_of_another_version_are_one_sentence(run):
     with pytest.raises(DataError, match="is damaged"):
         runs.load_run(run.folder)
     state = load(content)
-    del state["usual"]  # of image scores: its thresholds.json has an image τ of other scores
+    del state["typical"]  # of image scores: its thresholds.json has an image τ of other scores
     path.write_bytes(save(state))
-    with pytest.raises(DataError, match="has no usual; another version may have written it"):
+    with pytest.raises(DataError, match="has no typical; another version may have written it"):
         runs.load_run(run.folder)
 
 

@@ -106,9 +106,12 @@ def test_line_scans_are_named_with_their_smallest_defect_and_exif_is_counted(tmp
         for place, image in (("train/good", spot), ("test/scratch", spot), ("ground_truth/scratch", spot)):
             (tmp_path / place).mkdir(parents=True, exist_ok=True)
             image.save(tmp_path / place / f"{i}.png")
-    words = advised(tmp_path).sentences["Shape"]
-    assert words.startswith("200×5000 pixels, read as 256×256. The smallest defect is 26×1 of 256×256.")
-    assert "cut them into squares, and masks alike" in words
+    found = advised(tmp_path)
+    words = found.sentences["Shape"]
+    assert words.startswith(
+        "200×5000 pixels. The autoencoder reads them as 256×256, a memory bank as 256×5000 in 8×1 tiles"
+    )
+    assert "The smallest defect is 26×1 of 256×256." in words
     exif = Image.Exif()
     exif[0x0112] = 6
     for i in range(4, 9):
@@ -117,7 +120,7 @@ def test_line_scans_are_named_with_their_smallest_defect_and_exif_is_counted(tmp
     assert words.startswith("200×5000 pixels in most images")
     assert words.endswith("EXIF turns 4.jpg, 5.jpg, 6.jpg and 2 more: turn masks alike.")
     plain = advised(written(tmp_path / "square", photographs(PIN, 4), bent=photographs(PIN, 1))).sentences["Shape"]
-    assert plain == "256×256 pixels, read as 256×256. The smallest defect is 20×20 of 256×256."
+    assert "a memory bank as 256×256. The smallest defect is 20×20 of 256×256." in plain
 
 
 def test_the_promised_false_alarm_rate_is_kept():

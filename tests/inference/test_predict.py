@@ -176,10 +176,10 @@ def test_memory_does_not_grow_with_the_number_of_images(redness, tmp_path, monke
         def __del__(self):
             alive.pop()
 
-    def read(path, white, plain=inputs.read):
+    def read(path, *settings, plain=inputs.read):
         alive.append(path)
         most.append(len(alive))
-        return Photograph(*plain(path, white))
+        return Photograph(*plain(path, *settings))
 
     monkeypatch.setattr(prediction.images, "read", read)
     predict_paths(redness, paths_in(tmp_path / "new"), tmp_path / "out", pictures=False)

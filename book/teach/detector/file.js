@@ -27,9 +27,9 @@ export async function write({ bank, owners, places, pictures, novelties, scores,
   const files = await Promise.all(pictures.map(encoded)), one = (value) => ({ data: Float32Array.of(value), shape: [] });
   const row = (length) => ({ data: new Float32Array(length), shape: [length] });
   const tensors = {
-    "coarse.kept": bank.coreset, "coarse.mean": bank.mean, "coarse.scale": bank.scale,
-    "fine.kept": { data: new Float32Array(FINE), shape: [1, FINE] }, "fine.mean": row(FINE), "fine.scale": row(FINE),
-    factor: one(1), shift: one(0), usual: one(typical),
+    "coarse.coreset": bank.coreset, "coarse.mean": bank.mean, "coarse.scale": bank.scale,
+    "fine.coreset": { data: new Float32Array(FINE), shape: [1, FINE] }, "fine.mean": row(FINE), "fine.scale": row(FINE),
+    factor: one(1), shift: one(0), typical: one(typical),
     "page.owners": { data: owners, shape: [owners.length] }, "page.places": { data: places, shape: [places.length] },
     "page.lengths": { data: Int32Array.from(files, (file) => file.length), shape: [files.length] },
   };
@@ -37,7 +37,7 @@ export async function write({ bank, owners, places, pictures, novelties, scores,
   tensors["page.pictures"] = { data: all, shape: [all.length] };
   const detector = {
     detector: "features", backbone: "efficientnet-lite0", preset: "page", data_name: "pictures", data: "", white: 65535, seed: 0,
-    side: 32, neighbourhood: 1, coarse_side: 256, candidates: 20_000, size: owners.length, blur: 1.0, novelties,
+    side: 32, neighbourhood: 1, coarse_side: 256, candidates: 20_000, size: owners.length, blur: 1.0, rows: 1, columns: 1, novelties,
     thresholds: { tau: limit * typical, image_tau: limit, typical: 0.75 * limit * typical, held_out_scores: scores },
   };
   return writeSafetensors(tensors, { detector: JSON.stringify(detector) });
@@ -50,11 +50,11 @@ export async function write({ bank, owners, places, pictures, novelties, scores,
  */
 export async function read(files) {
   const { tensors, detector, run } = contents(files);
-  const [kept, mean, scale] = ["kept", "mean", "scale"].map((name) => tensors[`coarse.${name}`]);
-  if (!kept || !mean || !scale || !tensors.usual) {
+  const [kept, mean, scale] = ["coreset", "mean", "scale"].map((name) => tensors[`coarse.${name}`]);
+  if (!kept || !mean || !scale || !tensors.typical) {
     throw new Error("This file holds no memory bank: take one that this page saved, or model.safetensors of a run with --detector features.");
   }
-  if (mean.shape[0] !== WIDTH || tensors["coarse.kept"].shape[0] > 20_000) {
+  if (mean.shape[0] !== WIDTH || tensors["coarse.coreset"].shape[0] > 20_000) {
     throw new Error("This memory bank has another network than the page: fit it with EfficientNet-Lite0.");
   }
   const stored = detector?.thresholds ?? run;
@@ -63,7 +63,7 @@ export async function read(files) {
   for (const length of lengths) pictures.push(await decoded(tensors["page.pictures"].data.subarray(at, (at += length))));
   return {
     bank: { coreset: kept, mean, scale }, owners: tensors["page.owners"]?.data ?? null, places: tensors["page.places"]?.data ?? null,
-    pictures, novelties: detector?.novelties ?? [], scores: stored?.held_out_scores ?? [], typical: tensors.usual.data[0], limit: stored?.image_tau ?? null,
+    pictures, novelties: detector?.novelties ?? [], scores: stored?.held_out_scores ?? [], typical: tensors.typical.data[0], limit: stored?.image_tau ?? null,
   };
 }
 
