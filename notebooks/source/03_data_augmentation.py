@@ -146,7 +146,9 @@ assert pure_black["black corners"] > 10
 # **Augment only what varies in production.** For nuts on a conveyor, any direction is fine. Transistors, always placed
 # with their legs down, are another matter: an upside-down transistor *is* the defect (MVTec AD calls it *misplaced*), and
 # training on turned ones shows it to the network as good. You choose what is done:
-# `hazelnut-ae train … --augment noise`.
+# `hazelnut-ae train … --augment noise`. In general, an augmentation can hide those defects that look like its own change: turning
+# hides a part that lies wrong, a shift one that has slipped, noise a faint grain. For a part that always lies the same way up, noise
+# is left and, where it may wander, a small shift. (Light: exercise 2.)
 
 # %% [markdown]
 # ## From 391 to about 2000, and to 63 steps
@@ -611,7 +613,8 @@ with check(5):
 #
 # * Look at augmented images, always. Mistakes such as black corners, wrong channel order or too strong noise are
 #   visible at a glance, and a loss curve may hide them.
-# * Augment the training images only; never the test images, and never before the split.
+# * Augment the training images only; never the test images, and never before the split. A kept-out copy of a photograph that was
+#   learnt from is no new image: it can score lower than a new part would, and a threshold chosen on such copies is then too low.
 # * Ask of each augmentation: could the factory produce this image and call it good?
 #
 # ## Further reading

@@ -73,7 +73,8 @@ TABLE_1[:4]
 # %% [markdown]
 # `table_with_sizes` sends an image through and writes down the size after each row: channels × height × width. (The channels of a
 # layer are its *feature maps*.) *BATCHNORM2D* comes below. *LEAKYRELU* is the bend that makes the network more than a linear map:
-# it multiplies negative values by 0.01.
+# it multiplies negative values by 0.01. A plain ReLU would make them 0, and their gradient, too: a channel that is negative for
+# all images would pass no gradient on. The small slope lets a little through.
 
 
 # %%
@@ -90,6 +91,9 @@ with_sizes(TABLE_1, 256)
 # 196,608 numbers come in and 500 go out: 1 in 393. Five times the image is halved, 256 → 128 → 64 → 32 → 16 → 8, until a
 # kernel of 8 swallows all that is left. The last row has no LeakyReLU; the article does not say why. With it, a latent number could
 # still take any value, but its negative ones would be a hundred times smaller.
+#
+# That kernel covers the whole 8 × 8 map. So a latent number may depend on every pixel, and none belongs to one place: its *receptive
+# field* is 494 pixels wide (exercise 2), more than the image has.
 
 # %% tags=["claim"]
 # claim: 1 in 393; the sides on the way; LeakyReLU keeps the sign and divides by a hundred

@@ -56,6 +56,13 @@ print(f"by hand {((x - answer) ** 2).mean():.3f}, PyTorch {nn.functional.mse_los
 # The square makes one error of 0.4 cost as much as sixteen errors of 0.1. So large areas and strong contrasts weigh most, fine
 # texture least. And a defect? There is none among the training images: no step ever asks for one.
 #
+# <details><summary>Over what is the mean, and in which unit?</summary>
+#
+# Over all pixels, the three colours and all images of the batch. Pixels are numbers from 0 (black) to 1 (white), and the loss is in
+# squares of that unit: an error of 0.1 everywhere makes 0.01. Its root, times 255, is a typical error in grey levels.
+#
+# </details>
+#
 # To read a loss, hold it against answers that need no network:
 
 # %%

@@ -152,6 +152,14 @@ plt.show()
 # | **average precision** | area right | … between sets with another share of defects |
 # | **PRO** | found share of each connected region, averaged, up to 30 % of good pixels marked | … if masks are coarse or fall apart by chance, if area matters, if 30 % is too much |
 # | **image AUROC** | the chance that a defective image scores above a good one | … to say how many pass: that takes a τ |
+#
+# <details><summary>Why PRO, beside AUROC?</summary>
+#
+# Counted by pixels, one large defect outweighs many small ones: a map that shows it and misses all others can have a high AUROC. PRO,
+# *per-region overlap*, is an ROC curve in which each connected region of the masks weighs the same, however large it is. The area up to
+# 30 % of good pixels marked is divided by 0.3, so that 1 is perfect.
+#
+# </details>
 
 # %%
 table = {}

@@ -174,6 +174,15 @@ figures.panels([pictures], ["a good nut", "nearest centres"] * 2, caption=f"A co
 # %% [markdown]
 # The dictionary asks whether such a patch was seen, not where: ground would be as welcome in the middle of the shell. And its map is as coarse
 # as a patch. Notebook 10 keeps thousands of patches instead of ten centres.
+#
+# <details><summary>How each of the four scores a pixel</summary>
+#
+# * AE(L2): the squared difference between image and reconstruction, averaged over the three colours, and the root of that.
+# * AE(SSIM): 1 − SSIM of grey image and reconstruction, in the window around the pixel.
+# * AnoGAN: as AE(L2), with the found painting as the reconstruction, at 128 × 128 pixels; then the map is enlarged.
+# * The dictionary: each patch has the distance of its features to the nearest centre; a pixel has the mean of all patches that cover it.
+#
+# </details>
 
 # %% [markdown]
 # ## Beside each other
