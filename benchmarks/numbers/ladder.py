@@ -9,10 +9,11 @@ NUMBERS = ("pixel AUROC", "F1-max", "image AUROC")
 ABOUT = """Every rung on the same test images, `python -m benchmarks ladder DIR --run RUN`, seed 0, on two cores with
 bfloat16 units beside light other work. F1: means over the kinds of defects, *label-free* at the τ of held-out good
 images. *The article* is its network trained by `quick` with online augmentation; on (c) and (f) it was rotated in
-training, other than above. *Its map, softened* and *both together* use the same network; its training is not in *fit*.
-*Fixed copies* is the same with five augmented copies of each photograph that are made once, and as many steps; AE(SSIM)
-saw as many images. The U-Net learned from painted nuts and their masks on every set. *Peak* is the memory of the
-process while the rung was fitted and measured, with what earlier rungs left in it."""
+training, other than above. *Its map, softened* and *both together* use the same network; its training is not in
+*fit*. *Fixed copies* is the same with five augmented copies of each photograph that are made once, and as many steps;
+AE(SSIM) saw as many images. The memory bank's rung is of the version before, which drew its map up to 10 pixels too
+far down and right; "The memory bank" above has today's. The U-Net learned from painted nuts and their masks on every
+set. *Peak* is the memory of the process while the rung was fitted and measured, with what earlier rungs left in it."""
 
 
 ANOMALIB = "README of PatchCore in anomalib 1, WideResNet-50"

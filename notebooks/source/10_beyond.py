@@ -711,13 +711,13 @@ figures.panels(
 megabytes = 0.0  # images × patches an image × numbers a patch × 4 bytes
 
 # %% tags=["solution"]
-patches = bank.banks.fine.patches(bank.network, bank.batch(test.images[0]))[0]  # [P, D]
+patches = bank.banks.fine.patches(bank.network, torch.from_numpy(test.images[:1]) / 255)[0]  # [P, D]
 megabytes = len(learn) * patches.numel() * 4 / 1e6
 print(f"{megabytes:.0f} MB, where the coreset takes {bank.banks.fine.coreset.numel() * 4 / 1e6:.1f} MB")
 
 # %% tags=["check"]
 with check(1):
-    places, width = bank.banks.fine.patches(bank.network, bank.batch(test.images[0]))[0].shape
+    places, width = bank.banks.fine.patches(bank.network, torch.from_numpy(test.images[:1]) / 255)[0].shape
     assert megabytes > 0, "still the stub"
     expected = len(learn) * places * width * 4 / 1e6
     assert abs(megabytes - expected) < 0.01 * expected, "images × places × numbers × 4 bytes, over 10⁶"
@@ -731,12 +731,13 @@ with check(1):
 
 # %% tags=["try"]
 one = bank.banks.fine
-patches = one.patches(bank.network, bank.batch(test.images[0]))[0]  # [P, D]; `one.coreset` [K, D] is the bank
+x = torch.from_numpy(test.images[:1]) / 255  # float32 [1, 3, 256, 256]
+patches = one.patches(bank.network, x)[0]  # [P, D]; `one.coreset` [K, D] is the bank
 distances = np.zeros(1)
 
 # %% tags=["solution"]
 one = bank.banks.fine
-patches = one.patches(bank.network, bank.batch(test.images[0]))[0]  # [P, D]
+patches = one.patches(bank.network, torch.from_numpy(test.images[:1]) / 255)[0]  # [P, D]
 scaled = ((patches - one.mean) * one.scale).numpy()
 found, _ = NearestNeighbors(n_neighbors=1).fit(one.coreset.numpy()).kneighbors(scaled)
 distances = found[:, 0]
@@ -745,7 +746,7 @@ print(f"from {distances.min():.2f} to {distances.max():.2f}")
 # %% tags=["check"]
 with check(2):
     one = bank.banks.fine
-    scaled = (one.patches(bank.network, bank.batch(test.images[0])) - one.mean) * one.scale  # [1, P, D]
+    scaled = (one.patches(bank.network, torch.from_numpy(test.images[:1]) / 255) - one.mean) * one.scale  # [1, P, D]
     expected = patchcore.nearest_distances(scaled, one.coreset)[0].numpy()
     assert np.shape(distances) == expected.shape, "one distance for each patch"
     assert np.allclose(distances, expected, rtol=1e-2, atol=1e-2), "are the patches scaled as the bank is?"
