@@ -357,7 +357,7 @@ display(lesson.show(figures.latent_sizes(study, note), "figure_16_latent_sizes")
 means[["residual_good", "on defects", "same pixels without", "copied", "f1_max", "pro", "image_auroc"]].round(3)
 
 # %% [markdown]
-# ({{ len(study) }} fits: at most {{ seeds }} seeds for one size, one for the largest.) The verdict on section 5.2:
+# ({{ len(study) }} fits: {{ seeds }} seeds for each size.) The verdict on section 5.2:
 #
 # * **Too few: confirmed.** With {{ fewest }} numbers the network errs on good pixels by {{ few.residual_good:.3f }}, with {{ most }} by
 #   {{ many.residual_good:.3f }}. F<sub>1</sub>-max is {{ few.f1_max:.2f }}, and {{ peak.f1_max:.2f }} at its best size, {{ top }}.
