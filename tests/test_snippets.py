@@ -56,7 +56,7 @@ def place(tmp_path, painted_folder, tiny_run, monkeypatch):
     monkeypatch.setattr(download, "_archive", lambda *given: (archive, "its hash", True))
     monkeypatch.setattr("builtins.input", lambda question: "y")
     train_bank = bank_trainer.train_run
-    monkeypatch.setattr(bank_trainer, "train_run", lambda *a, **options: train_bank(*a, **options, **SMALL_BANK))
+    monkeypatch.setattr(bank_trainer, "train_run", lambda *a, **options: train_bank(*a, **options | SMALL_BANK))
     for name in ("quick", "article"):
         monkeypatch.setitem(presets.PRESETS, name, presets.PRESETS["tiny"])
     monkeypatch.chdir(tmp_path)

@@ -319,7 +319,7 @@ assert max(table["cut"]["precision"], table["cut"]["recall"]) < 0.4
 assert min(table, key=lambda name: table[name]["F1"]) == "cut"
 
 # %% [markdown]
-# ## Large cracks, found only at their rim
+# ## Large cracks, found mostly at their rim
 #
 # Look at the largest crack; then at the larger half of all cracks, laid on good nuts as before. By distance from the rim: how much
 # does the defect differ from the nut, how much of that does the reconstruction *follow* (0: nothing, 1: all), and what is left as

@@ -354,7 +354,9 @@ both, pca_both, steps = network.loc[common], linear.loc[common], study["steps"].
 at_500, pca_500 = network.loc[500], linear.loc[500]
 note = f"Painted hazelnuts; the quick recipe at each size; {seeds} seeds: points, their mean: line."
 display(lesson.show(figures.latent_sizes(study, note), "figure_16_latent_sizes"))
-means[["residual_good", "on defects", "same pixels without", "copied", "f1_max", "pro", "image_auroc"]].round(3)
+means[["residual_good", "on defects", "same pixels without", "copied", "f1_max", "pro", "image_auroc"]].round(
+    3
+).reset_index()
 
 # %% [markdown]
 # ({{ len(study) }} fits: {{ seeds }} seeds for each size.) The verdict on section 5.2:

@@ -93,7 +93,11 @@ def test_the_study_of_training_sets_has_a_row_for_each_set(painted_folder, tmp_p
     options = ["--runs", str(tmp_path), "--seeds", "0", "--systems", "PCA"]
     assert benchmarks.main(["training-set", str(painted_folder), *options]) == 0
     table = pd.read_csv(tmp_path / "training_set.csv")
-    assert table.groupby("question").size().to_dict() == {"count": 6, "dirty": 4, "dirty, held out too": 3}
+    assert table.groupby("question").size().to_dict() == {
+        "count": 6,
+        "dirty": 4,
+        "dirty, held out too": 1,
+    }  # 1 and 5 % of 8 images are none
     assert table[["image_auroc", "alarms", "missed"]].notna().all().all()
 
 
