@@ -195,7 +195,7 @@ assert cheapest[100]["image τ"] < cheapest[10]["image τ"] <= cheapest[1]["imag
 assert all(one["cost"] < min(one["keep all"], one["refuse all"]) for one in cheapest.values())
 
 # %% [markdown]
-# ### A threshold without labels
+# ### A label-free threshold
 #
 # The article chose τ while looking at the test masks. A new production line has no masks. It has **good**
 # images. A tenth of them was kept out of training; their maps show how large a residual gets where nothing is wrong. Three
