@@ -301,7 +301,7 @@ plt.show()
 # The dark valley follows the good points, and runs on a little beyond their ends: nobody told the network what to do there.
 
 # %% tags=["claim"]
-# claim: small on the arc; at 0.3 from the nearest good point it is smallest below the ends, at most two thirds of what is usual there
+# claim: small on the arc; 0.3 away from the good points it is smallest below the ends, at most two thirds of the usual
 with torch.no_grad():
     assert (bent(x) - x).norm(dim=-1).median() < 0.05
 nearest = torch.cdist(plane.reshape(-1, 2), x).min(dim=1).values.reshape(160, 160)  # to a training point
