@@ -81,7 +81,7 @@ DETECTORS: dict[str, DetectorType] = {
         trainer="bank_trainer",
         build=build_features,
         settings={"backbone": str, **BANK},
-        must_agree=("seed", "backbone", *BANK),
+        must_agree=("seed", "backbone", "backbone_sha256", *BANK),
         caption=caption_features,
         learns_in_steps=False,
     ),
