@@ -35,7 +35,7 @@ GRID, STRIDE = 2, 8  # the stage whose grid the patches have, and its stride: 80
 FINE, COARSE = (0, 1, 2, 3), (2, 4)  # the stages that each bank uses
 FINE_CENTRE, COARSE_CENTRE = 0, -6  # place j answers to pixel 8 j + centre, measured with dots; padding moves the grids
 COARSE_WEIGHT = 0.6  # σ of the scaled coarse map / σ of the fine one; larger ones cost F1-max (benchmarks/PROTOCOL.md)
-HALO = 64  # within 1/64 of a tile's side a larger value lowers its neighbours: 4 of 256 pixels
+HALO = 128  # within 1/128 of a tile's side a larger value lowers its neighbours: 2 of 256 pixels
 TOP_K = 10  # the image score is the mean of the 10 largest of 32×32 coarse distances, or of those of all tiles
 
 

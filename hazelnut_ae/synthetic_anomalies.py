@@ -77,6 +77,6 @@ def tau_pasted(maps, masks):
 
 
 def tau_median(good_maps, pasted_maps, masks):
-    """Chooses the median of three τ: what every second held-out good image exceeds somewhere, exponential, pasted."""
-    three = (np.median(np.max(good_maps, axis=(1, 2))), thresholds.tau_exponential(good_maps))
+    """Chooses the median of three τ: what 1 % of held-out good pixels exceed, the exponential rule, `tau_pasted`."""
+    three = (thresholds.tau_quantile(good_maps, 0.01), thresholds.tau_exponential(good_maps))
     return float(np.median([*three, tau_pasted(pasted_maps, masks)]))

@@ -54,7 +54,7 @@ def test_tau_separates_good_from_pasted_and_one_odd_image_hardly_moves_it():
     assert 1 <= tau <= 2.1
     assert metrics.f1(metrics.pixel_confusion(maps, masks, tau)) > 0.97
     good = rng.uniform(0, 1, masks.shape).astype(np.float32)
-    rules = [float(np.median(good.max(axis=(1, 2)))), thresholds.tau_exponential(good), tau]
+    rules = [thresholds.tau_quantile(good, 0.01), thresholds.tau_exponential(good), tau]
     assert synthetic_anomalies.tau_median(good, maps, masks) == sorted(rules)[1]
     maps[0] *= 1000
     assert synthetic_anomalies.tau_pasted(maps, masks) == pytest.approx(tau, rel=0.05)
