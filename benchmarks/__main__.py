@@ -13,6 +13,7 @@ import pandas as pd
 
 from benchmarks import (
     augmentations,
+    bank_map,
     bank_parts,
     drift,
     growth,
@@ -39,6 +40,7 @@ STUDIES = {
     "latent": latent,
     "drift": drift,
     "training-set": training_set,
+    "bank-map": bank_map,
     "bank-parts": bank_parts,
     "plan": plan,
     "time": time_to_quality,

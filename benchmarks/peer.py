@@ -1,32 +1,44 @@
-"""Measure the memory bank beside anomalib's PatchCore, given the same network (needs anomalib)."""
+"""Measure the memory bank and anomalib's PatchCore and PaDiM, given the same network (needs anomalib).
+
+One system in one process, so that its memory is its own. EfficientAD needs a teacher that anomalib downloads.
+"""
+
+import time
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from benchmarks.common import add_data, load_test_set, peak_memory_gb, reset_peak_memory, timed_fit, timed_predict
-from hazelnut_ae import results
+from benchmarks.common import peak_memory_gb, reset_peak_memory
+from hazelnut_ae import dataset, results
 from hazelnut_ae.backbones import imagenet_stages
 from hazelnut_ae.detection import Detector, Prediction
 from hazelnut_ae.errors import DataError
-from hazelnut_ae.patchcore import COARSE, MemoryBank
+from hazelnut_ae.io.images import headers, scan
+from hazelnut_ae.patchcore import MemoryBank
 from hazelnut_ae.training import split_good, to_float
 
 OUT = "peer.csv"
-RATIO = 0.1  # of all patches, anomalib's default
+SIDE = 256  # anomalib's default
+RATIO = 0.1  # of all patches that PatchCore keeps, anomalib's default
+STAGES = {"patchcore": (2, 4), "padim": (1, 2, 4)}  # of strides 8 and 16, and 4, 8 and 16, as their layers of a ResNet
 
 
 def add_options(command):
-    add_data(command)
+    command.add_argument("data", metavar="DIR", help="a data folder with test images")
+    command.add_argument("--system", default="bank", choices=SYSTEMS, help="default: bank")
 
 
 def run(options):
-    return beside_peer(load_test_set(options.data))
+    size = next(size for _, size, _ in headers(entry.path for entry in scan(options.data)[0]))
+    size, tiles = dataset.working_size(size)  # as `train --detector features` reads it
+    return measured(dataset.load(options.data, size), SYSTEMS[options.system](*tiles))
 
 
 class Layers(nn.Module):
-    """Some stages of a network by name, as anomalib's model needs them."""
+    """Some stages of a network by name, as anomalib's models need them."""
 
     def __init__(self, network, stages):
         super().__init__()
@@ -37,76 +49,87 @@ class Layers(nn.Module):
         return {str(i): seen[i] for i in self.stages}
 
 
-class AnomalibPatchCore(Detector):
-    """anomalib's PatchCore around our network, with its stages `COARSE` and anomalib's own settings."""
+class Anomalib(Detector):
+    """A model of anomalib around our network; it sees 256×256 pixels, and its maps are enlarged to the image's size."""
 
     score_description = "anomalib's score of an image"
 
-    def __init__(self, network=None, ratio=RATIO):
-        """Raises DataError where anomalib is not installed."""
+    def __init__(self, model, network=None, ratio=RATIO):
+        """
+        Args:
+            model: "patchcore" or "padim".
+            network: a `backbones.Stages`; None: EfficientNet-Lite0 with ImageNet weights.
+            ratio: of the patches that PatchCore keeps.
+
+        Raises:
+            DataError: anomalib is not installed.
+        """
         try:
             import anomalib
+            from anomalib.models.image.padim.torch_model import PadimModel
             from anomalib.models.image.patchcore.torch_model import PatchcoreModel
         except ImportError as error:
             raise DataError(
                 f"this study needs anomalib ({error}); pip install anomalib gets it, best into another environment."
             ) from error
-        network = network or imagenet_stages()
-        self.name, self.ratio = f"anomalib {anomalib.__version__} ({network.name})", ratio
-        self.model = PatchcoreModel(layers=["layer2", "layer3"], backbone="resnet18", pre_trained=False)
-        self.model.feature_extractor = Layers(network, COARSE).eval()  # in place of that ResNet
-        self.model.layers = [str(i) for i in COARSE]
+        network, self.ratio = network or imagenet_stages(), ratio
+        self.name = f"anomalib {anomalib.__version__} {model} ({network.name})"
+        build = PatchcoreModel if model == "patchcore" else PadimModel
+        self.model = build(layers=["layer1", "layer2", "layer3"], backbone="resnet18", pre_trained=False)
+        self.model.feature_extractor = Layers(network, STAGES[model]).eval()  # in place of that ResNet
+        self.model.layers = [str(i) for i in STAGES[model]]
+        if model == "padim":  # 100 features at random, as anomalib takes of a ResNet-18
+            torch.manual_seed(0)
+            self.model.idx = torch.randperm(sum(network.widths[i] for i in STAGES[model]))[: self.model.n_features]
+
+    def squeezed(self, image):
+        return F.interpolate(to_float(np.asarray(image)[None]), (SIDE, SIDE), mode="bilinear", antialias=True)
 
     @torch.no_grad()
     def fit(self, good):
         self.model.train()
         self.model.feature_extractor.eval()
         for image in good:
-            self.model(to_float(np.asarray(image)[None]))
-        self.model.subsample_embedding(self.ratio)
+            self.model(self.squeezed(image))
+        self.model.subsample_embedding(self.ratio) if hasattr(self.model, "subsample_embedding") else self.model.fit()
 
     @torch.no_grad()
     def predict(self, images):
         self.model.eval()
-        found = [self.model(to_float(np.asarray(image)[None])) for image in images]
-        maps = torch.cat([one.anomaly_map for one in found])[:, 0].numpy()  # [N, H, W]
-        return Prediction(maps, torch.cat([one.pred_score for one in found]).double().numpy())
+        found = [self.model(self.squeezed(image)) for image in images]
+        maps = [F.interpolate(one.anomaly_map, images.shape[2:], mode="bilinear")[0, 0].numpy() for one in found]
+        return Prediction(np.stack(maps), torch.cat([one.pred_score.flatten() for one in found]).double().numpy())
 
     def state(self):
-        return {"memory_bank": self.model.memory_bank.contiguous()}
+        raise NotImplementedError
 
-    def restore(self, state):
-        self.model.memory_bank = state["memory_bank"]
+    restore = state
 
 
-def beside_peer(data, detectors=None):
-    """Measures both on the same images, one after the other.
+SYSTEMS = {  # each gets the rows and columns of tiles
+    "bank": lambda rows, columns: MemoryBank(rows=rows, columns=columns),
+    "patchcore": lambda *_: Anomalib("patchcore"),
+    "padim": lambda *_: Anomalib("padim"),
+}
+
+
+def measured(data, detector):
+    """Fits and measures one detector.
 
     Returns:
-        A DataFrame with a row per detector: data, system, pixel_auroc, pro, f1_max (mean over the kinds of defects),
-        image_auroc, fit_s, image_s, peak_gb.
-
-    Raises:
-        DataError: anomalib is not installed.
+        A DataFrame with one row: data, system, pixel_auroc, pro, f1_max (mean over the kinds of defects), image_auroc,
+        fit_s and image_s (seconds of all cores together), peak_gb.
     """
     learn, _ = split_good(len(data.train), 0)
-    rows = []
-    for detector in detectors or (AnomalibPatchCore(), MemoryBank()):
-        reset_peak_memory()
-        fit_s = timed_fit(detector, data.train.images[learn])
-        found, image_s = timed_predict(detector, data.test.images)
-        result = results.evaluate(detector.name, found, data.test, data=data.name)
-        rows.append(
-            {
-                "data": data.name,
-                "system": detector.name,
-                "pixel_auroc": result["pixels"]["auroc"],
-                "pro": result["pixels"]["pro"],
-                "f1_max": np.mean([block["f1_max"] for block in result["defects"].values()]),
-                "image_auroc": result["images"]["auroc"],
-                "fit_s": fit_s,
-                "image_s": image_s,
-                "peak_gb": peak_memory_gb(),
-            }
-        )
-    return pd.DataFrame(rows)
+    reset_peak_memory()
+    start = time.process_time()
+    detector.fit(data.train.images[learn])
+    fitted = time.process_time()
+    found = detector.predict(data.test.images)
+    image_s = (time.process_time() - fitted) / len(data.test)
+    result = results.evaluate(detector.name, found, data.test, data=data.name)
+    row = {"data": data.name, "system": detector.name}
+    row |= {"pixel_auroc": result["pixels"]["auroc"], "pro": result["pixels"]["pro"]}
+    row["f1_max"] = np.mean([block["f1_max"] for block in result["defects"].values()])
+    row |= {"image_auroc": result["images"]["auroc"], "fit_s": fitted - start, "image_s": image_s}
+    return pd.DataFrame([row | {"peak_gb": peak_memory_gb()}])

@@ -56,8 +56,9 @@ class Nearest(nn.Module):
         return distances[0, 0], self.drawn(distances)
 
     def drawn(self, distances):
-        """Distances [1, 1, 32, 32] as a smooth map [256, 256]."""
-        return self.smooth(self.drawing @ distances @ self.drawing.T)[0, 0]
+        """Distances [1, 1, 32, 32] as a smooth map without halos, [256, 256]."""
+        maps = self.smooth(self.drawing @ distances @ self.drawing.T)  # [1, 1, 256, 256]
+        return patchcore.without_halo(maps, SIDE // patchcore.HALO)[0, 0]
 
 
 def onnx_bytes(network, examples, takes, gives, dynamic=None):

@@ -9,8 +9,8 @@ random projection; the nearest-neighbour distance; bilinear enlargement and Gaus
 
 Ours: a smaller network (EfficientNet-Lite0), each stage scaled to variance 1, and two banks. The fine one sees images
 (or their tiles) of 640 pixels through four stages and finds scratches. The coarse one sees 256 through two stages, as
-the paper does, and finds parts that are missing or misplaced. The map is the larger of both; the image score is the
-coarse one's. How all this was chosen: `shipped/README.md`.
+the paper does, for parts that are missing or misplaced. The map is the larger of both, without the halos of defects;
+the image score is the coarse one's. How all this was chosen: `benchmarks/PROTOCOL.md`.
 """
 
 import copy
@@ -33,7 +33,8 @@ CALIBRATION_EVERY = 10  # every tenth of them calibrates the scales and is in no
 PROJECTED = 32  # dimensions of the random projection in which the coreset is chosen
 GRID = 2  # the stage whose grid the patches have: at stride 8, 80×80 patches of an image of 640 pixels
 FINE, COARSE = (0, 1, 2, 3), (2, 4)  # the stages that each bank uses
-COARSE_WEIGHT = 0.6  # σ of the scaled coarse map / σ of the fine one; the largest tried that costs ≤ 0.005 of F1-max
+COARSE_WEIGHT = 0.6  # σ of the scaled coarse map / σ of the fine one; larger ones cost F1-max (benchmarks/PROTOCOL.md)
+HALO = 128  # within 1/128 of a tile's side a larger value lowers its neighbours: 2 of 256 pixels
 TOP_K = 10  # the image score is the mean of the 10 largest of 32×32 coarse distances, or of those of all tiles
 
 
@@ -87,6 +88,16 @@ class GaussianSmoothing(nn.Module):
         radius = len(self.kernel) // 2
         maps = F.conv2d(F.pad(maps, (0, 0, radius, radius), mode="replicate"), self.kernel[None, None, :, None])
         return F.conv2d(F.pad(maps, (radius, radius, 0, 0), mode="replicate"), self.kernel[None, None, None, :])
+
+
+def without_halo(maps, radius):
+    """Lowers each value of maps [N, 1, H, W] ≥ 0 in proportion to the largest value within `radius` pixels of it.
+
+    A patch beside a defect sees part of it, so a defect has a halo. Peaks keep their values, halos lose most of theirs.
+    """
+    largest = F.max_pool2d(maps, (2 * radius + 1, 1), stride=1, padding=(radius, 0))  # [N, 1, H, W]
+    largest = F.max_pool2d(largest, (1, 2 * radius + 1), stride=1, padding=(0, radius))
+    return maps * maps / largest.clamp_min(1e-12)
 
 
 def resized(x, side):
@@ -153,9 +164,9 @@ class Bank(nn.Module):
 class TwoBanks(nn.Module):
     """Maps images float32 [N, 3, H, W] in [0, 1] to anomaly maps [N, H, W] ≥ 0 and image scores float64 [N] ≥ 0."""
 
-    def __init__(self, network, side, neighbourhood, coarse_side, blur, tiles=(1, 1)):
+    def __init__(self, network, side, neighbourhood, coarse_side, blur, halo, tiles=(1, 1)):
         super().__init__()
-        self.network, self.smooth = network, GaussianSmoothing(blur)
+        self.network, self.smooth, self.halo = network, GaussianSmoothing(blur), halo
         (fine, coarse), stride = network.about.centres, network.about.stride
         self.fine = Bank(FINE, network.widths, side, neighbourhood, fine, tiles, stride)
         self.coarse = Bank(COARSE, network.widths, coarse_side, 3, coarse, tiles, stride)
@@ -186,7 +197,8 @@ class TwoBanks(nn.Module):
 
     def forward(self, x, find=nearest_distances):
         fine, coarse, largest = self.distances(*self.patches(x), x.shape[-2:], find)
-        maps = self.smooth(torch.maximum(fine, self.factor * coarse + self.shift))[:, 0]  # [N, H, W]
+        maps = self.smooth(torch.maximum(fine, self.factor * coarse + self.shift))
+        maps = without_halo(maps, int(x.shape[2]) // self.fine.tiles[0] // self.halo)[:, 0]  # [N, H, W]
         return maps, largest / self.typical  # [N], about 1 for a good image
 
 
@@ -198,7 +210,7 @@ class MemoryBank(Detector):
 
     def __init__(
         self, network=None, side=640, neighbourhood=7, coarse_side=256, candidates=50_000, size=5_000, blur=1.0,
-        rows=1, columns=1, seed=0, device="cpu",
+        halo=HALO, rows=1, columns=1, seed=0, device="cpu",
     ):  # fmt: skip
         """
         Args:
@@ -207,6 +219,7 @@ class MemoryBank(Detector):
             neighbourhood: places averaged in the fine bank, in each direction; odd.
             candidates, size: patches of good images from which each coreset is chosen, and in each coreset.
             blur: σ of the Gaussian over the map, in pixels.
+            halo: 1/halo of the side of a tile is the radius of `without_halo`.
             rows, columns: of the tiles into which images are cut.
             seed, device: of the candidates and the coresets; the device has no effect, a bank is computed on the CPU.
         """
@@ -214,8 +227,8 @@ class MemoryBank(Detector):
         self.name = f"memory bank ({network.name})"
         self.side, self.neighbourhood, self.coarse_side, self.blur = side, neighbourhood, coarse_side, blur
         self.candidates, self.size, self.seed, self.network = candidates, size, seed, network
-        self.rows, self.columns = rows, columns
-        self.banks = TwoBanks(network, side, neighbourhood, coarse_side, blur, (rows, columns)).eval()
+        self.halo, self.rows, self.columns = halo, rows, columns
+        self.banks = TwoBanks(network, side, neighbourhood, coarse_side, blur, halo, (rows, columns)).eval()
 
     @torch.no_grad()
     def fit(self, good: np.ndarray) -> None:

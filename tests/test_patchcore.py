@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
@@ -17,7 +17,7 @@ from hazelnut_ae import backbones, thresholds
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.graph import Graph, onnx_bytes
 from hazelnut_ae.neighbours import nearest_by_projection, nearest_distances
-from hazelnut_ae.patchcore import GaussianSmoothing, MemoryBank, aggregate_neighbourhood, greedy_coreset
+from hazelnut_ae.patchcore import GaussianSmoothing, MemoryBank, aggregate_neighbourhood, greedy_coreset, without_halo
 from hazelnut_ae.synthetic_anomalies import paste_defects, tau_pasted
 from hazelnut_ae.training import to_float
 
@@ -156,11 +156,21 @@ def test_the_state_of_another_detector_is_refused(fitted):
 def test_the_map_is_the_larger_of_the_fine_and_the_coarse_one(bank, painted):
     image = painted.test.images[:1]
     fine, coarse, _ = bank.banks.distances(*bank.banks.patches(to_float(image)), (256, 256))
-    joined = bank.banks.smooth(torch.maximum(fine, coarse * bank.banks.factor + bank.banks.shift))[0, 0]
+    joined = bank.banks.smooth(torch.maximum(fine, coarse * bank.banks.factor + bank.banks.shift))
+    joined = without_halo(joined, 2)[0, 0]
     np.testing.assert_allclose(bank.anomaly_maps(image)[0], joined, atol=1e-4)
     state = bank.state()
     bank.restore(state | {"coarse.coreset": state["coarse.coreset"] + 100})  # now nothing resembles it
     assert (bank.anomaly_maps(image)[0] > 2 * joined.numpy()).all()
+
+
+def test_a_halo_is_lowered_and_a_peak_is_not():
+    maps = torch.rand(2, 1, 40, 50) + 0.5
+    largest = np.stack([maximum_filter(one[0].numpy(), 7) for one in maps])
+    found = without_halo(maps, 3)[:, 0]
+    np.testing.assert_allclose(found.numpy(), maps[:, 0].square().numpy() / largest, rtol=1e-6)
+    assert found.max() == maps.max()
+    assert (without_halo(torch.zeros(1, 1, 9, 9), 2) == 0).all()
 
 
 # the peak lies on the grid of patches: half a cell, 4 pixels of `side`, is as near as it can be

@@ -116,6 +116,11 @@ class Lesson:
         return None
 
     def _train(self, folder):
+        name = self.data_folder.resolve().name if self.data_folder else "synthetic_hazelnuts"
+        started = _folder_variable("", Path("runs") / f"{name}-{self.preset.name}")  # by `hazelnut-ae start`
+        run, settings = self._finished(started), ("copies", "batch_size", "learning_rate")
+        if run and all(run.config[key] == getattr(self.preset, key) for key in settings):
+            return run
         from hazelnut_ae.engine import trainer  # seconds, which a notebook that only shows a run need not wait
 
         print(f"Training the {self.preset.name} preset once; the other notebooks will find it.", flush=True)

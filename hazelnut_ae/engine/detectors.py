@@ -44,7 +44,7 @@ def caption_article(run):
 
 
 BANK = {"side": int, "neighbourhood": int, "coarse_side": int, "candidates": int, "size": int, "blur": float}
-BANK |= {"rows": int, "columns": int}
+BANK |= {"halo": int, "rows": int, "columns": int}
 
 
 def build_features(config, weights):
@@ -52,7 +52,7 @@ def build_features(config, weights):
     from hazelnut_ae.patchcore import MemoryBank
 
     sides = all(32 <= config[key] <= 2048 for key in ("side", "coarse_side"))
-    tiles = all(1 <= config[key] <= 64 for key in ("rows", "columns"))
+    tiles = all(1 <= config[key] <= 128 for key in ("halo", "rows", "columns"))
     if not (sides and tiles) or config["neighbourhood"] not in range(1, 64, 2) or config["blur"] > 64:  # before memory
         raise ValueError("config.json has a side, a neighbourhood, a blur, rows or columns that no run has")
     settings = {key: config[key] for key in BANK}

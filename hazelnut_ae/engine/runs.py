@@ -32,7 +32,7 @@ from hazelnut_ae.io import cache
 from hazelnut_ae.io.files import DAMAGE, atomic_path, first_line, read_json
 
 FORMAT = 1  # of checkpoint.pt
-GRAPH = 2  # of graph.safetensors; increase it when the same weights give another graph
+GRAPH = 3  # of graph.safetensors; increase it when the same weights give another graph
 OLDER = {"detector": "article", "one_cycle": False, "augment_online": False}  # for config.json of older versions
 
 

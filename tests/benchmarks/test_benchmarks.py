@@ -64,7 +64,7 @@ def test_what_cannot_be_measured_is_refused_in_one_sentence(painted_folder, tiny
     arguments = ("label-free", painted_folder, "--run", tiny_run.folder, "--system", "anything")
     assert "there is no comparison system 'anything'" in refused(capsys, *arguments)
     monkeypatch.setitem(sys.modules, "anomalib", None)
-    assert "pip install anomalib" in refused(capsys, "peer", painted_folder)
+    assert "pip install anomalib" in refused(capsys, "peer", painted_folder, "--system", "padim")
 
 
 @pytest.mark.slow
@@ -179,7 +179,7 @@ def test_a_bank_is_timed_on_images_that_are_made_when_asked_for(monkeypatch):
 
 def test_a_bank_is_measured_beside_a_peer_by_its_own_image_scores(small_bank, painted):
     bank = small_bank()
-    (row,) = peer.beside_peer(painted, [bank]).to_dict("records")
+    (row,) = peer.measured(painted, bank).to_dict("records")
     defective = np.array(painted.test.defects) != "good"
     assert row["image_auroc"] == image_auroc(bank.predict(painted.test.images).image_scores, defective)
     assert row["system"] == bank.name

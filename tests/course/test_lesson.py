@@ -97,6 +97,10 @@ def test_a_killed_run_is_finished_and_a_finished_one_is_found(tiny_lesson, tmp_p
     found = lessons.setup()
     assert found.run.history == tiny_lesson.run.history
     assert found.own_run is found.run
+    started = tmp_path / "runs" / f"{tiny_lesson.data_folder.resolve().name}-tiny"  # by `hazelnut-ae start`
+    shutil.move(tmp_path / "run", started)
+    monkeypatch.chdir(tmp_path)
+    assert lessons.setup().run.folder.resolve() == started.resolve()
 
 
 @pytest.mark.slow

@@ -37,7 +37,8 @@ export async function write({ bank, owners, places, pictures, novelties, scores,
   tensors["page.pictures"] = { data: all, shape: [all.length] };
   const detector = {
     detector: "features", backbone: "efficientnet-lite0", preset: "page", data_name: "pictures", data: "", white: 65535, seed: 0,
-    side: 32, neighbourhood: 1, coarse_side: 256, candidates: 20_000, size: owners.length, blur: 1.0, rows: 1, columns: 1, novelties,
+    side: 32, neighbourhood: 1, coarse_side: 256, candidates: 20_000, size: owners.length, blur: 1.0, halo: 128, rows: 1, columns: 1,
+    novelties,
     thresholds: { tau: limit * typical, image_tau: limit, typical: 0.75 * limit * typical, held_out_scores: scores },
   };
   return writeSafetensors(tensors, { detector: JSON.stringify(detector) });
