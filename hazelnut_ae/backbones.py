@@ -99,11 +99,6 @@ def resnet18_weights():
     return read_weights(path, "remove it, so that it is downloaded again")
 
 
-def resnet18_stages(network):
-    first = nn.Sequential(network.conv1, network.bn1, network.relu), nn.Sequential(network.maxpool, network.layer1)
-    return [*first, network.layer2, *network.layer3]
-
-
 class Architecture(NamedTuple):
     """What differs between the networks."""
 
@@ -137,7 +132,9 @@ ARCHITECTURES = {
         lambda network: network.features, (0.498,) * 3, (0.502,) * 3,
     ),
     "resnet18": Architecture(
-        "ResNet-18", models.resnet18, resnet18_weights, resnet18_stages, (64, 64, 128, 256, 256),
+        "ResNet-18", models.resnet18, resnet18_weights,
+        lambda n: [nn.Sequential(n.conv1, n.bn1, n.relu), nn.Sequential(n.maxpool, n.layer1), n.layer2, *n.layer3],
+        (64, 64, 128, 256, 256),
         lambda network: nn.Sequential(*list(network.children())[:-2]), *IMAGENET, centres=(2, 0),
     ),
     "dinov2-small": Architecture(  # which stages are best was not measured: its weights were not at hand

@@ -16,15 +16,9 @@ from hazelnut_ae.training import split_good
 
 
 def train_run(
-    dataset: Dataset,
-    folder: str | Path,
-    preset: Preset,
-    seed: int = 0,
-    device: str | torch.device | None = None,
-    resume: bool = False,
-    backbone: str | None = None,
-    **settings,
-) -> runs.Run:
+    dataset: Dataset, folder: str | Path, preset: Preset, seed: int = 0, device: str | torch.device | None = None,
+    resume: bool = False, backbone: str | None = None, **settings,
+) -> runs.Run:  # fmt: skip
     """Fits a memory bank and writes a run folder. Arguments and errors as for `trainer.train_run`.
 
     Args:
@@ -37,8 +31,7 @@ def train_run(
         network = imagenet_stages(backbone)
         settings = {"network": network, "neighbourhood": network.about.neighbourhood} | settings
     detector = MemoryBank(seed=seed, device=find_device(device), **settings)
-    network = detector.network
-    settings = {"backbone": network.name, "backbone_sha256": network.sha256}
+    settings = {"backbone": detector.network.name, "backbone_sha256": detector.network.sha256}
     settings |= {key: getattr(detector, key) for key in BANK}
     return fit_run("features", detector, settings, dataset, folder, preset, seed, resume)
 
