@@ -51,7 +51,7 @@ class InvertedBottleneck(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """float32 [N, 3, S, S], normalised -> logits of the 1000 ImageNet classes [N, 1000]."""
+    """The layers of the network; only `features` are used here, the others take the rest of the weights."""
 
     def __init__(self):
         super().__init__()
@@ -63,10 +63,6 @@ class EfficientNetLite0(nn.Module):
         self.features = nn.Sequential(*layers)
         self.head = nn.Sequential(*conv_bn(width, 1280), nn.ReLU6())
         self.fc = nn.Linear(1280, 1000)
-
-    def forward(self, x):
-        x = self.head(self.features(x))  # [N, 1280, S/32, S/32]
-        return self.fc(x.mean(dim=(2, 3)))  # [N, 1000]
 
 
 def read_weights(path, remedy):

@@ -188,10 +188,8 @@ def test_a_file_without_a_network_that_we_know_is_one_sentence(tmp_path):
             DataError, match=f"{problem}.* name efficientnet-lite0 or resnet18, or a safetens"
         ) as caught:
             backbones.imagenet_stages(str(path))
-        assert str(path) in str(caught.value)
+        assert str(caught.value).startswith(str(path))
         assert "\n" not in str(caught.value)
-    with pytest.raises(DataError, match="nowhere cannot be read"):
-        backbones.imagenet_stages("nowhere")
 
 
 @pytest.mark.slow
