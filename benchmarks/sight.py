@@ -41,16 +41,21 @@ def run(options):
             more = tuple(count * options.tiles for count in tiles)
             readings = {(256, 256): (1, 1), usual: tiles, dataset.working_size(size, tiles=more)[0]: more}
             for shape, tiles in readings.items():
-                rows += measured(folder, shape, tiles, options.good)
+                rows += measured(folder, shape, tiles, options.good, options.test)
     return pd.DataFrame(rows)
 
 
-def measured(folder, shape, tiles, good):
-    """Fits a bank to at most `good` images read at `shape`, in `tiles`; returns a row for each kind of defect."""
-    data, detector = dataset.load(folder, shape), MemoryBank(rows=tiles[0], columns=tiles[1])
+def measured(folder, shape, tiles, good, count):
+    """Fits a bank to at most `good` images read at `shape`, in `tiles`; returns a row for each kind of defect.
+
+    It is measured on the first `count` test images of each kind.
+    """
+    data, detector, rows = dataset.load(folder, shape), MemoryBank(rows=tiles[0], columns=tiles[1]), []
+    kinds = np.array(data.test.defects)
+    test = data.test.subset(np.concatenate([np.flatnonzero(kinds == name)[:count] for name in np.unique(kinds)]))
     fit_s = timed_fit(detector, data.train.images[:good])
-    found, seconds = timed_predict(detector, data.test.images)
-    result, defects, rows = results.evaluate("bank", found, data.test), np.array(data.test.defects), []
+    found, seconds = timed_predict(detector, test.images)
+    result, defects = results.evaluate("bank", found, test), np.array(test.defects)
     for name, block in result["defects"].items():
         of = (defects == name) | (defects == "good")
         row = {"data": folder.name, "defect": name, "height": shape[0], "width": shape[1]}
