@@ -33,7 +33,7 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """Images float32 [N, 3, S, S] -> tokens for the blocks [N, 1 + h·h, 384], h = S/14 rounded up; names as DINOv2's"""
+    """Images float32 [N, 3, S, S] -> tokens for the blocks [N, 1 + h·h, 384], h = S/14 rounded up: image, patches."""
 
     def __init__(self):
         super().__init__()
@@ -46,7 +46,7 @@ class VisionTransformer(nn.Module):
         missing = -int(x.shape[3]) % PATCH  # pixels to the next multiple of 14
         x = self.patch_embed["proj"](F.pad(x, (0, missing, 0, missing), mode="replicate"))  # [N, 384, h, h]
         x = x + F.interpolate(as_map(self.pos_embed), size=x.shape[2:], mode="bicubic")
-        first = (self.cls_token + self.pos_embed[:, :1]).expand(len(x), -1, -1)  # [N, 1, 384], of the whole image
+        first = (self.cls_token + self.pos_embed[:, :1]).expand(x.shape[0], -1, -1)  # [N, 1, 384]; len: ONNX fixes N
         return torch.cat([first, x.flatten(2).transpose(1, 2)], dim=1)
 
     def stages(self):
