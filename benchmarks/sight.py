@@ -1,7 +1,7 @@
 """Measure what more pixels are worth to a memory bank: thin scratches on large photographs, a strip, your own folder.
 
-Each set is read three times: squeezed to 256×256, as `train --detector features` does, and with more tiles. Masks are
-read at the same size as the images, so pixel metrics of two sizes are of two sets of pixels; image AUROC is not.
+Each set is read three times: squeezed to 256×256, as `train --detector features` reads it, and with more tiles. Masks
+are read at the same size as the images, so pixel metrics of two sizes are of two sets of pixels; image AUROC is not.
 """
 
 import tempfile

@@ -80,7 +80,7 @@ def write_networks(folder, images):
     takes, arrays = ["patches", "mean", "scale", "coreset"], (second, bank.mean, bank.scale, bank.coreset)
     coarse = onnx_bytes(Patches(network, bank), (x[:1],), ["image"], ["patches"])
     gives, lengths = ["distances", "map", "rows"], {"coreset": {0: "rows_stored"}}
-    nearest = onnx_bytes(NearestRows(patchcore.COARSE_CENTRE), arrays, takes, gives, lengths)
+    nearest = onnx_bytes(NearestRows(network.about.centres[1]), arrays, takes, gives, lengths)
     (folder / "coarse.onnx").write_bytes(coarse)
     (folder / "nearest.onnx").write_bytes(nearest)
     (patches,) = onnxruntime.InferenceSession(coarse).run(None, {"image": x[1:2].numpy()})

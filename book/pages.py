@@ -32,8 +32,8 @@ MODULES = (  # of the API, in the order of the course; a page for each
     *("metrics", "curves", "bootstrap", "diagrams", "dataset", "augmentation", "autoencoder", "training", "detection"),
     *("thresholds", "results", "published", "comparison.systems", "comparison.compare", "comparison.differences"),
     *("comparison.autoencoders", "comparison.anogan", "comparison.feature_dictionary", "patchcore", "backbones"),
-    *("baselines", "synthetic_anomalies", "presets", "figures", "inference.loaded", "shipped", "synthetic.painting"),
-    *("course.lesson", "course.widgets", "course.checks"),
+    *("transformer", "baselines", "synthetic_anomalies", "presets", "figures", "inference.loaded", "shipped"),
+    *("synthetic.painting", "course.lesson", "course.widgets", "course.checks"),
 )
 FROM_README = {  # page: (source, title)
     "numbers": ("hazelnut_ae/shipped/README.md", "Measured numbers"),

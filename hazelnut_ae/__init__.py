@@ -12,7 +12,7 @@ Which module holds the code of which notebook:
     07 threshold and latent size     thresholds
     08 results table                 results, metrics, curves, bootstrap, published
     09 comparison systems            comparison
-    10 beyond                        patchcore, neighbours, backbones, baselines, synthetic_anomalies
+    10 beyond                        patchcore, neighbours, backbones, transformer, baselines, synthetic_anomalies
 
 Beside the lessons: presets (every number of a run), figures and charts (pictures), cli and options (the command line),
 graph (runs a detector in onnxruntime), errors (problems told in one sentence).

@@ -9,50 +9,32 @@ from torch import nn
 
 LATENT_DIM = 500
 
-# (layer, in, out, kernel, stride), or (layers, channels)
+# (layer, in, out, kernel, stride), or (layers, channels); a line holds two rows of the printed table
 TABLE_1 = [
-    ("CONV2D", 3, 3, 4, 2),
-    ("BATCHNORM2D, LEAKYRELU", 3),
-    ("CONV2D", 3, 32, 4, 2),
-    ("BATCHNORM2D, LEAKYRELU", 32),
-    ("CONV2D", 32, 32, 4, 2),
-    ("BATCHNORM2D, LEAKYRELU", 32),
-    ("CONV2D", 32, 32, 3, 1),
-    ("BATCHNORM2D, LEAKYRELU", 32),
-    ("CONV2D", 32, 64, 4, 2),
-    ("BATCHNORM2D, LEAKYRELU", 64),
-    ("CONV2D", 64, 64, 3, 1),
-    ("BATCHNORM2D, LEAKYRELU", 64),
-    ("CONV2D", 64, 128, 4, 2),
-    ("BATCHNORM2D, LEAKYRELU", 128),
-    ("CONV2D", 128, 64, 3, 1),
-    ("BATCHNORM2D, LEAKYRELU", 64),
-    ("CONV2D", 64, 32, 3, 1),
-    ("BATCHNORM2D, LEAKYRELU", 32),
-    ("CONV2D", 32, 500, 8, 1),
-    ("BATCHNORM2D", 500),
-]
+    ("CONV2D", 3, 3, 4, 2), ("BATCHNORM2D, LEAKYRELU", 3),
+    ("CONV2D", 3, 32, 4, 2), ("BATCHNORM2D, LEAKYRELU", 32),
+    ("CONV2D", 32, 32, 4, 2), ("BATCHNORM2D, LEAKYRELU", 32),
+    ("CONV2D", 32, 32, 3, 1), ("BATCHNORM2D, LEAKYRELU", 32),
+    ("CONV2D", 32, 64, 4, 2), ("BATCHNORM2D, LEAKYRELU", 64),
+    ("CONV2D", 64, 64, 3, 1), ("BATCHNORM2D, LEAKYRELU", 64),
+    ("CONV2D", 64, 128, 4, 2), ("BATCHNORM2D, LEAKYRELU", 128),
+    ("CONV2D", 128, 64, 3, 1), ("BATCHNORM2D, LEAKYRELU", 64),
+    ("CONV2D", 64, 32, 3, 1), ("BATCHNORM2D, LEAKYRELU", 32),
+    ("CONV2D", 32, 500, 8, 1), ("BATCHNORM2D", 500),
+]  # fmt: skip
 
 # As printed. It cannot be built to the letter: the last BatchNorm has 64 channels after a layer of 3.
 TABLE_2_PRINTED = [
-    ("CONVTRANSPOSE2D", 500, 32, 8, 1),
-    ("BATCHNORM2D, LEAKYRELU", 32),
-    ("CONVTRANSPOSE2D", 32, 64, 3, 1),
-    ("BATCHNORM2D, LEAKYRELU", 64),
-    ("CONVTRANSPOSE2D", 64, 128, 3, 1),
-    ("BATCHNORM2D, LEAKYRELU", 128),
-    ("CONVTRANSPOSE2D", 128, 64, 4, 2),
-    ("BATCHNORM2D, LEAKYRELU", 64),
-    ("CONVTRANSPOSE2D", 64, 64, 3, 1),
-    ("BATCHNORM2D, LEAKYRELU", 64),
-    ("CONVTRANSPOSE2D", 64, 32, 4, 2),
-    ("BATCHNORM2D, LEAKYRELU", 32),
-    ("CONVTRANSPOSE2D", 32, 32, 3, 1),
-    ("BATCHNORM2D, LEAKYRELU", 32),
-    ("CONVTRANSPOSE2D", 32, 3, 4, 2),
-    ("BATCHNORM2D, LEAKYRELU", 64),
+    ("CONVTRANSPOSE2D", 500, 32, 8, 1), ("BATCHNORM2D, LEAKYRELU", 32),
+    ("CONVTRANSPOSE2D", 32, 64, 3, 1), ("BATCHNORM2D, LEAKYRELU", 64),
+    ("CONVTRANSPOSE2D", 64, 128, 3, 1), ("BATCHNORM2D, LEAKYRELU", 128),
+    ("CONVTRANSPOSE2D", 128, 64, 4, 2), ("BATCHNORM2D, LEAKYRELU", 64),
+    ("CONVTRANSPOSE2D", 64, 64, 3, 1), ("BATCHNORM2D, LEAKYRELU", 64),
+    ("CONVTRANSPOSE2D", 64, 32, 4, 2), ("BATCHNORM2D, LEAKYRELU", 32),
+    ("CONVTRANSPOSE2D", 32, 32, 3, 1), ("BATCHNORM2D, LEAKYRELU", 32),
+    ("CONVTRANSPOSE2D", 32, 3, 4, 2), ("BATCHNORM2D, LEAKYRELU", 64),
     ("CONVTRANSPOSE2D", 3, 3, 4, 2),
-]
+]  # fmt: skip
 
 # Mended: 3 channels where 64 were printed ...
 TABLE_2_WITHOUT_MISSING_ROW = [*TABLE_2_PRINTED[:15], ("BATCHNORM2D, LEAKYRELU", 3), TABLE_2_PRINTED[16]]

@@ -59,12 +59,9 @@ class CoarseHistograms:
         weights = weights[:, chosen]
         negatives, positives = weights @ self.negatives[chosen], weights @ self.positives[chosen]  # [draws, bins]
         regions, counts = weights @ self.regions[chosen], weights @ self.counts[chosen]
-        return {
-            "auroc": curves.auroc(negatives, positives),
-            "average_precision": curves.average_precision(negatives, positives),
-            "f1_max": curves.f1_max(negatives, positives)[0],
-            "pro": curves.pro(negatives, regions, counts),
-        }
+        found = {name: getattr(curves, name)(negatives, positives) for name in ("auroc", "average_precision")}
+        best, _ = curves.f1_max(negatives, positives)
+        return found | {"f1_max": best, "pro": curves.pro(negatives, regions, counts)}
 
 
 def f1_interval(predicted, truth, weights):

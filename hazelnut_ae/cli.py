@@ -123,22 +123,24 @@ def advise(folder):
     option("--latent", type=shared.positive, help="size of the latent vector (default: 500)"),
     option("--side", type=shared.side, help="of features: pixels to which a tile is resized (default: 640)"),
     option("--tiles", type=shared.tiles, metavar="RxC", help=shared.TILES),
+    option("--backbone", metavar="NAME", help=shared.BACKBONE),
     option("--augment", type=shared.augmentations, help=f"{shared.AUGMENT} (default: rotation,flip,noise)"),
     shared.SEED,
     option("--device", help="cpu, cuda, cuda:1, mps (default: the best available)"),
     option("--resume", action="store_true", help="continue the run in the folder where it stopped"),
 )
-def train(folder, run, detector, preset, epochs, latent, augment, side, tiles, **options):
+def train(folder, run, detector, preset, epochs, latent, augment, side, tiles, backbone, **options):
     from hazelnut_ae import dataset
     from hazelnut_ae.io import images
 
     tiled, size = "side" in DETECTORS[detector].settings, dataset.SIZE
-    given = {"epochs": epochs, "latent": latent, "augment": augment} if tiled else {"side": side, "tiles": tiles}
+    given = {"epochs": epochs, "latent": latent, "augment": augment}
+    given = given if tiled else {"side": side, "tiles": tiles, "backbone": backbone}
     if wrong := [name for name, value in given.items() if value is not None]:
         parser().error(f"--{wrong[0]} has no meaning for the detector {detector}")
     preset, own = find_preset(preset), {"epochs": epochs, "latent_dim": latent}
     if tiled:
-        own = {"side": side or dataset.SIDE}
+        own = {"side": side or dataset.SIDE, "backbone": backbone}
         sizes = [size for _, size, _ in images.headers(one.path for one in dataset.scan(folder)[0])] or [(size, size)]
         size, (own["rows"], own["columns"]) = dataset.working_size(mode(sizes), own["side"], tiles)
     if augment is not None:

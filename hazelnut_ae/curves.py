@@ -197,10 +197,6 @@ class PixelMetrics:
         if not positives.any():
             return dict.fromkeys(("auroc", "average_precision", "f1_max", "tau", "pro"), float("nan"))
         best, index = f1_max(negatives, positives)
-        return {
-            "auroc": float(auroc(negatives, positives)),
-            "average_precision": float(average_precision(negatives, positives)),
-            "f1_max": float(best),
-            "tau": tau_below(used[index]),
-            "pro": float(pro(negatives, regions, self.region_count)),
-        }
+        found = {"auroc": auroc(negatives, positives), "average_precision": average_precision(negatives, positives)}
+        found |= {"f1_max": best, "tau": tau_below(used[index]), "pro": pro(negatives, regions, self.region_count)}
+        return {name: float(value) for name, value in found.items()}

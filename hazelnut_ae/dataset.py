@@ -173,7 +173,9 @@ def load(folder: str | Path, size: int | tuple[int, int] = SIZE) -> Dataset:
     if problems:
         more = f" ({len(problems) - 1} more: see hazelnut-ae check)" if len(problems) > 1 else ""
         raise DataError(problems[0] + more)
-    path = cache.set_path(folder, source_signature(folder, entries, size), f" at {size}" * (size != (SIZE, SIZE)))
+    at = f" at {size}" * (size != (SIZE, SIZE))
+    path = cache.entry("sets", cache.SET_VERSION, folder=f"{folder.resolve()}{at}")
+    path = path / source_signature(folder, entries, size)
     if (stored := cache.stored(path)) is None:
         white = white_of(entries)
         rows = decoded(lambda entry: read_entry(entry, size, white or WHITE), entries, folder.name)

@@ -68,6 +68,7 @@ def augmentations(text):
 
 
 TILES = "of features: rows and columns of tiles, such as 2x3, to see finer defects (default: auto, nearly square ones)"
+BACKBONE = "of features: efficientnet-lite0 (default), resnet18, or a safetensors file, such as DINOv2 small's of timm"
 # Options of several commands
 FOLDER = option("folder", metavar="DIR", type=Path, help="a data folder in MVTec layout")
 RUN = option("--run", required=True, type=Path, metavar="RUN", help="the folder of the run")

@@ -31,9 +31,8 @@ from hazelnut_ae.synthetic_anomalies import paste_defects, tau_median
 IMAGES = 400  # the most good images that `fit` uses
 CALIBRATION_EVERY = 10  # every tenth of them calibrates the scales and is in no bank
 PROJECTED = 32  # dimensions of the random projection in which the coreset is chosen
-GRID, STRIDE = 2, 8  # the stage whose grid the patches have, and its stride: 80×80 patches of an image of 640 pixels
+GRID = 2  # the stage whose grid the patches have: at stride 8, 80×80 patches of an image of 640 pixels
 FINE, COARSE = (0, 1, 2, 3), (2, 4)  # the stages that each bank uses
-FINE_CENTRE, COARSE_CENTRE = 0, -6  # place j answers to pixel 8 j + centre, measured with dots; padding moves the grids
 COARSE_WEIGHT = 0.6  # σ of the scaled coarse map / σ of the fine one; larger ones cost F1-max (benchmarks/PROTOCOL.md)
 HALO = 128  # within 1/128 of a tile's side a larger value lowers its neighbours: 2 of 256 pixels
 TOP_K = 10  # the image score is the mean of the 10 largest of 32×32 coarse distances, or of those of all tiles
@@ -112,10 +111,10 @@ def resized(x, side):
     return F.interpolate(x, size=(side, side), mode="bilinear")
 
 
-def drawing(pixels, tiles, grid, side, centre):
+def drawing(pixels, tiles, grid, side, stride, centre):
     """Returns the matrix [pixels, tiles·grid] that draws a row of distances as one of pixels, linearly."""
-    # place j of a tile is at pixel 8 j + centre of the `side` pixels that the network sees
-    places = np.add.outer(side * np.arange(tiles), STRIDE * np.arange(grid) + centre + 0.5).ravel()  # [tiles·grid]
+    # place j of a tile is at pixel stride · j + centre of the `side` pixels that the network sees
+    places = np.add.outer(side * np.arange(tiles), stride * np.arange(grid) + centre + 0.5).ravel()  # [tiles·grid]
     middles = (np.arange(pixels) + 0.5) * tiles * side / pixels  # [pixels]
     return torch.from_numpy(np.stack([np.interp(middles, places, one) for one in np.eye(len(places))], axis=1)).float()
 
@@ -123,9 +122,10 @@ def drawing(pixels, tiles, grid, side, centre):
 class Bank(nn.Module):
     """One memory bank: features of some stages of tiles (rows, columns), resized to `side` pixels, as a coreset."""
 
-    def __init__(self, stages, widths, side, neighbourhood, centre=0, tiles=(1, 1)):
+    def __init__(self, stages, widths, side, neighbourhood, centre=0, tiles=(1, 1), stride=8):
         super().__init__()
         self.stages, self.side, self.neighbourhood, self.centre, self.tiles = stages, side, neighbourhood, centre, tiles
+        self.stride = stride
         self.widths = [widths[i] for i in stages]  # channels of each stage; D is their sum
         for name, shape in (("mean", ()), ("scale", ()), ("coreset", (0,))):
             self.register_buffer(name, torch.zeros(*shape, sum(self.widths)))  # [D], [D] and [K, D], K = 0 until fit
@@ -157,7 +157,7 @@ class Bank(nn.Module):
     def draw(self, distances, size):
         """Returns distances [N, 1, h, w] as maps [N, 1, H, W] of size (H, W)."""
         grid, axes = distances.shape[2] // self.tiles[0], zip(size, self.tiles, strict=True)
-        rows, columns = (drawing(int(pixels), tiles, grid, self.side, self.centre) for pixels, tiles in axes)
+        rows, columns = (drawing(int(p), tiles, grid, self.side, self.stride, self.centre) for p, tiles in axes)
         return rows @ distances @ columns.T
 
 
@@ -167,8 +167,9 @@ class TwoBanks(nn.Module):
     def __init__(self, network, side, neighbourhood, coarse_side, blur, halo, tiles=(1, 1)):
         super().__init__()
         self.network, self.smooth, self.halo = network, GaussianSmoothing(blur), halo
-        self.fine = Bank(FINE, network.widths, side, neighbourhood, FINE_CENTRE, tiles)
-        self.coarse = Bank(COARSE, network.widths, coarse_side, 3, COARSE_CENTRE, tiles)
+        (fine, coarse), stride = network.about.centres, network.about.stride
+        self.fine = Bank(FINE, network.widths, side, neighbourhood, fine, tiles, stride)
+        self.coarse = Bank(COARSE, network.widths, coarse_side, 3, coarse, tiles, stride)
         self.register_buffer("factor", torch.ones(()))  # factor · coarse + shift is comparable with fine distances
         self.register_buffer("shift", torch.zeros(()))
         self.register_buffer("typical", torch.ones(()))  # mean of the largest coarse distances of good images

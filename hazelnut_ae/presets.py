@@ -35,36 +35,21 @@ def steps_per_epoch(images, batch_size):
 PRESETS = {
     # Seconds: shows that everything runs; its numbers are not good.
     "tiny": Preset(
-        name="tiny",
-        counts={"train/good": 8, "test/good": 2, "crack": 2, "cut": 2, "hole": 2, "print": 2},
-        copies=2,
-        batch_size=4,
-        epochs=2,
-        evaluate_every=1,
+        "tiny", {"train/good": 8, "test/good": 2, "crack": 2, "cut": 2, "hole": 2, "print": 2},
+        copies=2, batch_size=4, epochs=2, evaluate_every=1,
     ),
     # Minutes on two cores, real results: few steps, no image twice (`python -m benchmarks time` compares it).
     "quick": Preset(
-        name="quick",
-        counts={"train/good": 120, "test/good": 20, "crack": 9, "cut": 9, "hole": 9, "print": 9},
-        copies=5,
-        batch_size=16,
-        steps=800,
-        evaluate_every=4,
-        learning_rate=1.5e-2,
-        one_cycle=True,
-        augment_online=True,
+        "quick", {"train/good": 120, "test/good": 20, "crack": 9, "cut": 9, "hole": 9, "print": 9},
+        copies=5, batch_size=16, steps=800, evaluate_every=4, learning_rate=1.5e-2, one_cycle=True, augment_online=True,
         augmentations=("rotation", "flip"),  # noise took a seventh of the time and changed no number
     ),
     # The article: 391 photographs × 5 = 1955 images, 1000 epochs of 61 steps.
     "article": Preset(
-        name="article",
-        counts={"train/good": 391, "test/good": 40, "crack": 18, "cut": 17, "hole": 18, "print": 17},
-        copies=5,
-        batch_size=32,
-        epochs=1000,
-        evaluate_every=10,
+        "article", {"train/good": 391, "test/good": 40, "crack": 18, "cut": 17, "hole": 18, "print": 17},
+        copies=5, batch_size=32, epochs=1000, evaluate_every=10,
     ),
-}
+}  # fmt: skip
 
 
 def find_preset(name):

@@ -41,7 +41,6 @@ def evaluate(
     held_out = held_out if held_out is not None and len(held_out.anomaly_maps) else None
     if tau_label_free is None and held_out is not None:
         tau_label_free = thresholds.tau_label_free(held_out.anomaly_maps)
-
     known = metrics.pixels_known(test)  # bool [N]
     images, names = curves.image_histograms(maps, masks, test.ignored), sorted(set(test.defects))
     pixels_of = {name: PixelMetrics(images[i] for i in np.flatnonzero((defects == name) & known)) for name in names}
@@ -95,15 +94,11 @@ def _image_block(scores, defects, held_out_scores, weights, tau=None):
     """Image metrics; held_out_scores: scores of good images, for the threshold, or None; tau: replaces it."""
     is_defective = defects != "good"
     everything_defective = metrics.confusion(np.ones_like(is_defective), is_defective)
-    block = {
-        "images": len(scores),
-        "good": int((~is_defective).sum()),
-        "auroc": metrics.image_auroc(scores, is_defective),
-        **dict.fromkeys(("tau", "tnr", "tpr", "precision", "f1")),
-        "f1_all_defective": metrics.f1(everything_defective),
-        "precision_all_defective": metrics.precision(everything_defective),
-        **{"refused": {}, "all_refused": None},
-    }
+    block = {"images": len(scores), "good": int((~is_defective).sum())}
+    block |= {"auroc": metrics.image_auroc(scores, is_defective)}
+    block |= dict.fromkeys(("tau", "tnr", "tpr", "precision", "f1"))
+    block["f1_all_defective"] = metrics.f1(everything_defective)
+    block |= {"precision_all_defective": metrics.precision(everything_defective), "refused": {}, "all_refused": None}
     intervals = {"auroc": bootstrap.image_auroc_interval(scores, is_defective, weights)}
     if is_defective.any():  # the only numbers with a threshold chosen on the test images
         lowest = scores[is_defective].min()

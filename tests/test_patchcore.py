@@ -1,6 +1,7 @@
 """The memory bank: its parts against trusted libraries and brute force, and that it finds what it has not seen."""
 
 import copy
+import functools
 import hashlib
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
-from hazelnut_ae import backbones, thresholds
+from hazelnut_ae import backbones, thresholds, transformer
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.graph import Graph, onnx_bytes
 from hazelnut_ae.neighbours import nearest_by_projection, nearest_distances
@@ -259,6 +260,22 @@ def test_stages_of_resnet18():
     assert [one.shape for one in stages(torch.rand(1, 3, 64, 64))] == expected
     with pytest.raises(ValueError, match="no backbone 'vgg'"):
         backbones.empty_stages("vgg")
+
+
+def test_the_parts_of_the_transformer():
+    """A block is torch's encoder layer, and a patch of the image changes only its own token."""
+    torch.manual_seed(0)
+    network, options = transformer.VisionTransformer(), dict(activation="gelu", batch_first=True, norm_first=True)
+    layer, x = nn.TransformerEncoderLayer(384, 6, 1536, 0.0, layer_norm_eps=1e-6, **options), torch.randn(2, 10, 384)
+    names = {"self_attn.in_proj_": "attn.qkv.", "self_attn.out_": "attn.", "linear": "mlp.fc"}
+    for name, tensor in layer.state_dict().items():
+        ours = functools.reduce(lambda text, pair: text.replace(*pair), names.items(), name)
+        tensor.copy_(network.blocks[0].state_dict()[ours])
+    torch.testing.assert_close(network.blocks[0](x), layer(x))
+    image = torch.zeros(2, 3, 69, 69)
+    image[1, :, 14:28, 42:56] = 1
+    blank, marked = transformer.as_map(network(image))  # [384, 5, 5] each
+    assert (blank != marked).any(dim=0).nonzero().tolist() == [[1, 3]]
 
 
 @pytest.mark.parametrize("content", ["a flipped bit", "pickled code", "missing"])

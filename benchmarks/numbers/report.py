@@ -25,7 +25,7 @@ def page(folder):
             *(COMPARISON, compared(folder), SECONDS, leaders(folder), label_free_of_systems(folder), UNLIKE),
             *(memory_bank(folder), ladder.costs(folder), ladder.every_rung(folder), rules.other_rules(folder)),
             *(studies.beside_published(folder), studies.own_run(folder), studies.latent_sizes(folder)),
-            *(studies.time_to_quality(folder), speed.how_fast(folder), ELSEWHERE),
+            *(studies.time_to_quality(folder), studies.sight(folder), speed.how_fast(folder), ELSEWHERE),
         )
         + "\n"
     )

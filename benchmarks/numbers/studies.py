@@ -136,3 +136,23 @@ def time_to_quality(folder):
         "Means over the seeds, at the last step.",
         markdown(head, rows),
     )
+
+
+def sight(folder):
+    """What a memory bank finds in the same files, read with fewer and with more pixels."""
+    table = study(folder, "sight")
+    if table is None:
+        return ""
+    rows = []
+    for one in table.itertuples():
+        read = f"{one.width}×{one.height}" + f" in {one.rows}×{one.columns}" * (one.rows * one.columns > 1)
+        numbers = (one.image_auroc, one.image_auroc_of_maximum, one.pixel_auroc, one.f1_max)
+        rows.append([one.data, one.defect, read, *map(two_digits, numbers), f"{one.seconds_per_image:.1f}"])
+    scores = ["image AUROC", "of the map's maximum", "pixel AUROC", "F1 max"]
+    return paragraphs(
+        "## More pixels",
+        "A memory bank on the same files, read three times (`python -m benchmarks sight`): squeezed to 256×256, as\n"
+        "`train --detector features` reads them, and in more tiles (rows × columns). One seed, few images. Pixel\n"
+        "metrics count the pixels that were read, so those of two readings are not comparable; image AUROC is.",
+        markdown(["data", "defect", "read as", *scores, "seconds per image"], rows),
+    )

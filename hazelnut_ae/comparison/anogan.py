@@ -108,7 +108,6 @@ class AnoGAN(Detector):
             optimizer_d.zero_grad()
             loss_d.backward()
             optimizer_d.step()
-
             self.discriminator.requires_grad_(False)  # it only passes the gradient on to the generator
             with autocast(self.device):
                 loss_g = cross_entropy(self.discriminator(fake), 1)
@@ -116,7 +115,6 @@ class AnoGAN(Detector):
             loss_g.backward()
             optimizer_g.step()
             self.discriminator.requires_grad_(True)
-
             if step % 20 == 0:
                 self.losses.append((loss_d.item(), loss_g.item()))
                 bar.set_postfix(d=f"{self.losses[-1][0]:.2f}", g=f"{self.losses[-1][1]:.2f}")

@@ -50,7 +50,6 @@ class BergmannNetwork(nn.Module):
             layers += [nn.Conv2d(width, out, kernel, stride, padding=1), nn.LeakyReLU(0.2)]
             width = out
         self.encoder = nn.Sequential(*layers, nn.Conv2d(width, latent_dim, kernel_size=8))
-
         layers = [nn.ConvTranspose2d(latent_dim, width, kernel_size=8), nn.LeakyReLU(0.2)]
         mirrored = [out for out, _, _ in reversed(ENCODER[:-1])] + [channels]
         for out, (_, kernel, stride) in zip(mirrored, reversed(ENCODER), strict=True):

@@ -48,11 +48,7 @@ def _numbers(maps, test, known, is_defective, weights, scores=None):
     pooled = PixelMetrics(images[i] for i in np.flatnonzero(known))
     best, scores = pooled.compute(), metrics.image_scores(maps) if scores is None else scores
     drawn = bootstrap.CoarseHistograms(images, pooled).drawn(weights, known)
+    keys = {"pixel AUROC": "auroc", "average precision": "average_precision", "PRO": "pro", "F1-max": "f1_max"}
+    found = {name: (best[key], drawn[key]) for name, key in keys.items()}
     of_images = bootstrap.image_auroc_drawn(scores, is_defective, weights)
-    return {
-        "pixel AUROC": (best["auroc"], drawn["auroc"]),
-        "average precision": (best["average_precision"], drawn["average_precision"]),
-        "PRO": (best["pro"], drawn["pro"]),
-        "F1-max": (best["f1_max"], drawn["f1_max"]),
-        "image AUROC": (metrics.image_auroc(scores, is_defective), of_images),
-    }
+    return found | {"image AUROC": (metrics.image_auroc(scores, is_defective), of_images)}

@@ -24,9 +24,8 @@ def ladder(measured, caption=""):
         y, auroc = np.arange(len(rungs)) + 0.14 * (at - 2), [one["pixels"]["auroc"] for one in results]
         axes[0].hlines(y, *np.transpose([one["pixels"]["intervals"]["auroc"] for one in results]), color=colour)
         for value, height in zip(auroc, y, strict=True):
-            axes[0].text(
-                0.605 + 0.06 * (at % 2), height, f"◂ {value:.2f}" * (value < 0.6), color=colour, fontsize=8, va="center"
-            )
+            words, place = f"◂ {value:.2f}" * (value < 0.6), 0.605 + 0.06 * (at % 2)
+            axes[0].text(place, height, words, color=colour, fontsize=8, va="center")
         f1_max = [np.mean([defect["f1_max"] for defect in one["defects"].values()]) for one in results]
         for ax, values in zip(axes, (auroc, f1_max), strict=True):
             ax.plot(values, y, marker, color=colour, label=name, markersize=5)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from hazelnut_ae.backbones import imagenet_stages
 from hazelnut_ae.dataset import Dataset
 from hazelnut_ae.engine import calibration, runs
 from hazelnut_ae.engine.detectors import BANK
@@ -15,23 +16,23 @@ from hazelnut_ae.training import split_good
 
 
 def train_run(
-    dataset: Dataset,
-    folder: str | Path,
-    preset: Preset,
-    seed: int = 0,
-    device: str | torch.device | None = None,
-    resume: bool = False,
-    **settings,
-) -> runs.Run:
+    dataset: Dataset, folder: str | Path, preset: Preset, seed: int = 0, device: str | torch.device | None = None,
+    resume: bool = False, backbone: str | None = None, **settings,
+) -> runs.Run:  # fmt: skip
     """Fits a memory bank and writes a run folder. Arguments and errors as for `trainer.train_run`.
 
     Args:
         preset: only its name is stored.
         resume: keep a finished run unchanged, and fit an unfinished one again.
+        backbone: the source of its network for `backbones.imagenet_stages`; its weights become part of the run.
         **settings: arguments of `MemoryBank` that replace its defaults.
     """
+    if backbone:
+        network = imagenet_stages(backbone)
+        settings = {"network": network, "neighbourhood": network.about.neighbourhood} | settings
     detector = MemoryBank(seed=seed, device=find_device(device), **settings)
-    settings = {"backbone": detector.network.name} | {key: getattr(detector, key) for key in BANK}
+    settings = {"backbone": detector.network.name, "backbone_sha256": detector.network.sha256}
+    settings |= {key: getattr(detector, key) for key in BANK}
     return fit_run("features", detector, settings, dataset, folder, preset, seed, resume)
 
 

@@ -68,21 +68,12 @@ def caption_features(run):
 AUGMENTATION = ("copies", "augmentations", "augment_online")
 DETECTORS: dict[str, DetectorType] = {
     "article": DetectorType(
-        text="its autoencoder (default)",
-        trainer="trainer",
-        build=build_article,
-        settings={"latent_dim": int, "epochs": int},
+        "its autoencoder (default)", "trainer", build_article, {"latent_dim": int, "epochs": int},
         must_agree=("preset", "seed", "latent_dim", *AUGMENTATION, "batch_size", "learning_rate", "one_cycle"),
-        caption=caption_article,
-        learns_in_steps=True,
+        caption=caption_article, learns_in_steps=True,
     ),
     "features": DetectorType(
-        text="a memory bank of pretrained features",
-        trainer="bank_trainer",
-        build=build_features,
-        settings={"backbone": str, **BANK},
-        must_agree=("seed", "backbone", *BANK),
-        caption=caption_features,
-        learns_in_steps=False,
+        "a memory bank of pretrained features", "bank_trainer", build_features, {"backbone": str, **BANK},
+        must_agree=("seed", "backbone", "backbone_sha256", *BANK), caption=caption_features, learns_in_steps=False,
     ),
-}
+}  # fmt: skip

@@ -73,22 +73,11 @@ def detector_type(config):
 
 def make_config(detector, preset, dataset, seed, settings):
     """Returns the content of config.json. detector: a name in `DETECTORS`; settings: a dict of this detector's own."""
-    return {
-        "format": FORMAT,
-        "detector": detector,
-        "preset": preset.name,
-        "data_name": dataset.name,
-        "data": dataset.fingerprint,
-        "white": dataset.white or WHITE,
-        **dict(zip(("height", "width"), dataset.train.images.shape[2:], strict=True)),
-        "seed": seed,
-        **settings,
-        "versions": {
-            "hazelnut_ae": hazelnut_ae.__version__,
-            "torch": str(torch.__version__),
-            "python": python_version(),
-        },
-    }
+    height, width = dataset.train.images.shape[2:]
+    versions = {"hazelnut_ae": hazelnut_ae.__version__, "torch": str(torch.__version__), "python": python_version()}
+    config = {"format": FORMAT, "detector": detector, "preset": preset.name, "data_name": dataset.name}
+    config |= {"data": dataset.fingerprint, "white": dataset.white or WHITE, "height": height, "width": width}
+    return config | {"seed": seed, **settings, "versions": versions}
 
 
 def refuse_other_run(folder, old, new):

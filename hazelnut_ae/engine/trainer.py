@@ -29,16 +29,10 @@ WARM_UP, MEASURED = 2, 8  # steps; the first are slower, the mean of the others 
 
 
 def train_run(
-    dataset: Dataset,
-    folder: str | Path,
-    preset: Preset,
-    seed: int = 0,
-    epochs: int | None = None,
-    latent_dim: int | None = None,
-    device: str | torch.device | None = None,
-    resume: bool = False,
+    dataset: Dataset, folder: str | Path, preset: Preset, seed: int = 0, epochs: int | None = None,
+    latent_dim: int | None = None, device: str | torch.device | None = None, resume: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
-) -> runs.Run | None:
+) -> runs.Run | None:  # fmt: skip
     """Trains the article's network and writes a run folder; the same arguments give the same weights on a machine.
 
     Args:
@@ -136,11 +130,8 @@ def restore(folder, state, model, optimizer):
             if {moments["exp_avg"].shape, moments["exp_avg_sq"].shape} != {parameter.shape}:
                 raise ValueError("its optimizer belongs to another network")
         held_out = state.get("held_out", torch.empty(0, 2)).reshape(-1, 2)  # older checkpoints have none
-        return Progress(
-            state["losses"].tolist(),
-            [(int(step), float(loss)) for step, loss in held_out.tolist()],
-            [(int(epoch), dict(f1)) for epoch, f1 in state["f1"]],
-        )
+        held_out = [(int(step), float(loss)) for step, loss in held_out.tolist()]
+        return Progress(state["losses"].tolist(), held_out, [(int(epoch), dict(f1)) for epoch, f1 in state["f1"]])
     except DAMAGE as error:
         remedy = "remove the folder and train again"
         raise DataError(f"The checkpoint in {folder} cannot be used ({first_line(error)}); {remedy}.") from error

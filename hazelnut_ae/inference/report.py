@@ -25,32 +25,21 @@ def write(path, name, detector, journal, scored, scores, unreadable):
     tau, order = detector.image_tau, np.argsort(-scores, kind="stable")
     held_out = np.sort(np.array(detector.calibration.held_out_scores))[::-1]
     ticks = axis([*scores, *held_out, tau])
-    low, high = float(ticks[0]), float(ticks[-1])
-    common = 0
+    low, high, common = float(ticks[0]), float(ticks[-1]), 0
     with contextlib.suppress(ValueError):  # no image, or two drives
         common = len(os.path.commonpath([os.path.dirname(path) for path in scored]))
     page, css, js = ((FOLDER / f"report.{end}").read_text(encoding="utf-8") for end in ("html", "css", "js"))
     data = {"scores": scores[order].tolist(), "held_out": held_out.tolist(), "tau": tau, "low": low, "high": high}
     content = {
-        "name": printable(name),
-        "detector": detector,
-        "total": len(scores),
-        "defective": int((scores > tau).sum()),
-        "held_out": len(held_out),
-        "alarms": int((held_out > tau).sum()),
-        "at": 1000 * (tau - low) / (high - low),
-        "bars": bars(scores, low, high, 118) + bars(held_out, low, high, -78),
-        "ticks": [f"{tick:.6g}" for tick in ticks],
-        "shown": PICTURES,
-        "cards": (journal.entry(scored[i]) for i in order[:PICTURES]),
-        "common": common,  # length of the folder name that all paths share
-        "printable": printable,
+        "name": printable(name), "detector": detector, "total": len(scores), "defective": int((scores > tau).sum()),
+        "held_out": len(held_out), "alarms": int((held_out > tau).sum()), "at": 1000 * (tau - low) / (high - low),
+        "bars": bars(scores, low, high, 118) + bars(held_out, low, high, -78), "ticks": [f"{one:.6g}" for one in ticks],
+        "shown": PICTURES, "cards": (journal.entry(scored[i]) for i in order[:PICTURES]), "printable": printable,
         "unreadable": [(printable(file), reason(file, error)) for file, error in unreadable.items()],
-        "colours": COLOURS,
-        "css": css,
-        "js": js,
+        "common": common,  # length of the folder name that all paths share
+        "colours": COLOURS, "css": css, "js": js,
         "data": json.dumps(data),  # only numbers, so no text can end the script
-    }
+    }  # fmt: skip
     template = Environment(autoescape=True, trim_blocks=True).from_string(page)
     with atomic_path(path) as temporary, open(temporary, "w", newline="\n", encoding="utf-8") as file:
         file.writelines(template.generate(content))

@@ -36,11 +36,6 @@ def entry(category, version, **inputs):
     return cache_folder() / category / hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def set_path(folder, signature, at=""):
-    """Returns the path of a data folder's set: one entry per folder and size, named by its files' signature."""
-    return entry("sets", SET_VERSION, folder=str(Path(folder).resolve()) + at) / signature
-
-
 def stored(path):
     """Returns (images uint8 [N, 3, H, W], mask bits uint8 [N, H·W / 4] for `unpack`, fingerprint, white), or None."""
     try:
@@ -78,9 +73,8 @@ def store(final, count, size, rows, white):
                 with open(building / "images.npy", "r+b") as file:
                     os.posix_fallocate(file.fileno(), 0, images.offset + images.nbytes)
         except OSError as error:
-            print(
-                f"The cache {cache_folder()} cannot be written ({error.strerror}); continuing without.", file=sys.stderr
-            )
+            why = f"cannot be written ({error.strerror}); continuing without"
+            print(f"The cache {cache_folder()} {why}.", file=sys.stderr)
             building, images = None, np.empty(shape, np.uint8)
             stack.close()
         bits, digest = np.zeros((count, -(-size[0] * size[1] // 4)), np.uint8), hashlib.sha256()

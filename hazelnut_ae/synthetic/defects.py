@@ -90,7 +90,6 @@ def window(rng, surface, colour, height, a, b, view, radius):
     pores = np.cos(TURN * (turns * rng.integers(24, 40) + 0.4 * look_up(cloud(rng, 64, 2), turns)))
     pores = pores - 3 * np.abs(outside / bevel - 0.55)
     wall = mix(wall, DARK * 1.6, 0.85 * smoothstep(0.1, 0.5, pores))
-
     floor, x, y, _ = inside_by(0.2)
     wrinkle = 0.6 * look_up(cloud(rng, (256, 256), 5), x * 0.5, y * 0.5)
     wrinkle = wrinkle + 0.8 * look_up(cloud(rng, (128, 256), (8, 3)), x * 0.5, y * 0.5 + 0.02 * wrinkle)

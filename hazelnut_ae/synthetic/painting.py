@@ -28,7 +28,6 @@ def stages(rng, defect=None, every=True):
     surface = look_at(nut, to_nut, np.clip(rng.normal(0.36, 0.03), 0.28, 0.42), centre, SIZE)
     draw = surface.image if every else lambda values, size: np.zeros(1)
     pictures = {"normals": draw(surface.normal * 127 + 128, SIZE)}
-
     colour, height = texture.shell(rng, surface)
     pictures["shell"] = draw(colour, SIZE)
     scar_colour, scar_height, cover = texture.scar(rng, surface)
@@ -38,7 +37,6 @@ def stages(rng, defect=None, every=True):
     if defect is not None:
         mask = DEFECTS[defect](rng, surface, colour, height)
         pictures[defect] = draw(colour, SIZE)
-
     normal = photograph.relief(surface, height, SIZE)
     diffuse, highlight = photograph.light(normal, photograph.lamp(rng))
     lit = colour * diffuse[:, None] + 255 * highlight[:, None] + photograph.veil(surface)

@@ -98,7 +98,6 @@ def body(rng):
         where, turn = rng.uniform(0.9, 2.2), rng.uniform(0, 2 * np.pi)
         cheek = rng.uniform(0.90, 1.0) / np.clip(_facing(where, turn, longitude), 0.3, None)
         radius = _softer_minimum(radius, cheek, 0.025)
-
     radius, scar_edge = _cut_scar(rng, radius, longitude)
     return Body(radius.astype(np.float32), scar_edge.astype(np.float32))
 
@@ -182,7 +181,6 @@ def look_at(nut, to_nut, share, centre, size):
     low = np.floor(np.array(centre) * size + (outline.min(0) - middle) * scale).astype(int) - 2
     high = np.ceil(np.array(centre) * size + (outline.max(0) - middle) * scale).astype(int) + 3
     low, high = np.maximum(low, 0), np.minimum(high, size)
-
     step = 4  # coarse rays first, fine ones start from where those arrived
     columns, rows = (np.arange(low[i], high[i] + step, step) for i in (0, 1))
 
@@ -205,7 +203,6 @@ def look_at(nut, to_nut, share, centre, size):
     coverage = np.clip(0.5 - left * scale * 0.7 + 0.5, 0, 1)
     keep = coverage > 0
     x, y, z, rows, columns, coverage = (a[keep] for a in (x, y, z, rows, columns, coverage))
-
     point = np.stack([x, y, z], -1)  # [N, 3]
     here = point @ to_nut.T
     radius, colatitude, longitude = _radius(nut, *here.T)

@@ -118,7 +118,6 @@ def scar(rng, surface):
     if rng.uniform() < 0.5:  # what is left of the stalk, a smoother patch near the middle
         stalk = smoothstep(rng.uniform(0.1, 0.3), 0.03, reach + 0.04 * clumps)
         colour = mix(colour, np.array([156, 98, 66]) * (1 + 0.1 * grain)[:, None], 0.75 * stalk)
-
     count = rng.integers(34, 56)
     tooth = np.abs(np.sin(np.pi * (turns * count + 0.5 * around(8)))) ** 0.7
     strip = rng.uniform(0.03, 0.10) * np.clip(1 + 0.35 * around(6), 0.4, 1.8)

@@ -1,13 +1,14 @@
 """The run of a memory bank, from training to ONNX: one small bank for all tests, never taken for the article's run."""
 
+import hashlib
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
+from torchvision import models
 
 import hazelnut_ae
 from hazelnut_ae import backbones, cli, graph
@@ -18,6 +19,7 @@ from hazelnut_ae.inference import evaluate as evaluation
 from hazelnut_ae.metrics import image_auroc, image_scores
 from hazelnut_ae.patchcore import MemoryBank
 from hazelnut_ae.presets import PRESETS
+from hazelnut_ae.transformer import VisionTransformer
 
 SMALL = dict(side=128, coarse_side=64, candidates=1000, size=300)
 TINY = PRESETS["tiny"]
@@ -162,17 +164,32 @@ def test_the_command_line_offers_every_detector_and_knows_its_options(painted_fo
 
 
 @pytest.mark.slow
-def test_a_bank_of_another_network_is_exported_for_any_number_of_images(painted, tmp_path, monkeypatch, capsys):
-    stages, file = random_stages("resnet18"), str(tmp_path / "part.onnx")
-    monkeypatch.setattr("hazelnut_ae.patchcore.imagenet_stages", lambda: stages)
-    settings = SMALL | {"side": 200, "neighbourhood": 3, "blur": 0.0}
-    run = bank_trainer.train_run(painted, tmp_path / "run", TINY, **settings)
-    assert cli.main(["export", "--run", str(run.folder), file]) == 0
+@pytest.mark.parametrize(("name", "build"), [("resnet18", models.resnet18), ("dinov2-small", VisionTransformer)])
+def test_a_bank_of_a_network_in_a_file_is_exported_without_the_file(name, build, painted, tmp_path, capsys):
+    torch.manual_seed(0)
+    file, settings = tmp_path / "part.onnx", SMALL | {"side": 200, "neighbourhood": 3, "blur": 0.0}
+    (tmp_path / "weights").write_bytes(weights := save(build().state_dict()))
+    run = bank_trainer.train_run(painted, tmp_path / "run", TINY, backbone=str(tmp_path / "weights"), **settings)
+    assert [run.config[key] for key in ("backbone", "backbone_sha256")] == [name, hashlib.sha256(weights).hexdigest()]
+    (tmp_path / "weights").unlink()
+    assert cli.main(["export", "--run", str(run.folder), str(file)]) == 0
     assert "and the same decisions." in capsys.readouterr().out
-    scores, maps = graph.session(Path(file).read_bytes()).run(["scores", "maps"], {"images": painted.test.images})
+    scores, maps = graph.session(file.read_bytes()).run(["scores", "maps"], {"images": painted.test.images})
     expected = run.detector.predict(painted.test.images)
     np.testing.assert_allclose(maps, expected.anomaly_maps, atol=1e-4 * np.ptp(expected.anomaly_maps))
     np.testing.assert_allclose(scores, expected.image_scores, rtol=1e-4)
+
+
+def test_a_file_without_a_network_that_we_know_is_one_sentence(tmp_path):
+    nan, foreign = (save({"conv1.weight": torch.full((2,), value)}) for value in (np.nan, 1.0))
+    for problem, content in {"finite": nan, "no network": foreign, "as a safetensors": foreign[:-1]}.items():
+        (path := tmp_path / "weights.safetensors").write_bytes(content)
+        with pytest.raises(
+            DataError, match=f"{problem}.* name efficientnet-lite0 or resnet18, or a safetens"
+        ) as caught:
+            backbones.imagenet_stages(str(path))
+        assert str(caught.value).startswith(str(path))
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.slow
