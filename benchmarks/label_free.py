@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from benchmarks.common import add_data, load_test_set
+from benchmarks.common import add_data
 from hazelnut_ae import metrics, synthetic_anomalies, thresholds
 from hazelnut_ae.comparison.compare import as_the_run, fit
 from hazelnut_ae.comparison.systems import options_of
-from hazelnut_ae.engine import run_data, runs
+from hazelnut_ae.engine import run_data
 from hazelnut_ae.errors import DataError
 
 OUT = "label_free.csv"
@@ -26,7 +26,7 @@ def add_options(command):
 
 
 def run(options):
-    return label_free(load_test_set(options.data), runs.load_run(options.run), options.system)
+    return label_free(*run_data.load_for(options.data, options.run), options.system)
 
 
 def label_free(data, trained, system=None):

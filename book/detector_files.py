@@ -4,8 +4,8 @@ coarse.onnx          image float32 [1, 3, 256, 256] in [0, 1] -> patches [1, 102
 nearest.onnx         patches, mean [152], scale [152], coreset [K, 152] -> distances [32, 32], map [256, 256], and the
                      number of each patch's nearest row, rows int32 [1024]
 start.safetensors    projection float32 [152, 32], in which `patchcore.greedy_coreset` measures with its seed 0
-nuts/NN.webp         painted nuts to begin with: good ones to learn from, then others to judge
-data.json            colours, sizes of files, names of the nuts
+nuts, biscuits       painted parts to begin with, NN.webp: good ones to learn from, then others to judge
+data.json            colours, sizes of files, names of the painted parts
 The page takes the modules that it shares with the playground from ../../playground.
 """
 
@@ -24,12 +24,14 @@ from hazelnut_ae import patchcore, synthetic, thresholds
 from hazelnut_ae.backbones import imagenet_stages
 from hazelnut_ae.training import to_float
 
+import paint_biscuits
 from memory_bank_files import TOLERANCE, Nearest, Patches, onnx_bytes
 
 SOURCE = Path(__file__).resolve().parent / "teach" / "detector"
-GOOD = 20  # painted nuts to learn from
-OTHERS = (None, "crack", None, "hole", None, "cut", None, "print")  # to judge
-SEED = 24  # of these nuts alone
+GOOD = 20  # painted parts of a set to learn from
+NUTS = (None, "crack", None, "hole", None, "cut", None, "print")  # to judge
+BISCUITS = (None, "crack", None, "broken edge", None, "burnt spot")
+SEED = 24  # of these parts alone
 SIDE = 256
 
 
@@ -48,8 +50,12 @@ def write_detector_page(folder):
     """Fills `folder`, which lies two levels below the site's root, as teach/detector."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("*.test.js", "package.json"))
-    nuts, images = write_nuts(folder / "nuts")
-    write_networks(folder, images[:2])
+    nuts = write_painted(folder / "nuts", NUTS, lambda rng, defect: synthetic.paint(rng, defect)[0])
+    biscuits = write_painted(folder / "biscuits", BISCUITS, paint_biscuits.paint)
+    sets = [
+        {"folder": name, "one": name[:-1], "pictures": one[0]} for name, one in (("nuts", nuts), ("biscuits", biscuits))
+    ]
+    write_networks(folder, nuts[1][:2])
     projection = torch.randn(152, patchcore.PROJECTED, generator=torch.Generator().manual_seed(0))
     (folder / "start.safetensors").write_bytes(safetensors.torch.save({"projection": projection}))
     heat = (colormaps["inferno"](np.linspace(0, 1, 256))[:, :3] * 255).round().astype(int)  # [256, 3]
@@ -57,7 +63,7 @@ def write_detector_page(folder):
     wasm = "ort/ort-wasm-simd-threaded.wasm"  # paths as the playground's loader sees them
     sizes = {f"../teach/detector/{path.name}": path.stat().st_size for path in loaded}
     sizes[wasm] = (folder.parents[1] / "playground" / wasm).stat().st_size
-    content = {"heat": heat.tolist(), "sizes": sizes, "nuts": nuts}
+    content = {"heat": heat.tolist(), "sizes": sizes, "sets": sets}
     (folder / "data.json").write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -85,17 +91,26 @@ def write_networks(folder, images):
     assert 0 <= rows.min() <= rows.max() < 300
 
 
-def write_nuts(folder):
-    """Paints the nuts into a folder; returns [{file, defect}, …] and the images, uint8 [N, 3, 256, 256]."""
+def write_painted(folder, others, paint):
+    """Paints parts into a folder.
+
+    Args:
+        folder: A folder that does not exist yet.
+        others: The defects of the parts to judge; None for a good one.
+        paint: Takes a random generator and a defect, returns a picture, uint8 [256, 256, 3].
+
+    Returns:
+        [{file, defect, learn}, …] and the pictures, uint8 [N, 3, 256, 256].
+    """
     folder.mkdir()
-    rng, nuts, images = np.random.default_rng(SEED), [], []
-    for number, defect in enumerate((*[None] * GOOD, *OTHERS)):
-        image, _ = synthetic.paint(rng, defect)  # uint8 [256, 256, 3]
+    rng, names, images = np.random.default_rng(SEED), [], []
+    for number, defect in enumerate((*[None] * GOOD, *others)):
+        image = paint(rng, defect)  # uint8 [256, 256, 3]
         name = f"{number:02d}.webp"
         Image.fromarray(image).save(folder / name, quality=90, method=6)
-        nuts.append({"file": name, "defect": defect, "learn": number < GOOD})
+        names.append({"file": name, "defect": defect, "learn": number < GOOD})
         images.append(image.transpose(2, 0, 1))
-    return nuts, np.stack(images)
+    return names, np.stack(images)
 
 
 def package_numbers(path):

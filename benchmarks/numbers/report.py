@@ -69,8 +69,8 @@ of the dictionary's paper where torchvision's weights cannot be downloaded, as h
 
 MEMORY_BANK = """`hazelnut-ae train DIR --run RUN --detector features` (PatchCore, notebook 10), seed 0, images at their
 own size up to 640 pixels a side. `benchmarks/PROTOCOL.md` says what was chosen on which set. *Development*: the halos,
-the rule for τ, the stages, sizes and blur were chosen on these two sets. *Seen*: measured many times while the bank was
-built; its image score and its coarse bank come from there. *Once*: measured after everything was frozen, and never
+the stages, sizes and blur were chosen on these two sets. *Seen*: measured many times while the bank was built; its
+coarse bank, its image score and its rule for τ come from there. *Once*: measured after everything was frozen, and never
 before. TNR and TPR: good images accepted and defective ones refused at the label-free image threshold."""
 
 ROLES = {
@@ -83,7 +83,7 @@ ROLES = {
     "once": {"mpdd_plate": "MPDD metal plate", "kolektor_sdd": "KolektorSDD"},
 }
 ONCE = """MPDD: Jezek et al., ICUMT 2021; KolektorSDD: Tabernik et al., J. Intell. Manuf. 2020; both CC BY-NC-SA 4.0.
-Neither is the official split."""
+Neither is the official split; the strips of KolektorSDD, of about 410×1024 pixels, were squeezed to 256×256 before."""
 
 ELSEWHERE = """## Measure it yourself
 

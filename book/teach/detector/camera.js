@@ -3,7 +3,7 @@
 import { drawSmall } from "../../playground/photo.js";
 
 const SIDE = 256;
-const OTHERWISE = "Files work all the same: “Good pictures” and “A picture to judge”.";
+const OTHERWISE = "Files work all the same: “Good files” and “Files to judge”.";
 const REASONS = {
   NotAllowedError: "This page may not use the camera: allow it in the browser's address line, then try again.",
   NotFoundError: "No camera was found.",

@@ -32,6 +32,7 @@ export class Detector {
    * @param {import("../../playground/runtime.js").Progress} onProgress
    */
   static async load(sizes, onProgress) {
+    // WebAssembly alone: the builds with WebGPU or WebNN would add 17 to 28 MB beside it, and not every browser runs them.
     const models = { backbone: `${HERE}coarse.onnx`, nearest: `${HERE}nearest.onnx` }, start = `${HERE}start.safetensors`;
     const { runtime, files } = await Runtime.load(models, [start], sizes, onProgress);
     const { projection } = readSafetensors(files[start]).tensors;
@@ -88,9 +89,10 @@ export class Detector {
     return example;
   }
 
-  /** @param {number} number of the example */
-  remove(number) {
-    this.examples = this.examples.filter((example) => example.number !== number);
+  /** @param {Example[]} examples */
+  remove(examples) {
+    const numbers = new Set(examples.map(({ number }) => number));
+    this.examples = this.examples.filter(({ number }) => !numbers.has(number));
     this.#refit();
   }
 

@@ -21,6 +21,30 @@ export async function readPicture(file) {
 }
 
 /**
+ * The files that somebody drops, those in dropped folders, too.
+ * @param {DataTransfer} transfer
+ * @returns {Promise<File[]>}
+ */
+export async function droppedFiles(transfer) {
+  const items = [...transfer.items].filter(({ kind }) => kind === "file"); // read at once: a drop forgets them soon
+  const given = items.map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() }));
+  const found = await Promise.all(given.map(({ entry, file }) => (entry?.isDirectory ? filesIn(entry) : [file])));
+  return found.flat();
+}
+
+async function filesIn(entry) {
+  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
+  const reader = entry.createReader(), entries = [];
+  for (;;) {
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // at most 100 at a time
+    if (!some.length) break;
+    entries.push(...some);
+  }
+  entries.sort((a, b) => a.name.localeCompare(b.name));
+  return (await Promise.all(entries.map(filesIn))).flat();
+}
+
+/**
  * The bytes of a picture file of this page as a picture.
  * @param {Uint8Array} bytes
  */
