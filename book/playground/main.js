@@ -406,6 +406,8 @@ const walkSoon = newest(async () => {
 
 // --- the beginning ---------------------------------------------------------------------------------------------------
 
+element("no-server").remove(); // this program runs
+
 async function loadDetectors() {
   const loading = (name) => (loaded, total) => {
     element("loading").hidden = false;

@@ -95,7 +95,7 @@ class Lesson:
     @cached_property
     def bank(self):
         """The `Run` of a memory bank of these images (notebook 10), fitted on first use; tiny: a small bank."""
-        return self.fit_bank(self.dataset, self.cache_folder("runs", detector="memory bank"))
+        return self.fit_bank(self.dataset, self.cache_folder("runs", detector="memory bank, no halos"))
 
     @property
     def shipped_run(self):
