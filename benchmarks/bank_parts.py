@@ -119,36 +119,43 @@ def parts(data, folder, seeds=(0, 1, 2), fits=FITS, **settings):
     Returns:
         A DataFrame with a row per data set, fit, part and seed; low, high: as of `bank_parts`; further: DIFFERENCES.
     """
-    rows = Rows(folder / "bank_parts.csv", KEY)
-    for neighbourhood in dict.fromkeys(places for _, places, _ in fits.values()):
-        settings["neighbourhood"], known, orders = neighbourhood, {}, {}
-        for seed in seeds:
-            for variant, (size, places, measured) in fits.items():
-                keys = {part: {"data": data.name, "variant": variant, "part": part, "seed": seed} for part in measured}
-                if places == neighbourhood and any(rows.missing(**key) for key in keys.values()):
-                    known = known or described(data, settings)
-                    bank = patchcore.MemoryBank(seed=seed, size=size, **settings)
-                    rows.add(measure(bank, data, seed, keys, known, orders))
+    rows, known, orders = Rows(folder / "bank_parts.csv", KEY), {}, {}
+    for seed in seeds:
+        for variant, (size, places, measured) in fits.items():
+            keys = {part: {"data": data.name, "variant": variant, "part": part, "seed": seed} for part in measured}
+            if any(rows.missing(**key) for key in keys.values()):
+                known = known or described(data, {places for _, places, _ in fits.values()}, settings)
+                stored = {image: (of[f"fine {places}"], of["coarse"]) for image, of in known.items()}
+                bank = patchcore.MemoryBank(seed=seed, size=size, neighbourhood=places, **settings)
+                rows.add(measure(bank, data, seed, keys, stored, orders))
     return rows.table()
 
 
-def described(data, settings):
-    """Returns {hash of an image: its fine and its coarse patch features, float32 [1, P, D]} of all images of `data`."""
-    banks = copy.copy(patchcore.MemoryBank(**settings).banks)
-    banks.forward = banks.patches
-    graph = Graph(lambda size: onnx_bytes(banks, size, ["fine", "coarse"]))
-    return {hash_of(one): graph(one[None]) for images in (data.train.images, data.test.images) for one in images}
+def described(data, neighbourhoods, settings):
+    """Returns {hash of an image: {"fine 7": …, "coarse": …}}, patch features [1, P, D], of all images of `data`."""
+    network = imagenet_stages()
+    banks = {n: patchcore.MemoryBank(network, neighbourhood=n, **settings).banks for n in sorted(neighbourhoods)}
+    both = copy.copy(banks[max(banks)])
+    # all of them call one network on one image: the runtime does so once
+    both.forward = lambda x: (
+        *(one.fine.patches(network, x) for one in banks.values()),
+        both.coarse.patches(network, x),
+    )
+    names = [*(f"fine {n}" for n in banks), "coarse"]
+    graph = Graph(lambda size: onnx_bytes(both, size, names))
+    images = [one for part in (data.train, data.test) for one in part.images]
+    return {hash_of(one): dict(zip(names, graph(one[None]), strict=True)) for one in images}
 
 
-def measure(bank, data, seed, keys, known, orders):
-    """Fits a bank to known features; returns the rows of its parts.
+def measure(bank, data, seed, keys, stored, orders):
+    """Fits a bank to stored features; returns the rows of its parts.
 
     Args:
         bank: a MemoryBank.
         data: a Dataset.
         seed: of the split.
         keys: {part: what identifies its row}.
-        known: see `described`.
+        stored: {hash of an image: its fine and its coarse patch features [1, P, D]}.
         orders: coresets of earlier fits; a smaller one is the beginning of a larger one, because the choice is greedy.
     """
 
@@ -159,10 +166,10 @@ def measure(bank, data, seed, keys, known, orders):
         return orders[name][:size]
 
     learnt, held_out = (data.train.images[of] for of in split_good(len(data.train), seed))
-    greedy, stored = patchcore.greedy_coreset, lambda images: known[hash_of(images[0])]
-    with mock.patch.multiple(patchcore, greedy_coreset=first, Graph=lambda _: stored):
+    greedy, graph = patchcore.greedy_coreset, lambda images: stored[hash_of(images[0])]
+    with mock.patch.multiple(patchcore, greedy_coreset=first, Graph=lambda _: graph):
         bank.fit(learnt)
-    found, kept_aside = (taken_apart(bank.banks, images, known) for images in (data.test.images, held_out))
+    found, kept_aside = (taken_apart(bank.banks, images, stored) for images in (data.test.images, held_out))
     maps, scores = ({part: getattr(found[part], of) for part in PARTS} for of in ("anomaly_maps", "image_scores"))
     drawn = {part: maps[part] for part in keys if part != "shipped"}  # its map is that of "both"
     differs = paired_differences(data.test, drawn, "both").set_index("system").rename(columns=DIFFERENCES)
@@ -176,11 +183,11 @@ def measure(bank, data, seed, keys, known, orders):
 
 
 @torch.no_grad()
-def taken_apart(banks, images, known):
-    """Returns {part: its Prediction} of images uint8 [N, 3, H, W] whose features are known."""
+def taken_apart(banks, images, stored):
+    """Returns {part: its Prediction} of images uint8 [N, 3, H, W] whose features are stored."""
     maps, largest = {part: [] for part in PARTS[:3]}, []
     for image in images:
-        features = [torch.from_numpy(one) for one in known[hash_of(image)]]
+        features = [torch.from_numpy(one) for one in stored[hash_of(image)]]
         distances = banks.distances(*features, image.shape[1:], nearest_by_projection)
         again = mock.Mock(return_value=distances)
         with mock.patch.multiple(banks, patches=lambda _: (), distances=again):  # they are not searched again

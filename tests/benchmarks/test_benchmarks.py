@@ -91,7 +91,8 @@ def test_a_drift_changes_images_and_a_lamp_can_be_undone():
 
 @pytest.mark.slow
 def test_the_parts_of_a_bank_are_those_of_the_shipped_detector(painted, small_bank, tmp_path, monkeypatch):
-    monkeypatch.setattr(patchcore, "imagenet_stages", lambda: small_bank().network)
+    for module in (patchcore, bank_parts):
+        monkeypatch.setattr(module, "imagenet_stages", lambda: small_bank().network)
     settings = dict(side=128, coarse_side=64, candidates=2000)
     fits = {"200": (200, 7, bank_parts.PARTS), "100": (100, 7, bank_parts.PARTS), "near": (200, 3, ("both", "fine"))}
     table = bank_parts.parts(painted, tmp_path, (0,), fits, **settings).set_index(["variant", "part"])
