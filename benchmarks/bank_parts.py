@@ -1,8 +1,11 @@
-"""What a memory bank's decisions on images rest on: its size, the choice of its coreset, the network's weights.
+"""What a memory bank's maps and decisions rest on: which bank, its size, its neighbourhood, its coreset, its network.
 
-Only the coarse bank counts there (`decisions.SMALL`); which of the two banks draws the better map is not measured.
+`bank_parts` changes how the coreset is chosen and the network's weights, with a small bank of which only the coarse
+half decides (`decisions.SMALL`). `parts` takes the whole detector apart: the fine bank, the coarse one and both, of 500
+to 20,000 patches, and the fine one with other neighbourhoods. Each image is described once; then only the bank changes.
 """
 
+import copy
 from pathlib import Path
 from unittest import mock
 
@@ -10,13 +13,18 @@ import numpy as np
 import torch
 
 from benchmarks.common import add_data, load_test_set, numbers
-from benchmarks.decisions import SMALL, row
+from benchmarks.decisions import SMALL, hash_of, row
 from benchmarks.rows import Rows
-from hazelnut_ae import bootstrap, patchcore, thresholds
+from hazelnut_ae import bootstrap, metrics, patchcore, thresholds
 from hazelnut_ae.backbones import empty_stages, imagenet_stages
+from hazelnut_ae.comparison import paired_differences
+from hazelnut_ae.detection import Prediction, prediction_from_maps
+from hazelnut_ae.graph import Graph, onnx_bytes
+from hazelnut_ae.neighbours import nearest_by_projection
 from hazelnut_ae.training import split_good
 
 OUT = None
+KEY = ("data", "variant", "part", "seed")
 
 
 def random_coreset(features, size, seed=0):
@@ -31,6 +39,19 @@ VARIANTS = {  # name: (patches, how they are chosen, whether the network has Ima
     "100 at random": (100, random_coreset, True),
     "1,000 greedy, random weights": (1_000, patchcore.greedy_coreset, False),
 }
+PARTS = ("both", "fine", "coarse", "shipped")
+FITS = {  # name: (patches in each bank, places that the fine one averages in each direction, parts measured)
+    "20,000 patches": (20_000, 7, PARTS),
+    "5,000 patches": (5_000, 7, PARTS),  # the default
+    "500 patches": (500, 7, PARTS),
+    "5,000 patches, fine 3×3": (5_000, 3, PARTS[:2]),
+    "5,000 patches, fine 1×1": (5_000, 1, PARTS[:2]),
+}
+DIFFERENCES = {  # a part's number less that of "both", its 95 % paired bootstrap interval: column of the table
+    f"{of} {end}": f"{name}_less_both_{end}"
+    for of, name in (("F1-max", "f1_max"), ("PRO", "pro"))
+    for end in ("low", "high")
+}
 
 
 def add_options(command):
@@ -40,12 +61,13 @@ def add_options(command):
 
 
 def run(options):
-    table = bank_parts(load_test_set(options.data), Path(options.runs), options.seeds)
-    print(table.to_string(index=False, float_format="{:.3g}".format))
+    data = load_test_set(options.data)
+    bank_parts(data, Path(options.runs), options.seeds)
+    print(parts(data, Path(options.runs), options.seeds).to_string(index=False, float_format="{:.3g}".format))
 
 
 def bank_parts(data, folder, seeds=(0, 1, 2)):
-    """Fits each variant and measures it on the test images.
+    """Fits each variant of a small bank and measures its decisions on the test images.
 
     Args:
         data: a Dataset with test images.
@@ -55,13 +77,11 @@ def bank_parts(data, folder, seeds=(0, 1, 2)):
     Returns:
         A DataFrame with a row per variant and seed; low, high: the 95 % bootstrap interval of the image AUROC.
     """
-    rows = Rows(folder / "bank_parts.csv", ("variant", "seed"))
-    defective = np.array(data.test.defects) != "good"
-    weights = bootstrap.draw_weights(data.test.defects)
+    rows = Rows(folder / "bank_parts.csv", KEY)
     for seed in seeds:
         learnt, held_out = (data.train.images[of] for of in split_good(len(data.train), seed))
         for variant, (size, choose, trained) in VARIANTS.items():
-            key = {"variant": variant, "seed": seed}
+            key = {"data": data.name, "variant": variant, "part": "coarse", "seed": seed}
             if not rows.missing(**key):
                 continue
             torch.manual_seed(seed)
@@ -69,8 +89,112 @@ def bank_parts(data, folder, seeds=(0, 1, 2)):
             bank = patchcore.MemoryBank(network, seed=seed, **SMALL | {"size": size})
             with mock.patch.object(patchcore, "greedy_coreset", choose):
                 bank.fit(learnt)
-            scores, of_held_out = (bank.predict(images).image_scores for images in (data.test.images, held_out))
-            low, high = bootstrap.image_auroc_interval(scores, defective, weights)
-            tau = thresholds.tau_images_label_free(of_held_out)
-            rows.add([row([scores[~defective], scores[defective]], tau, key) | {"low": low, "high": high}])
+            rows.add(
+                [decided(key, data.test, *(bank.predict(one).image_scores for one in (data.test.images, held_out)))]
+            )
     return rows.table()
+
+
+def decided(key, test, scores, of_held_out):
+    """Returns the row of decisions on test images by scores [N], at the threshold of held-out good images' scores."""
+    defective = np.array(test.defects) != "good"
+    low, high = bootstrap.image_auroc_interval(scores, defective, bootstrap.draw_weights(test.defects))
+    tau = thresholds.tau_images_label_free(of_held_out)
+    return row([scores[~defective], scores[defective]], tau, key) | {"low": low, "high": high}
+
+
+def parts(data, folder, seeds=(0, 1, 2), fits=FITS, **settings):
+    """Fits each bank of `fits` and measures its parts on the test images.
+
+    The image score is that of every other detector, the mean of the 100 largest values of the map; of "shipped" it is
+    the package's, of the coarse distances alone. Its map is that of "both".
+
+    Args:
+        data: a Dataset with test images and masks.
+        folder: for bank_parts.csv.
+        seeds: of the split, the candidates and the coresets.
+        fits: some of FITS.
+        **settings: of the memory bank.
+
+    Returns:
+        A DataFrame with a row per data set, fit, part and seed; low, high: as of `bank_parts`; further: DIFFERENCES.
+    """
+    rows, known, orders = Rows(folder / "bank_parts.csv", KEY), {}, {}
+    for seed in seeds:
+        for variant, (size, places, measured) in fits.items():
+            keys = {part: {"data": data.name, "variant": variant, "part": part, "seed": seed} for part in measured}
+            if any(rows.missing(**key) for key in keys.values()):
+                known = known or described(data, {places for _, places, _ in fits.values()}, settings)
+                stored = {image: (of[f"fine {places}"], of["coarse"]) for image, of in known.items()}
+                bank = patchcore.MemoryBank(seed=seed, size=size, neighbourhood=places, **settings)
+                rows.add(measure(bank, data, seed, keys, stored, orders))
+    return rows.table()
+
+
+def described(data, neighbourhoods, settings):
+    """Returns {hash of an image: {"fine 7": …, "coarse": …}}, patch features [1, P, D], of all images of `data`."""
+    network = imagenet_stages()
+    banks = {n: patchcore.MemoryBank(network, neighbourhood=n, **settings).banks for n in sorted(neighbourhoods)}
+    both = copy.copy(banks[max(banks)])
+    # all of them call one network on one image: the runtime does so once
+    both.forward = lambda x: (
+        *(one.fine.patches(network, x) for one in banks.values()),
+        both.coarse.patches(network, x),
+    )
+    names = [*(f"fine {n}" for n in banks), "coarse"]
+    graph = Graph(lambda size: onnx_bytes(both, size, names))
+    images = [one for part in (data.train, data.test) for one in part.images]
+    return {hash_of(one): dict(zip(names, graph(one[None]), strict=True)) for one in images}
+
+
+def measure(bank, data, seed, keys, stored, orders):
+    """Fits a bank to stored features; returns the rows of its parts.
+
+    Args:
+        bank: a MemoryBank.
+        data: a Dataset.
+        seed: of the split.
+        keys: {part: what identifies its row}.
+        stored: {hash of an image: its fine and its coarse patch features [1, P, D]}.
+        orders: coresets of earlier fits; a smaller one is the beginning of a larger one, because the choice is greedy.
+    """
+
+    def first(features, size, seed):
+        name = hash_of(features.numpy()), seed
+        if len(orders.get(name, ())) < size:
+            orders[name] = greedy(features, size, seed)
+        return orders[name][:size]
+
+    learnt, held_out = (data.train.images[of] for of in split_good(len(data.train), seed))
+    greedy, graph = patchcore.greedy_coreset, lambda images: stored[hash_of(images[0])]
+    with mock.patch.multiple(patchcore, greedy_coreset=first, Graph=lambda _: graph):
+        bank.fit(learnt)
+    found, kept_aside = (taken_apart(bank.banks, images, stored) for images in (data.test.images, held_out))
+    maps, scores = ({part: getattr(found[part], of) for part in PARTS} for of in ("anomaly_maps", "image_scores"))
+    drawn = {part: maps[part] for part in keys if part != "shipped"}  # its map is that of "both"
+    differs = paired_differences(data.test, drawn, "both").set_index("system").rename(columns=DIFFERENCES)
+    differs = differs[list(DIFFERENCES.values())].to_dict("index")
+    rows = []
+    for part, key in keys.items():
+        best = metrics.PixelMetrics().update(maps[part], data.test.masks).compute()
+        decisions = decided(key, data.test, scores[part], kept_aside[part].image_scores)
+        rows.append(decisions | {"f1_max": best["f1_max"], "pro": best["pro"]} | differs.get(part, {}))
+    return rows
+
+
+@torch.no_grad()
+def taken_apart(banks, images, stored):
+    """Returns {part: its Prediction} of images uint8 [N, 3, H, W] whose features are stored."""
+    maps, largest = {part: [] for part in PARTS[:3]}, []
+    for image in images:
+        features = [torch.from_numpy(one) for one in stored[hash_of(image)]]
+        fine, coarse, score = banks.distances(*features, image.shape[1:], nearest_by_projection)
+        never = torch.full_like(coarse, -torch.inf)  # the map is the larger of both
+        for part, pair in {"both": (fine, coarse), "fine": (fine, never), "coarse": (fine * 0, coarse)}.items():
+            found = mock.Mock(return_value=(*pair, score))
+            with mock.patch.multiple(banks, patches=lambda _: (), distances=found):  # then it goes on as the bank does
+                one, of_image = banks(torch.zeros(1, *image.shape))
+            maps[part].append(one[0].numpy())
+        largest.append(float(of_image))
+    found = {part: prediction_from_maps(np.stack(of_part)) for part, of_part in maps.items()}
+    return found | {"shipped": Prediction(found["both"].anomaly_maps, np.array(largest))}

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import augmentations, drift, growth, label_free, ladder, pairs, peer, speed, time_to_quality
-from hazelnut_ae import backbones, baselines, bootstrap
+from benchmarks import augmentations, bank_parts, drift, growth, label_free, ladder, pairs, peer, speed, time_to_quality
+from hazelnut_ae import backbones, baselines, bootstrap, patchcore
 from hazelnut_ae.engine.trainer import train_run
-from hazelnut_ae.metrics import image_auroc
+from hazelnut_ae.metrics import PixelMetrics, image_auroc
 from hazelnut_ae.patchcore import MemoryBank
 from hazelnut_ae.presets import PRESETS
+from hazelnut_ae.training import split_good
 
 SMALL = dict(side=128, coarse_side=64, candidates=2000, size=200)
 
@@ -86,6 +87,25 @@ def test_a_drift_changes_images_and_a_lamp_can_be_undone():
         assert (changed == images).all() == (name == "none"), name
     darker = drift.drifted(images, "brightness", -0.1)
     assert np.abs(drift.normalized(darker, darker, images).astype(int) - images).mean() < 1
+
+
+@pytest.mark.slow
+def test_the_parts_of_a_bank_are_those_of_the_shipped_detector(painted, small_bank, tmp_path, monkeypatch):
+    for module in (patchcore, bank_parts):
+        monkeypatch.setattr(module, "imagenet_stages", lambda: small_bank().network)
+    settings = dict(side=128, coarse_side=64, candidates=2000)
+    fits = {"200": (200, 7, bank_parts.PARTS), "100": (100, 7, bank_parts.PARTS), "near": (200, 3, ("both", "fine"))}
+    table = bank_parts.parts(painted, tmp_path, (0,), fits, **settings).set_index(["variant", "part"])
+    assert len(table) == 10
+    bank, split = MemoryBank(size=100, **settings), split_good(len(painted.train), 0)
+    learnt, held_out = (painted.train.images[rows] for rows in split)
+    bank.fit(learnt)
+    found, test, row = bank.predict(painted.test.images), painted.test, table.loc["100", "shipped"]
+    best, of_held_out = PixelMetrics().update(found.anomaly_maps, test.masks).compute(), bank.predict(held_out)
+    assert row[["f1_max", "pro"]].tolist() == pytest.approx([best["f1_max"], best["pro"]], rel=1e-4)
+    assert row["image_auroc"] == image_auroc(found.image_scores, np.array(test.defects) != "good")
+    assert row["image_tau"] == pytest.approx(of_held_out.image_scores.max(), rel=1e-4)
+    assert len(set(table["pro"])) == 8  # "both" and "shipped" have one map
 
 
 @pytest.mark.slow
