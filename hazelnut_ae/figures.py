@@ -190,7 +190,7 @@ def f1_by_epoch(f1_of, defects=None, caption=""):
 
 
 def latent_sizes(study, caption=""):
-    """`shipped.latent_study` by latent size: each seed as a point, the mean of the seeds as a line."""
+    """`shipped.study("latent_sizes")` by latent size: each seed as a point, the mean of the seeds as a line."""
     figure, room = blank(960, 300, caption)
     height, sizes = 300 + room, sorted(set(study["latent"]))
     styles_of = {"PCA": ("0.4", "--", "s"), "autoencoder": (BLUE, "-", "o")}

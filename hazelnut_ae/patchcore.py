@@ -273,8 +273,6 @@ class MemoryBank(Detector):
         if missing := sorted(set(self.banks.state_dict()) - set(state)):
             raise RuntimeError(f"it has no {missing[0]}; another version may have written it")
         for name, bank in (("fine", self.banks.fine), ("coarse", self.banks.coarse)):
-            bank.coreset = bank.mean.new_zeros(
-                len(state[f"{name}.coreset"]), len(bank.mean)
-            )  # the stored number of rows
+            bank.coreset = bank.mean.new_zeros(len(state[f"{name}.coreset"]), len(bank.mean))  # as many rows as stored
         self.graph = None
         self.banks.load_state_dict(state)

@@ -98,7 +98,7 @@ def own_run(folder):
 
 def latent_sizes(folder):
     """The study of latent sizes: means over the seeds."""
-    path = folder / "latent_sizes.csv"
+    path = folder / "measured" / "latent_sizes.csv"
     if not path.is_file():
         return ""
     table = pd.read_csv(path)

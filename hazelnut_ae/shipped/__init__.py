@@ -17,16 +17,6 @@ def measured(name):
     return json.loads((MEASURED / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def latent_study():
-    """Reads the study of latent sizes (`benchmarks.latent`): a row per system, size and seed."""
-    return pd.read_csv(FOLDER / "latent_sizes.csv")
-
-
-def variants_study():
-    """Reads how single choices change the pixel AUROC of the comparison systems on MVTec AD's transistor."""
-    return pd.read_csv(MEASURED / "transistor_variants.csv")
-
-
-def time_to_quality():
-    """Reads the quality of the `quick` recipe, with online augmentation and with fixed copies, by step and seconds."""
-    return pd.read_csv(MEASURED / "time_to_quality.csv")
+def study(name):
+    """Reads measured/NAME.csv, the table of a study, such as "latent_sizes" or "time_to_quality"."""
+    return pd.read_csv(MEASURED / f"{name}.csv")

@@ -398,7 +398,7 @@ assert losses_of["held out"]["1000-epoch run"] < losses_of["held out"]["quick"]
 # fresh copies.
 
 # %%
-study = shipped.time_to_quality().query("data == 'synthetic_hazelnuts' and seed == 0").set_index("recipe")
+study = shipped.study("time_to_quality").query("data == 'synthetic_hazelnuts' and seed == 0").set_index("recipe")
 fresh, fixed = (study.loc[name].reset_index(drop=True) for name in ("quick", "five fixed copies"))  # six looks each
 pair = pd.DataFrame({"fixed copies": fixed.iloc[-1], "fresh copies": fresh.iloc[-1]}).T
 pair = pair[["step", "loss", "held_out_loss", "pixel_auroc", "f1_max"]].astype(float)

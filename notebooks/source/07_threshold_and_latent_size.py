@@ -338,7 +338,7 @@ assert min(falls.values()) > 10
 # each kind, are in no data set.
 
 # %%
-study = shipped.latent_study()
+study = shipped.study("latent_sizes")
 seeds, kinds = study["seed"].nunique(), ("crack", "cut", "hole", "print")
 study["on defects"] = study[[f"residual_{kind}" for kind in kinds]].mean(axis=1)
 study["same pixels without"] = study[[f"residual_clean_{kind}" for kind in kinds]].mean(axis=1)

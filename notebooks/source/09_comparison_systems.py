@@ -421,7 +421,7 @@ frame.round(2)
 # published.
 
 # %%
-study = shipped.variants_study()
+study = shipped.study("transistor_variants")
 auroc, smooth = (study.set_index("variant")[column] for column in ("pixel_auroc", "pixel_auroc_smoothed"))
 study["family"] = study["variant"].str.split(",").str[0]
 families = [family for family in printed if family in set(study["family"])]

@@ -75,6 +75,6 @@ def test_the_same_systems_were_measured_on_every_set(name):
 
 def test_the_variants_start_from_the_quick_fits():
     """The study's unchanged systems are those of the comparison on the same images."""
-    study = shipped_files.variants_study().set_index("variant")["pixel_auroc"]
+    study = shipped_files.study("transistor_variants").set_index("variant")["pixel_auroc"]
     for one in shipped_files.measured("comparison_transistor")[1:4]:
         assert study[one["system"]] == pytest.approx(one["pixels"]["auroc"], abs=1e-4)
