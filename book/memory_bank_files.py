@@ -48,7 +48,7 @@ class Nearest(nn.Module):
     def __init__(self, centre=0):
         super().__init__()
         self.smooth = patchcore.GaussianSmoothing(BLUR)
-        self.register_buffer("drawing", patchcore.drawing(SIDE, 1, 32, SIDE, centre))  # [256, 32]
+        self.register_buffer("drawing", patchcore.drawing(SIDE, 1, 32, SIDE, SIDE // 32, centre))  # [256, 32]
 
     def forward(self, patches, mean, scale, coreset):
         distances = patchcore.nearest_distances((patches - mean) * scale, coreset)  # [1, 1024]
