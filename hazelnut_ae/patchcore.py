@@ -93,7 +93,7 @@ class GaussianSmoothing(nn.Module):
 def without_halo(maps, radius):
     """Lowers each value of maps [N, 1, H, W] ≥ 0 in proportion to the largest value within `radius` pixels of it.
 
-    A patch beside a defect sees part of it, so a defect has a halo. Peaks keep their values, halos lose most of theirs.
+    A patch beside a defect sees part of it, so a defect has a halo. Peaks keep their values, their surroundings do not.
     """
     largest = F.max_pool2d(maps, (2 * radius + 1, 1), stride=1, padding=(radius, 0))  # [N, 1, H, W]
     largest = F.max_pool2d(largest, (1, 2 * radius + 1), stride=1, padding=(0, radius))
