@@ -14,7 +14,7 @@ from benchmarks.common import load_test_set
 from benchmarks.rows import Rows
 from hazelnut_ae import metrics, patchcore, synthetic_anomalies, thresholds
 from hazelnut_ae.comparison.differences import paired_differences
-from hazelnut_ae.graph import Graph, onnx_bytes
+from hazelnut_ae.graph import Graph, Tiled, onnx_bytes
 from hazelnut_ae.metrics import PixelMetrics
 from hazelnut_ae.neighbours import nearest_by_projection
 from hazelnut_ae.training import split_good
@@ -79,9 +79,11 @@ def distances(banks, images):
     """Returns fine and coarse distances [N, 1, H, W] and their image scores [N] of images uint8 [N, 3, H, W]."""
     network = copy.copy(banks)
     network.forward = network.patches
-    graph = Graph(lambda size: onnx_bytes(network, size, ["fine", "coarse"]))
+    tiled = Tiled(network, *banks.fine.tiles)
+    graph = Graph(lambda size: onnx_bytes(tiled, size, ["fine", "coarse"]))
     features = ([torch.from_numpy(one) for one in graph(image[None])] for image in images)
-    each = [banks.distances(*both, images.shape[2:], nearest_by_projection) for both in features]
+    each = (banks.distances(*both, nearest_by_projection) for both in features)
+    each = [banks.draw(*both, images.shape[2:]) for both in each]
     return [torch.cat(parts) for parts in zip(*each, strict=True)]
 
 

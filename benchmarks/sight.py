@@ -39,8 +39,8 @@ def run(options):
             size = next(size for _, size, _ in headers(entry.path for entry in scan(folder)[0]))
             usual, tiles = dataset.working_size(size)
             more = tuple(count * options.tiles for count in tiles)
-            readings = {(256, 256): (1, 1), usual: tiles, dataset.working_size(size, tiles=more)[0]: more}
-            for shape, tiles in readings.items():
+            readings = [((256, 256), (1, 1)), (usual, tiles), (dataset.working_size(size, tiles=more)[0], more)]
+            for shape, tiles in readings:
                 rows += measured(folder, shape, tiles, options.good, options.test)
     return pd.DataFrame(rows)
 

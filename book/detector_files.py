@@ -76,7 +76,7 @@ def write_networks(folder, images):
     with torch.no_grad():
         first, second = (bank.patches(network, one[None]) for one in x[:2])  # [1, 1024, 152] each
         bank.fit_coreset(first[0], 300, 0)
-        expected = bank.distances(second)[0, 0].numpy()  # [32, 32]
+        expected = bank.distances(second).reshape(32, 32).numpy()  # [32, 32]
     takes, arrays = ["patches", "mean", "scale", "coreset"], (second, bank.mean, bank.scale, bank.coreset)
     coarse = onnx_bytes(Patches(network, bank), (x[:1],), ["image"], ["patches"])
     gives, lengths = ["distances", "map", "rows"], {"coreset": {0: "rows_stored"}}

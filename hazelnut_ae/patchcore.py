@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from hazelnut_ae.backbones import imagenet_stages
 from hazelnut_ae.detection import Detector
-from hazelnut_ae.graph import Graph, onnx_bytes
+from hazelnut_ae.graph import Graph, Tiled, onnx_bytes
 from hazelnut_ae.neighbours import nearest_by_projection, nearest_distances
 from hazelnut_ae.synthetic_anomalies import paste_defects, tau_median
 
@@ -131,13 +131,9 @@ class Bank(nn.Module):
             self.register_buffer(name, torch.zeros(*shape, sum(self.widths)))  # [D], [D] and [K, D], K = 0 until fit
 
     def patches(self, network, x):
-        """Returns the patch features [N, P, D] of images float32 [N, 3, H, W] in [0, 1], tile by tile."""
-        (rows, columns), found = self.tiles, []
-        for tile in (tile for row in x.chunk(rows, dim=2) for tile in row.chunk(columns, dim=3)):
-            stages = network(resized(tile, self.side), max(self.stages) + 1)  # [N, C, h, w], [N, C', h', w'], …
-            chosen, grid = [stages[i] for i in self.stages], stages[GRID].shape[-2:]
-            found.append(aggregate_neighbourhood(chosen, grid, self.neighbourhood))
-        return torch.cat(found, dim=1)
+        """Returns the patch features [N, P, D] of tiles float32 [N, 3, H, W] in [0, 1]."""
+        stages = network(resized(x, self.side), max(self.stages) + 1)  # [N, C, h, w], [N, C', h', w'], …
+        return aggregate_neighbourhood([stages[i] for i in self.stages], stages[GRID].shape[-2:], self.neighbourhood)
 
     def fit_coreset(self, features, size, seed):
         """Scales each stage of good features [M, D] to variance 1 in total, then stores a coreset of them."""
@@ -148,8 +144,12 @@ class Bank(nn.Module):
         self.coreset = features[greedy_coreset(features, size, seed)]  # [size, D]
 
     def distances(self, patches, find=nearest_distances):
-        """Returns the distances [N, 1, h, w] ≥ 0 of patches [N, h·w, D] to the bank, in the order of the image."""
-        distances, (rows, columns) = find((patches - self.mean) * self.scale, self.coreset), self.tiles  # [N, h·w]
+        """Returns the distances [N, P] ≥ 0 of patches [N, P, D] to the bank."""
+        return find((patches - self.mean) * self.scale, self.coreset)
+
+    def arranged(self, distances):
+        """Returns distances [N, P] of all tiles in the order of the image: [N, 1, h, w]."""
+        rows, columns = self.tiles
         grid = math.isqrt(distances.shape[1] // (rows * columns))
         distances = distances.unflatten(1, (rows, columns, grid, grid)).transpose(2, 3)
         return distances.reshape(-1, 1, rows * grid, columns * grid)
@@ -162,7 +162,7 @@ class Bank(nn.Module):
 
 
 class TwoBanks(nn.Module):
-    """Maps images float32 [N, 3, H, W] in [0, 1] to anomaly maps [N, H, W] ≥ 0 and image scores float64 [N] ≥ 0."""
+    """The fine and the coarse bank, and what makes one map of both."""
 
     def __init__(self, network, side, neighbourhood, coarse_side, blur, halo, tiles=(1, 1)):
         super().__init__()
@@ -175,16 +175,17 @@ class TwoBanks(nn.Module):
         self.register_buffer("typical", torch.ones(()))  # mean of the largest coarse distances of good images
 
     def patches(self, x):
-        """Returns the fine and the coarse patch features of images [N, 3, H, W]: [N, P, D] and [N, P', D']."""
+        """Returns the fine and the coarse patch features of tiles [N, 3, H, W]: [N, P, D] and [N, P', D']."""
         return self.fine.patches(self.network, x), self.coarse.patches(self.network, x)
 
-    def distances(self, fine, coarse, size, find=nearest_distances):
-        """Returns fine and coarse distances [N, 1, H, W] of patches and the mean of the TOP_K largest coarse ones, [N].
+    def distances(self, fine, coarse, find=nearest_distances):
+        """Returns the distances [N, P] and [N, P'] of patches; find: `nearest_distances`, or what gives the same."""
+        return self.fine.distances(fine, find), self.coarse.distances(coarse, find)
 
-        size: (H, W); find: `nearest_distances`, or what gives the same.
-        """
-        fine = self.fine.distances(fine, find)  # [N, 1, 80, 80], or as many for each tile
-        coarse = self.coarse.distances(coarse, find)  # [N, 1, 32, 32], likewise
+    def draw(self, fine, coarse, size):
+        """Returns distances [N, P] of all tiles as [N, 1, H, W], and the mean of the TOP_K largest coarse ones, [N]."""
+        fine = self.fine.arranged(fine)  # [N, 1, 80, 80], or as many for each tile
+        coarse = self.coarse.arranged(coarse)  # [N, 1, 32, 32], likewise
         largest = coarse.flatten(1).topk(TOP_K).values.double().mean(dim=1)
         return self.fine.draw(fine, size), self.coarse.draw(coarse, size), largest
 
@@ -195,11 +196,24 @@ class TwoBanks(nn.Module):
         self.shift = fine.mean() - self.factor * coarse.mean()
         self.typical = largest.mean().clamp_min(1e-12)
 
-    def forward(self, x, find=nearest_distances):
-        fine, coarse, largest = self.distances(*self.patches(x), x.shape[-2:], find)
+    def maps(self, fine, coarse, largest):
+        """Returns anomaly maps [N, H, W] ≥ 0 and image scores float64 [N] of what `draw` returned."""
         maps = self.smooth(torch.maximum(fine, self.factor * coarse + self.shift))
-        maps = without_halo(maps, int(x.shape[2]) // self.fine.tiles[0] // self.halo)[:, 0]  # [N, H, W]
+        maps = without_halo(maps, int(maps.shape[2]) // self.fine.tiles[0] // self.halo)[:, 0]  # [N, H, W]
         return maps, largest / self.typical  # [N], about 1 for a good image
+
+
+class Maps(nn.Module):
+    """Maps images float32 [N, 3, H, W] in [0, 1] to the anomaly maps and image scores of `TwoBanks`."""
+
+    def __init__(self, banks, find=nearest_by_projection):
+        super().__init__()
+        one = copy.copy(banks)
+        one.forward = lambda tile: banks.distances(*banks.patches(tile), find)
+        self.banks, self.each = banks, Tiled(one, *banks.fine.tiles)
+
+    def forward(self, x):
+        return self.banks.maps(*self.banks.draw(*self.each(x), x.shape[-2:]))
 
 
 class MemoryBank(Detector):
@@ -239,7 +253,8 @@ class MemoryBank(Detector):
             rows = np.setdiff1d(rows, calibration)
         network = copy.copy(self.banks)
         network.forward = network.patches
-        graph = Graph(lambda size: onnx_bytes(network, size, ["fine", "coarse"]))
+        tiled = Tiled(network, self.rows, self.columns)
+        graph = Graph(lambda size: onnx_bytes(tiled, size, ["fine", "coarse"]))
         features = tqdm([*rows, *calibration], desc="memory bank: features", disable=None)
         features = ([torch.from_numpy(one) for one in graph(good[row][None])] for row in features)  # [1, P, D] each
         generators, candidates = [torch.Generator().manual_seed(self.seed) for _ in range(2)], []
@@ -250,7 +265,8 @@ class MemoryBank(Detector):
         for bank, kept in zip((self.banks.fine, self.banks.coarse), zip(*candidates, strict=True), strict=True):
             bank.fit_coreset(torch.cat(kept), self.size, self.seed)  # from about 50,000 patches
         size, self.graph = good[0].shape[1:], None  # (H, W)
-        distances = [self.banks.distances(*both, size, nearest_by_projection) for both in features]
+        distances = (self.banks.distances(*both, nearest_by_projection) for both in features)
+        distances = [self.banks.draw(*both, size) for both in distances]
         self.banks.calibrate_scales(*(torch.cat(parts) for parts in zip(*distances, strict=True)))
 
     def label_free_tau(self, good: np.ndarray, good_maps: np.ndarray | None = None) -> float:
@@ -260,9 +276,7 @@ class MemoryBank(Detector):
         return tau_median(maps, self.anomaly_maps(images), masks)
 
     def onnx_module(self) -> nn.Module:
-        banks = copy.copy(self.banks)
-        banks.forward = lambda x: self.banks.forward(x, nearest_by_projection)
-        return banks
+        return Maps(self.banks)
 
     def state(self) -> dict[str, torch.Tensor]:
         """Returns both banks, their scales and the network's weights: predictions need no other file."""

@@ -156,7 +156,7 @@ def test_the_state_of_another_detector_is_refused(fitted):
 
 def test_the_map_is_the_larger_of_the_fine_and_the_coarse_one(bank, painted):
     image = painted.test.images[:1]
-    fine, coarse, _ = bank.banks.distances(*bank.banks.patches(to_float(image)), (256, 256))
+    fine, coarse, _ = bank.banks.draw(*bank.banks.distances(*bank.banks.patches(to_float(image))), (256, 256))
     joined = bank.banks.smooth(torch.maximum(fine, coarse * bank.banks.factor + bank.banks.shift))
     joined = without_halo(joined, 2)[0, 0]
     np.testing.assert_allclose(bank.anomaly_maps(image)[0], joined, atol=1e-4)
@@ -186,7 +186,8 @@ def test_the_map_of_a_dot_has_its_peak_at_the_dot(side, size, near):
         image[..., row - 2 : row + 3, column - 2 : column + 3] = 250
         found = np.unravel_index(bank.anomaly_maps(image)[0].argmax(), size)
         np.testing.assert_allclose(found, (row, column), atol=near)
-        _, coarse, _ = bank.banks.distances(*bank.banks.patches(to_float(image)), size)  # [1, 1, H, W]
+        distances = bank.banks.distances(*bank.banks.patches(to_float(image)))
+        _, coarse, _ = bank.banks.draw(*distances, size)  # [1, 1, H, W]
         strong = (coarse[0, 0].numpy() - coarse.median().item()).clip(0) ** 4  # its grid is too wide for its peak
         middle = [(strong * axis).sum() / strong.sum() for axis in np.indices(size)]
         np.testing.assert_allclose(middle, (row, column), atol=2.5)

@@ -11,6 +11,8 @@ from hazelnut_ae import backbones, cli
 from hazelnut_ae.detection import reconstruct, residual
 from hazelnut_ae.engine import bank_trainer, calibration, runs
 from hazelnut_ae.graph import onnx_bytes
+from hazelnut_ae.neighbours import nearest_distances
+from hazelnut_ae.patchcore import Maps
 from hazelnut_ae.presets import PRESETS
 from hazelnut_ae.training import to_float
 
@@ -28,7 +30,7 @@ def bank_run(painted, tmp_path_factory):
 def test_both_detectors_say_what_pytorch_says(bank_run, tiny_run, painted):
     images = np.concatenate([painted.test.images, painted.train.images[:2]])
     with torch.no_grad():
-        parts = [bank_run.detector.banks(to_float(image[None])) for image in images]
+        parts = [Maps(bank_run.detector.banks, nearest_distances)(to_float(image[None])) for image in images]
     in_torch = [torch.cat(part).numpy() for part in zip(*parts, strict=True)]
     found = bank_run.detector.predict(images)
     np.testing.assert_allclose(found.anomaly_maps, in_torch[0], atol=1e-4)

@@ -4,13 +4,15 @@ import json
 import shutil
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import hazelnut_ae
-from hazelnut_ae import backbones, dataset, patchcore
+from hazelnut_ae import backbones, dataset, graph, patchcore
 from hazelnut_ae.cli import main
 from hazelnut_ae.engine import runs
 from hazelnut_ae.errors import DataError
@@ -85,10 +87,20 @@ def test_the_size_at_which_a_bank_reads():
 def test_tiles_are_seen_one_by_one_and_drawn_without_a_seam():
     torch.manual_seed(0)
     network, image = backbones.empty_stages("efficientnet-lite0"), torch.rand(1, 3, 128, 128)
-    bank, one = (patchcore.Bank((2, 3), network.widths, 64, 3, 0, tiles) for tiles in ((2, 2), (1, 1)))
+    bank = patchcore.Bank((2, 3), network.widths, 64, 3, 0, (2, 2))
     parts = [part for half in image.split(64, dim=2) for part in half.split(64, dim=3)]
-    expected = torch.cat([one.patches(network, part) for part in parts], dim=1)
-    torch.testing.assert_close(bank.patches(network, image), expected)
+    expected = torch.cat([bank.patches(network, part) for part in parts], dim=1)
+    one = nn.Module()
+    one.forward, one.network = lambda tile: (bank.patches(network, tile), tile.mean(dim=(2, 3))), network
+    tiled = graph.Tiled(one, 2, 2)
+    assert torch.equal(tiled(image)[0], expected)
+    content = graph.onnx_bytes(tiled, (128, 128), ["patches", "means"])
+    nodes = [node.op_type for node in onnx.load_model_from_string(content).graph.node]
+    assert (nodes.count("Scan"), nodes.count("Conv")) == (1, 0)  # all of them are in the loop
+    two = torch.cat([image, image.flip(3)]).numpy()
+    found, means = graph.session(content).run(None, {"images": two})
+    np.testing.assert_allclose(found, torch.cat([expected, tiled(image.flip(3))[0]]), atol=1e-4)
+    np.testing.assert_allclose(means, tiled(torch.from_numpy(two))[1], atol=1e-6)
     ramp = bank.draw(torch.arange(16.0).expand(1, 1, 16, 16), (128, 128))[0, 0, 5]  # place j is at pixel 8 j
     torch.testing.assert_close(ramp[:121], torch.arange(121) / 8)
     weights = torch.tensor([[1, 1, 2 / 3]]) * 48 / 128  # of the first of 48 pixels, which are 8/3 pixels wide
