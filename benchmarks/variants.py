@@ -18,7 +18,7 @@ from hazelnut_ae.augmentation import AUGMENTATION_PRESETS
 from hazelnut_ae.baselines import MeanImageDetector
 from hazelnut_ae.comparison.compare import VERSION, short_name
 from hazelnut_ae.comparison.systems import SYSTEMS, options_of
-from hazelnut_ae.engine.checkpoints import Checkpoint, read_tensors, write_tensors
+from hazelnut_ae.engine.checkpoints import read_tensors, write_tensors
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.training import split_good, to_float
 
@@ -107,12 +107,10 @@ def maps_of(name, good, data, folder, seed, setting):
     key = f"{VERSION} {data.fingerprint} {system} {sorted(named.items())} {size}"
     maps = read_tensors(path, key)[0]
     if maps is None:
-        checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), key)
         detector = SYSTEMS[system].detector(**options)
-        detector.fit(coarser(good, size), checkpoint)
+        detector.fit(coarser(good, size))
         maps = {"maps": torch.from_numpy(detector.anomaly_maps(coarser(data.test.images, size)))}
-        write_tensors(path, maps, key, {"fit_s": checkpoint.seconds})
-        checkpoint.remove()
+        write_tensors(path, maps, key, {})
     return maps["maps"].numpy()
 
 

@@ -76,7 +76,6 @@ class AnoGAN(Detector):
         self.discriminator = Discriminator(width).apply(dcgan_weights)
         self.networks = nn.ModuleDict({"generator": self.generator, "discriminator": self.discriminator})
         self.networks.to(device, memory_format=torch.channels_last)
-        self.losses = []  # (discriminator, generator)
 
     def noise(self, number, seed):
         """Draws latent vectors [number, latent, 1, 1]."""
@@ -89,15 +88,13 @@ class AnoGAN(Detector):
         parts = torch.from_numpy(np.ascontiguousarray(images)).split(64)
         return torch.cat([F.interpolate(part.float() / 255, size=(SIZE, SIZE), mode="area") for part in parts])
 
-    def fit(self, good, checkpoint=None):
-        """Trains the GAN on augmented good images, uint8 [N, 3, 256, 256]; checkpoint: as in `BergmannAutoencoder`."""
+    def fit(self, good):
+        """Trains the GAN on augmented good images, uint8 [N, 3, 256, 256]."""
         images = self.prepare(good)
         self.networks.train()
         optimizer_g = torch.optim.Adam(self.generator.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
         optimizer_d = torch.optim.Adam(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
-        parts = {"g": self.generator, "d": self.discriminator, "improve_g": optimizer_g, "improve_d": optimizer_d}
-        first = checkpoint.resume(**parts) if checkpoint else 0
-        bar = tqdm(range(first, self.steps), initial=first, total=self.steps, desc="AnoGAN: DCGAN", disable=None)
+        bar = tqdm(range(self.steps), desc="AnoGAN: DCGAN", disable=None)
         for step in bar:
             real = random_batch(images, self.batch_size, self.augment, self.seed, step) * 2 - 1  # [B, 3, 128, 128]
             real = real.to(self.device, memory_format=torch.channels_last)
@@ -116,10 +113,7 @@ class AnoGAN(Detector):
             optimizer_g.step()
             self.discriminator.requires_grad_(True)
             if step % 20 == 0:
-                self.losses.append((loss_d.item(), loss_g.item()))
-                bar.set_postfix(d=f"{self.losses[-1][0]:.2f}", g=f"{self.losses[-1][1]:.2f}")
-            if checkpoint:
-                checkpoint.save(step + 1, **parts)
+                bar.set_postfix(d=f"{loss_d.item():.2f}", g=f"{loss_g.item():.2f}")
 
     @torch.inference_mode()
     def samples(self, number=16):

@@ -95,7 +95,6 @@ class BergmannAutoencoder(Detector):
         torch.manual_seed(seed)
         self.network = BergmannNetwork(1 if self.grey else 3, latent_dim)
         self.network.to(device, memory_format=torch.channels_last)  # a third faster on a CPU
-        self.losses = []
 
     def prepare(self, images):
         """Returns images uint8 [N, 3, 256, 256] as the network sees them: uint8 [N, C, 256, 256], C = 1 if grey."""
@@ -108,24 +107,16 @@ class BergmannAutoencoder(Detector):
             reconstruction = network(x).float()  # [B, C, 256, 256]
         return F.mse_loss(reconstruction, x) if self.loss == "l2" else 1 - ssim_map(reconstruction, x).mean()
 
-    def fit(self, good, checkpoint=None):
-        """Trains on augmented good images, uint8 [N, 3, 256, 256].
-
-        checkpoint: `resume(**parts)` returns the first step, `save(step, **parts)` is called after each step; or None.
-        """
+    def fit(self, good):
+        """Trains on augmented good images, uint8 [N, 3, 256, 256]."""
         images = self.prepare(good)
         optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate, fused=True)
-        parts = {"network": self.network, "optimizer": optimizer}
-        first = checkpoint.resume(**parts) if checkpoint else 0
-        bar = tqdm(range(first, self.steps), initial=first, total=self.steps, desc=self.name, disable=None)
         options, layout = (self.batch_size, self.augment, self.seed), {"memory_format": torch.channels_last}
-        batches = (random_batch(images, *options, step).to(self.device, **layout) for step in range(first, self.steps))
-        for step, loss in zip(bar, train(self.network, optimizer, batches, self.loss_of), strict=True):
+        batches = (random_batch(images, *options, step).to(self.device, **layout) for step in range(self.steps))
+        bar = tqdm(train(self.network, optimizer, batches, self.loss_of), self.name, self.steps, disable=None)
+        for step, loss in enumerate(bar):
             if step % 20 == 0:
-                self.losses.append(float(loss))
-                bar.set_postfix(loss=f"{self.losses[-1]:.4f}")
-            if checkpoint:
-                checkpoint.save(step + 1, **parts)
+                bar.set_postfix(loss=f"{float(loss):.4f}")
 
     @torch.inference_mode()
     def reconstruct(self, images):

@@ -1,6 +1,6 @@
 """`compare`: fits each system to the training images of a run, and measures system and run in the same way.
 
-RUN/comparison stores the fitted systems, their maps and unfinished fits. A second call computes only what is missing.
+RUN/comparison stores the fitted systems and their maps. A second call computes only what is missing.
 """
 
 import json
@@ -17,7 +17,7 @@ from hazelnut_ae.comparison.autoencoders import TURN
 from hazelnut_ae.comparison.systems import ALL_SYSTEMS, SYSTEMS, new_detector, options_of
 from hazelnut_ae.detection import Prediction
 from hazelnut_ae.engine import run_data, runs
-from hazelnut_ae.engine.checkpoints import Checkpoint, digest_of, read_tensors, write_tensors
+from hazelnut_ae.engine.checkpoints import digest_of, read_tensors, write_tensors
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.training import split_good
 
@@ -124,12 +124,10 @@ def fit(dataset, folder, name, setting="quick", augment=TURN, seed=0, device="cp
     with FileLock(path.with_suffix(".lock")):
         tensors, facts = read_tensors(path, named := json.dumps(key | {"name": detector.name}, sort_keys=True))
         if tensors is None:
-            checkpoint = Checkpoint(path.with_suffix(".checkpoint.pt"), json.dumps(key, sort_keys=True))
-            good = dataset.train.images[split_good(len(dataset.train), seed)[0]]
-            detector.fit(good, *([checkpoint] if ALL_SYSTEMS[name].trained else []))
-            facts, tensors = {"fit_s": checkpoint.seconds}, detector.state()
+            started = time.monotonic()
+            detector.fit(dataset.train.images[split_good(len(dataset.train), seed)[0]])
+            facts, tensors = {"fit_s": time.monotonic() - started}, detector.state()
             write_tensors(path, tensors, named, facts)
-            checkpoint.remove()
     detector.restore(tensors)
     return detector, facts | {"setting": setting, "augment": ", ".join(augment)}
 

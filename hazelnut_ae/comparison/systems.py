@@ -19,7 +19,7 @@ class System:
     paper: dict  # the authors' own numbers, hours to days on two cores
     quick: dict  # minutes
     tiny: dict  # seconds, only to see that everything runs
-    trained: bool = True  # in steps, on augmented images, with checkpoints
+    trained: bool = True  # in steps, on augmented images
 
 
 def autoencoder(loss):

@@ -3,10 +3,8 @@
 import hashlib
 import json
 import os
-import time
 import zipfile
 from contextlib import suppress
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -80,48 +78,6 @@ def load(path, remedy, needs=()):
     if damage:
         raise DataError(f"{damage[0]} {remedy}")
     return None
-
-
-class Checkpoint:
-    """The checkpoint of one fit. `key` identifies system, data and settings; a file with another key is ignored."""
-
-    def __init__(self, path, key, every_seconds=60):
-        self.path, self.key, self.every_seconds = Path(path), key, every_seconds
-        self.started = self.saved = time.monotonic()
-        self.seconds_before = 0.0
-
-    @property
-    def seconds(self):
-        """Seconds that this fit took so far, including those before it was resumed."""
-        return self.seconds_before + time.monotonic() - self.started
-
-    def resume(self, **parts):
-        """Loads modules and optimizers in place; returns the step to continue from, 0 without a usable checkpoint."""
-        try:
-            saved = load(self.path, "Fitting starts again from step 0.", needs=("key", "step", "seconds", *parts))
-            if saved is None or saved["key"] != self.key:
-                return 0
-            for name, part in parts.items():
-                part.load_state_dict(saved[name])
-        except DataError as error:  # all files are damaged
-            print(error)
-            return 0
-        except DAMAGE as error:
-            raise DataError(f"{self.path} cannot be used ({first_line(error)}); remove it.") from error
-        self.seconds_before = saved["seconds"]
-        return saved["step"]
-
-    def save(self, step, **parts):
-        """Saves after `step` steps, at most once in `every_seconds`."""
-        if time.monotonic() - self.saved >= self.every_seconds:
-            state = {name: part.state_dict() for name, part in parts.items()}
-            save(self.path, state | {"key": self.key, "step": step, "seconds": self.seconds})
-            self.saved = time.monotonic()
-
-    def remove(self):
-        """Deletes the files, once the fit is finished and stored elsewhere."""
-        for place in (self.path, previous(self.path)):
-            place.unlink(missing_ok=True)
 
 
 def read_tensors(path, key):
