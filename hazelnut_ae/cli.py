@@ -227,7 +227,7 @@ def compare(folder, run, json, **options):
         write_json(json, measured)
     its_run = comparison.run_of(run, required=False)
     caption = run_data.caption(data, its_run) if its_run else ""
-    print(*comparison.write_figures(data, run, caption=caption, **options), sep="\n")
+    print(comparison.write_figure(data, run, caption=caption, **options))
 
 
 @command(

@@ -25,7 +25,7 @@ RUN = "article"  # the name of the run itself, for any detector
 VERSION = 5  # increase it when weights or maps change: older files are then computed again
 
 
-def compare(dataset, run_folder, systems=None, setting="quick", augment=None, seed=None, device="cpu"):
+def compare(dataset, run_folder, systems=None, setting="quick", augment=None, device="cpu"):
     """Fits systems to a data set, with the same split as the run, and evaluates them.
 
     Args:
@@ -35,7 +35,6 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment=None, se
         setting: "paper", "quick" or "tiny".
         augment: some of `augmentation.ALL_AUGMENTATIONS`; None: rotation, flip and shift, or only shift if the run was
             trained without rotation.
-        seed: for the fits and the split; None: the run's.
         device: a torch device.
 
     Returns:
@@ -47,15 +46,15 @@ def compare(dataset, run_folder, systems=None, setting="quick", augment=None, se
     """
     if not len(dataset.test):
         raise DataError(f"{dataset.name} has no test images; put some into test/good and test/<defect> to compare on.")
-    makers = predictions(dataset, run_folder, systems, setting, augment, seed, device)
+    makers = predictions(dataset, run_folder, systems, setting, augment, device)
     return [evaluate(dataset, make()) for make in makers.values()]
 
 
-def predictions(dataset, run_folder, systems=None, setting="quick", augment=None, seed=None, device="cpu"):
+def predictions(dataset, run_folder, systems=None, setting="quick", augment=None, device="cpu"):
     """Returns {name: function that calls `predict`}; checks everything first; arguments as for `compare`."""
     systems = [RUN, *SYSTEMS] if systems is None else list(systems)
     folder, run = Path(run_folder) / "comparison", run_of(run_folder, required=RUN in systems)
-    options = {"setting": setting, "device": device} | as_the_run(run, augment, seed)
+    options = {"setting": setting, "device": device} | as_the_run(run, augment)
     for name in systems:
         if name != RUN and options_of(name, setting) is not None and not ALL_SYSTEMS[name].trained:
             new_detector(name, setting)  # reports missing ImageNet weights before the first fit
@@ -66,14 +65,14 @@ def predictions(dataset, run_folder, systems=None, setting="quick", augment=None
     return {name: makers[name] for name in systems}
 
 
-def as_the_run(run, augment=None, seed=None):
-    """Returns {"augment", "seed"} as given, else as `run` (or None) was trained. Raises DataError for unknown names."""
+def as_the_run(run, augment=None):
+    """Returns {"augment", "seed"} as `run` (or None) was trained; augment: replaces its own. DataError if unknown."""
     config = run.config if run is not None else {}
     turned = "rotation" in config.get("augmentations", ["rotation"])
     augment = AUGMENTATION_PRESETS["turn" if turned else "upright"] if augment is None else augment
     if unknown := ", ".join(sorted(set(augment) - set(ALL_AUGMENTATIONS))):
         raise DataError(f"there is no augmentation {unknown}; choose from {', '.join(ALL_AUGMENTATIONS)}.")
-    return {"augment": tuple(augment), "seed": config.get("seed", 0) if seed is None else seed}
+    return {"augment": tuple(augment), "seed": config.get("seed", 0)}
 
 
 def run_of(run_folder, required=True):

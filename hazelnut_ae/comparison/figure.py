@@ -5,9 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hazelnut_ae.comparison.anogan import AnoGAN
-from hazelnut_ae.comparison.compare import fit, predictions
-from hazelnut_ae.comparison.systems import ALL_SYSTEMS
+from hazelnut_ae.comparison.compare import predictions
 from hazelnut_ae.figures import overlay, panels, save
 
 
@@ -61,17 +59,12 @@ def one_of_each(test):
     return [test.defects.index(name) for name in [*test.defect_names, "good"] if name in test.defects]
 
 
-def write_figures(dataset, run_folder, systems=None, caption="", **options):
-    """Draws the results of `compare` with the same arguments into RUN/comparison; returns the paths of the pictures."""
-    folder = Path(run_folder) / "comparison"
-    rows = one_of_each(dataset.test)
-    columns, written = {}, []
-    for name, make in predictions(dataset, run_folder, systems, **options).items():
+def write_figure(dataset, run_folder, systems=None, caption="", **options):
+    """Draws the maps of `compare`, called with the same arguments, into RUN/comparison; returns the picture's path."""
+    rows, columns = one_of_each(dataset.test), {}
+    for make in predictions(dataset, run_folder, systems, **options).values():
         found = make()
         columns[found["system"].split(" (")[0]] = found["maps"][rows]
-        if name in ALL_SYSTEMS and issubclass(ALL_SYSTEMS[name].detector, AnoGAN):
-            samples = fit(dataset, folder, name, **make.keywords)[0].samples(16)
-            written.append(save(samples_figure(samples, caption), folder, "comparison_samples"))
     chosen = dataset.test.subset(rows)
     picture = maps_figure(chosen.images, chosen.masks, columns, chosen.defects, caption)
-    return [save(picture, folder, "comparison_maps"), *written]
+    return save(picture, Path(run_folder) / "comparison", "comparison_maps")
