@@ -100,11 +100,6 @@ class Anomalib(Detector):
         maps = [F.interpolate(one.anomaly_map, images.shape[2:], mode="bilinear")[0, 0].numpy() for one in found]
         return Prediction(np.stack(maps), torch.cat([one.pred_score.flatten() for one in found]).double().numpy())
 
-    def state(self):
-        raise NotImplementedError
-
-    restore = state
-
 
 SYSTEMS = {  # each gets the rows and columns of tiles
     "bank": lambda rows, columns: MemoryBank(rows=rows, columns=columns),

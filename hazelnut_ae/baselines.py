@@ -23,7 +23,7 @@ REDUCED = 64  # pixels: PCA sees images averaged down to this side
 class MeanImageDetector(Detector):
     """The difference from the mean of the good images: the baseline for all other detectors."""
 
-    name = "mean image"
+    name, learned = "mean image", ("mean",)
 
     def fit(self, good):
         self.mean = torch.from_numpy(good.mean(axis=0, dtype=np.float64) / 255).float()  # [3, H, W]
@@ -33,17 +33,11 @@ class MeanImageDetector(Detector):
         maps = [np.abs(image / 255 - self.mean.numpy()).max(axis=0) for image in images]
         return prediction_from_maps(np.asarray(maps, np.float32).reshape(len(images), *images.shape[2:]))
 
-    def state(self):
-        return {"mean": self.mean}
-
-    def restore(self, state):
-        self.mean = state["mean"]
-
 
 class PCADetector(Detector):
     """Principal components: the best autoencoder with one linear layer each way (Baldi & Hornik, 1989)."""
 
-    name = "PCA"
+    name, learned = "PCA", ("mean", "components")
 
     def __init__(self, latent_dim=50):
         self.latent_dim = latent_dim
@@ -70,12 +64,6 @@ class PCADetector(Detector):
         small = np.abs(self.reduce(images) - self.reconstruct(images)).max(axis=1)  # [N, 64, 64]
         maps = F.interpolate(torch.from_numpy(small)[:, None], images.shape[2:], mode="bilinear")  # [N, 1, H, W]
         return prediction_from_maps(maps[:, 0].numpy())
-
-    def state(self):
-        return {"mean": self.mean, "components": self.components}
-
-    def restore(self, state):
-        self.mean, self.components = state["mean"], state["components"]
 
 
 def gaussian_smooth(maps, sigma=1.0):

@@ -35,6 +35,7 @@ class Detector(ABC):
     name: str
     outputs: tuple[str, ...] = ("maps",)  # of `onnx_module`
     graph: Graph | None = None  # `onnx_module` in onnxruntime; a run stores it
+    learned: tuple[str, ...] = ()  # the attributes that `fit` sets, contiguous tensors
     score_description: str = "the mean of the 100 largest values of its anomaly map"
 
     @abstractmethod
@@ -50,13 +51,13 @@ class Detector(ABC):
             scores[row] = own[0][0] if own else image_scores(maps[row : row + 1])[0]
         return Prediction(maps, scores)
 
-    @abstractmethod
     def state(self) -> dict[str, torch.Tensor]:
-        """Returns everything it has learned as named, contiguous tensors."""
+        """Returns everything it has learned as named, contiguous tensors; here the attributes in `learned`."""
+        return {name: getattr(self, name) for name in self.learned}
 
-    @abstractmethod
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """Loads what `state` of the same detector class returned. Raises RuntimeError if the tensors do not match."""
+        vars(self).update({name: state[name] for name in self.learned})
 
     def anomaly_maps(self, images: np.ndarray) -> np.ndarray:
         """Returns only the anomaly maps of `predict`."""

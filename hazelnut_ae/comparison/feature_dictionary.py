@@ -42,6 +42,8 @@ def spread(scores, size, stride=STRIDE):
 class FeatureDictionary(Detector):
     """The dictionary of K-means centres."""
 
+    learned = ("mean", "components", "centres")
+
     def __init__(self, patch_size=224, dictionary_patches=200_000, stride=STRIDE, backbone=None, seed=0, device="cpu"):
         """
         Args:
@@ -81,7 +83,7 @@ class FeatureDictionary(Detector):
         pca = PCA(VARIANCE, svd_solver="full").fit(features)
         kmeans = KMeans(CENTRES, n_init=5, random_state=self.seed).fit(pca.transform(features))
         self.mean = torch.from_numpy(pca.mean_).float()  # [D]
-        self.components = torch.from_numpy(pca.components_).float()  # [about 100, D]
+        self.components = torch.from_numpy(pca.components_).float().contiguous()  # [about 100, D]
         self.centres = torch.from_numpy(kmeans.cluster_centers_).float()  # [10, about 100]
 
     def distances(self, image):
@@ -96,9 +98,3 @@ class FeatureDictionary(Detector):
             nearest = self.distances(image).amin(dim=1)  # [P]
             maps.append(spread(nearest[None], tuple(image.shape[-2:]), self.stride)[0].numpy())  # [H, W]
         return prediction_from_maps(np.asarray(maps, np.float32).reshape(len(images), *images.shape[2:]))
-
-    def state(self):
-        return {"mean": self.mean, "components": self.components.contiguous(), "centres": self.centres.contiguous()}
-
-    def restore(self, state):
-        self.mean, self.components, self.centres = state["mean"], state["components"], state["centres"]

@@ -13,7 +13,7 @@ from hazelnut_ae.inference.loaded import LoadedDetector
 class Redness(Detector):
     """Scores above 10, far from [0, 1]; red is what it never saw."""
 
-    name = "redness"
+    name, learned = "redness", ("bank",)
 
     def __init__(self):
         self.batches, self.bank = [], torch.ones(3)
@@ -24,12 +24,6 @@ class Redness(Detector):
     def predict(self, images):
         self.batches.append(len(images))
         return prediction_from_maps(10 + np.asarray(images, np.float32)[:, 0] / 25.5)  # [N, 256, 256] in [10, 20]
-
-    def state(self):
-        return {"bank": self.bank}
-
-    def restore(self, state):
-        self.bank = state["bank"]
 
 
 @pytest.fixture
