@@ -15,7 +15,7 @@ AT_TAU = {"": ("precision", "recall", "f1", "accuracy"), "_label_free": ("precis
 
 def evaluate(
     detector_name, predicted, test, held_out=None, printed_tau=None, tau_label_free=None, data="",
-    tau=None, image_tau=None, seed=0,
+    tau=None, image_tau=None,
 ):  # fmt: skip
     """Measures one detector on one test set.
 
@@ -31,7 +31,6 @@ def evaluate(
         printed_tau: the detector's method of this name; None to use the label-free τ instead.
         tau_label_free: the label-free τ; None to choose it by `thresholds.tau_label_free`.
         tau, image_tau: thresholds of the user, instead of the printed τ and of the one of image scores.
-        seed: seed of the bootstrap.
 
     Returns:
         A dict that JSON can store (`evaluate --json`); undefined values are None.
@@ -46,7 +45,7 @@ def evaluate(
     pixels_of = {name: PixelMetrics(images[i] for i in np.flatnonzero((defects == name) & known)) for name in names}
     everything = PixelMetrics(images[i] for i in np.flatnonzero(known))
     groups = [name if one else f"{name} without a mask" for name, one in zip(test.defects, known, strict=True)]
-    weights = bootstrap.draw_weights(groups, seed=seed)
+    weights = bootstrap.draw_weights(groups)
     coarse = bootstrap.CoarseHistograms(images, everything)
 
     def block(chosen, pixels, tau):

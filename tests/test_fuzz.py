@@ -22,7 +22,7 @@ from PIL import Image
 
 from hazelnut_ae import dataset
 from hazelnut_ae.download import unpack
-from hazelnut_ae.engine import runs, trainer
+from hazelnut_ae.engine import checkpoints, runs
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.inference.inputs import prepared
 from hazelnut_ae.io import images as images_module
@@ -236,7 +236,7 @@ def test_damaged_runs(tmp_path_factory, watch, tiny_run, data):
     (copy / kind).write_bytes(damage(content, data.draw, where))
     with judged(watch):
         if kind == "checkpoint.pt":
-            trainer.load_checkpoint(copy)
+            checkpoints.load(copy / kind)
         else:
             assert runs.load_run(copy).caption
 

@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -112,10 +113,11 @@ def test_pickles_with_code_are_never_run(name, run_copy):
         buffer = io.BytesIO()
         torch.save({"model": Payload(), "digest": "0" * 64}, buffer, _use_new_zipfile_serialization=new)
         payloads.append(buffer.getvalue())
+    path = run_copy.folder / name
     for content in payloads:
-        (run_copy.folder / name).write_bytes(content)
-        load = trainer.load_checkpoint if name == "checkpoint.pt" else runs.load_run
-        refused(run_copy.folder, lambda load=load: load(run_copy.folder))
+        path.write_bytes(content)
+        load = partial(checkpoints.load, path) if name == "checkpoint.pt" else partial(runs.load_run, run_copy.folder)
+        refused(run_copy.folder, load)
 
 
 FORGERIES = [{"model": None}, {"model": "weights"}, {"model": {}}, {"losses": "falling"}, {"losses": None}]
@@ -139,7 +141,7 @@ def test_a_checkpoint_that_inflates(run_copy):
         entries = {info.filename: whole.read(info) for info in whole.infolist() if info.file_size < 100_000}
     write_archive(run_copy.folder / "checkpoint.pt", entries, "zip")
     with pytest.raises(DataError, match=r"checkpoint\.pt is damaged \(it is compressed"):
-        trainer.load_checkpoint(run_copy.folder)
+        checkpoints.load(run_copy.folder / "checkpoint.pt")
 
 
 CONFIGS = ["", "[]", "17", "{}", "{" * 50_000, "[" * 50_000, "\x00", "NaN"]

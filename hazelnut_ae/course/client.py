@@ -3,7 +3,6 @@
 import ast
 
 from nbclient import NotebookClient
-from nbclient.util import ensure_async
 
 from hazelnut_ae.course import prose
 from hazelnut_ae.errors import DataError
@@ -26,9 +25,7 @@ class ProseClient(NotebookClient):
         """Returns {expression: text} as the kernel evaluates them now; raises DataError if one fails and `strict`."""
         code = {expression: f"f'''{{{expression}}}'''" for expression in wanted}
         sent = self.kc.execute("", store_history=False, user_expressions=code, allow_stdin=False)
-        reply = {"parent_header": {}}
-        while reply["parent_header"].get("msg_id") != sent:
-            reply = await ensure_async(self.kc.get_shell_msg(timeout=600))
+        reply = await self.async_wait_for_reply(sent)
         found = {}
         for expression, answer in reply["content"]["user_expressions"].items():
             if answer["status"] == "ok":

@@ -13,6 +13,8 @@ from safetensors.torch import save_file
 from hazelnut_ae.errors import DataError
 from hazelnut_ae.io.files import DAMAGE, atomic_path, first_line, replace
 
+NEEDS = {"model", "optimizer", "config", "losses", "f1"}  # the names in a checkpoint; older ones lack "held_out"
+
 
 def digest_of(state: dict) -> str:
     """Returns the SHA-256 of all tensors and values of a nested state; it detects damaged files."""
@@ -54,10 +56,10 @@ def save(path, state):
         raise DataError(f"{error} The previous checkpoint is intact; free some space and use --resume.") from error
 
 
-def load(path, remedy, needs=()):
+def load(path):
     """Returns the newest undamaged state that `save` wrote, None if there is none; never runs code from a file.
 
-    needs: required names in the state. Raises DataError, whose message ends with `remedy`, if all files are damaged.
+    Raises DataError if all files are damaged.
     """
     damage = []
     for place in filter(os.path.exists, (path, previous(path))):
@@ -66,7 +68,7 @@ def load(path, remedy, needs=()):
                 if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.infolist()):
                     raise ValueError("it is compressed, but our checkpoints never are")  # may be a decompression bomb
             state = torch.load(place, map_location="cpu", weights_only=True)
-            if not isinstance(state, dict) or not all(name in state for name in needs):
+            if not (isinstance(state, dict) and state.keys() >= NEEDS and isinstance(state["config"], dict)):
                 raise ValueError("another program or another version wrote it")
             if state.pop("digest", None) != digest_of(state):
                 raise ValueError("its checksum is wrong")
@@ -76,7 +78,7 @@ def load(path, remedy, needs=()):
         except DAMAGE as error:
             damage.append(f"{place} is damaged ({first_line(error)}).")
     if damage:
-        raise DataError(f"{damage[0]} {remedy}")
+        raise DataError(f"{damage[0]} Remove {path.parent} and train again; all checkpoints in it are damaged.")
     return None
 
 

@@ -60,7 +60,7 @@ def train_run(
     with first_process_first(rank, world):
         old = runs.open_folder(folder, config, resume or rank > 0) or {}
         config["precision"] = old.get("precision", config["precision"])  # a resumed run keeps its precision
-        state = load_checkpoint(folder)
+        state = checkpoints.load(folder / "checkpoint.pt")
         if state is not None:
             runs.refuse_other_run(folder, state["config"], config)
         if rank == 0:
@@ -101,15 +101,6 @@ def settings_of(preset, images, epochs=None, latent_dim=None, precision="float32
     settings = {"latent_dim": latent_dim or preset.latent_dim} | {name: getattr(preset, name) for name in names}
     settings["augmentations"] = list(preset.augmentations)  # as JSON returns them
     return settings | {"epochs": epochs or preset.epochs_for(preset.copies * images), "precision": precision}
-
-
-def load_checkpoint(folder):
-    """Returns the newest undamaged checkpoint of a run, None if there is none. Raises DataError if all are damaged."""
-    remedy = f"Remove {folder} and train again; all checkpoints in it are damaged."
-    state = checkpoints.load(folder / "checkpoint.pt", remedy, needs=("model", "optimizer", "config", "losses", "f1"))
-    if state is not None and not isinstance(state["config"], dict):
-        raise DataError(f"{folder / 'checkpoint.pt'} is not the checkpoint of a run. {remedy}")
-    return state
 
 
 @dataclass

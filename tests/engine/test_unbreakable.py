@@ -14,8 +14,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from hazelnut_ae.engine import checkpoints
 from hazelnut_ae.engine.runs import load_run
-from hazelnut_ae.engine.trainer import load_checkpoint, train_run
+from hazelnut_ae.engine.trainer import train_run
 from hazelnut_ae.presets import PRESETS
 
 pytestmark = pytest.mark.slow
@@ -33,7 +34,7 @@ def train_in_child(dataset, folder):
 
 def steps_done(folder):
     """Steps in the newest checkpoint, 0 before the first."""
-    state = load_checkpoint(folder) if folder.exists() else None
+    state = checkpoints.load(folder / "checkpoint.pt")
     return 0 if state is None else len(state["losses"])
 
 
