@@ -35,7 +35,8 @@ class Detector(ABC):
     name: str
     outputs: tuple[str, ...] = ("maps",)  # of `onnx_module`
     graph: Graph | None = None  # `onnx_module` in onnxruntime; a run stores it
-    learned: tuple[str, ...] = ()  # the attributes that `fit` sets, contiguous tensors
+    learned: tuple[str, ...] = ()  # the attributes that `fit` sets, tensors
+    network: nn.Module | None = None  # what `fit` trains, if it is a network
     score_description: str = "the mean of the 100 largest values of its anomaly map"
 
     @abstractmethod
@@ -52,12 +53,16 @@ class Detector(ABC):
         return Prediction(maps, scores)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Returns everything it has learned as named, contiguous tensors; here the attributes in `learned`."""
-        return {name: getattr(self, name) for name in self.learned}
+        """Returns everything it has learned as named tensors; here the attributes in `learned` and the `network`."""
+        weights = {} if self.network is None else self.network.state_dict()
+        return weights | {name: getattr(self, name) for name in self.learned}
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """Loads what `state` of the same detector class returned. Raises RuntimeError if the tensors do not match."""
+        self.graph = None
         vars(self).update({name: state[name] for name in self.learned})
+        if self.network is not None:
+            self.network.load_state_dict(state)
 
     def anomaly_maps(self, images: np.ndarray) -> np.ndarray:
         """Returns only the anomaly maps of `predict`."""
@@ -127,6 +132,7 @@ class AutoencoderDetector(Detector):
     """The article's detector around a network: the anomaly map is the residual of Figure 8."""
 
     name = "article"
+    network = property(lambda self: self.model)
 
     def __init__(self, model: nn.Module | None = None):
         self.model = model or Autoencoder()
@@ -144,13 +150,6 @@ class AutoencoderDetector(Detector):
 
     def onnx_module(self) -> nn.Module:
         return Residual(self.model)
-
-    def state(self) -> dict[str, torch.Tensor]:
-        return self.model.state_dict()
-
-    def restore(self, state: dict[str, torch.Tensor]) -> None:
-        self.graph = None
-        self.model.load_state_dict(state)
 
 
 def batches(images, size=(256, 256)):

@@ -74,8 +74,8 @@ class AnoGAN(Detector):
         torch.manual_seed(seed)
         self.generator = Generator(width=width).apply(dcgan_weights)
         self.discriminator = Discriminator(width).apply(dcgan_weights)
-        self.networks = nn.ModuleDict({"generator": self.generator, "discriminator": self.discriminator})
-        self.networks.to(device, memory_format=torch.channels_last)
+        self.network = nn.ModuleDict({"generator": self.generator, "discriminator": self.discriminator})
+        self.network.to(device, memory_format=torch.channels_last)
 
     def noise(self, number, seed):
         """Draws latent vectors [number, latent, 1, 1]."""
@@ -91,7 +91,7 @@ class AnoGAN(Detector):
     def fit(self, good):
         """Trains the GAN on augmented good images, uint8 [N, 3, 256, 256]."""
         images = self.prepare(good)
-        self.networks.train()
+        self.network.train()
         optimizer_g = torch.optim.Adam(self.generator.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
         optimizer_d = torch.optim.Adam(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
         bar = tqdm(range(self.steps), desc="AnoGAN: DCGAN", disable=None)
@@ -123,7 +123,7 @@ class AnoGAN(Detector):
 
     def search(self, x):
         """Returns the generated images nearest to x, float32 [N, 3, 128, 128] in [−1, 1], and each step's mean loss."""
-        self.networks.eval().requires_grad_(False)
+        self.network.eval().requires_grad_(False)
         z = self.noise(len(x), -1_000_003 - self.seed).requires_grad_()
         optimizer = torch.optim.Adam([z], lr=0.02)
         losses = []
@@ -140,7 +140,7 @@ class AnoGAN(Detector):
             loss.sum().backward()  # each z gets only its own image's gradient
             optimizer.step()
             losses.append(loss.mean().item())
-        self.networks.requires_grad_(True)
+        self.network.requires_grad_(True)
         with torch.no_grad():
             return self.generator(z), losses
 
@@ -155,12 +155,6 @@ class AnoGAN(Detector):
             score = F.interpolate(score, size=images.shape[-2:], mode="bilinear")
             maps[first : first + 256] = score[:, 0].cpu().numpy()
         return prediction_from_maps(maps)
-
-    def state(self):
-        return {name: tensor.contiguous() for name, tensor in self.networks.state_dict().items()}
-
-    def restore(self, state):
-        self.networks.load_state_dict(state)
 
 
 def cross_entropy(logits, label):

@@ -135,9 +135,3 @@ class BergmannAutoencoder(Detector):
             score = (x - y).square().mean(dim=1).sqrt() if self.loss == "l2" else 1 - ssim_map(y, x)
             maps.append(score.numpy())  # [B, 256, 256]
         return prediction_from_maps(np.concatenate(maps))
-
-    def state(self):
-        return {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
-
-    def restore(self, state):
-        self.network.load_state_dict(state)

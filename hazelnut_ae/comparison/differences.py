@@ -11,14 +11,13 @@ from hazelnut_ae import bootstrap, curves, metrics
 from hazelnut_ae.metrics import PixelMetrics
 
 
-def paired_differences(test, maps, reference, seed=0, scores=None):
+def paired_differences(test, maps, reference, scores=None):
     """Compares each system with a reference system on the same images.
 
     Args:
         test: an `ImageSet`.
         maps: {system: anomaly maps of its images, float32, shape (N, H, W)}.
         reference: one of these systems.
-        seed: of the 1000 draws of the images.
         scores: {system: image scores, shape (N,)}; missing ones are computed from the maps.
 
     Returns:
@@ -26,7 +25,7 @@ def paired_differences(test, maps, reference, seed=0, scores=None):
         difference and its "low" and "high", the interval of 95 % of the draws (NaN if the test set is too small).
     """
     defects, known = np.asarray(test.defects), metrics.pixels_known(test)
-    weights = bootstrap.draw_weights(np.where(known, defects, "no mask"), seed=seed)  # [1000, N]
+    weights = bootstrap.draw_weights(np.where(known, defects, "no mask"))  # [1000, N]
     numbers = {
         system: _numbers(of_system, test, known, defects != "good", weights, (scores or {}).get(system))
         for system, of_system in maps.items()

@@ -14,6 +14,7 @@ from hazelnut_ae.errors import DataError
 from hazelnut_ae.io.files import DAMAGE, atomic_path, first_line, replace
 
 NEEDS = {"model", "optimizer", "config", "losses", "f1"}  # the names in a checkpoint; older ones lack "held_out"
+PREVIOUS = ".previous.pt"  # checkpoint.pt is kept as checkpoint.previous.pt when the next one is written
 
 
 def digest_of(state: dict) -> str:
@@ -37,11 +38,6 @@ def digest_of(state: dict) -> str:
     return digest.hexdigest()
 
 
-def previous(path):
-    """Returns the path of the previous checkpoint: checkpoint.pt → checkpoint.previous.pt."""
-    return path.with_name(f"{path.stem}.previous{path.suffix}")
-
-
 def save(path, state):
     """Writes a nested dict of tensors and values; keeps the previous file. Raises DataError on a full disk."""
     try:
@@ -51,7 +47,7 @@ def save(path, state):
             except RuntimeError as error:  # torch's error for a full disk
                 raise OSError("the disk is full or fails") from error
             if path.exists():
-                replace(path, previous(path))  # `load` takes it if we are killed before the new file has its name
+                replace(path, path.with_suffix(PREVIOUS))  # for `load`, if we are killed here
     except DataError as error:
         raise DataError(f"{error} The previous checkpoint is intact; free some space and use --resume.") from error
 
@@ -62,7 +58,7 @@ def load(path):
     Raises DataError if all files are damaged.
     """
     damage = []
-    for place in filter(os.path.exists, (path, previous(path))):
+    for place in filter(os.path.exists, (path, path.with_suffix(PREVIOUS))):
         try:
             with zipfile.ZipFile(place) as entries:
                 if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.infolist()):
@@ -93,6 +89,7 @@ def read_tensors(path, key):
 
 
 def write_tensors(path, tensors, key, facts):
-    """Writes {name: contiguous tensor} atomically, with a key that says what they are and a dict of facts."""
+    """Writes {name: tensor} atomically, with a key that says what they are and a dict of facts."""
     with atomic_path(path) as temporary:
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         save_file(tensors, temporary, metadata={"key": key, "facts": json.dumps(facts)})

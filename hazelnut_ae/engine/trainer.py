@@ -196,7 +196,6 @@ class Trainer:
             test = self.dataset.test
             maps = residual(test.images, reconstruct(self.model, test.images))  # float32 [N, 256, 256]
             f1 = metrics.f1_by_defect(maps, test, {name: printed_tau(name) for name in test.defect_names})
-            f1 = {name: float(value) for name, value in f1.items()}  # the checkpoint holds no NumPy objects
             self.progress.f1.append((step // self.steps_per_epoch, f1))
 
     def save(self):
