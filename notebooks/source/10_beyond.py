@@ -6,10 +6,10 @@
 #
 # **What you'll learn.** What the mean image gives for nothing, what pretrained features add, what a drift does to a fixed threshold.
 #
-# **What you'll need.** [Notebooks 6](06_residual_thresholding.ipynb) and [7](07_threshold_and_latent_size.ipynb), the run of
-# [notebook 5](05_training.ipynb) (else it is trained here, six minutes), of [notebook 9](09_comparison_systems.ipynb) the paired
-# intervals. Two minutes on two cores; two hours for you, exercises included. *The article* is here its network trained by `quick`:
-# 800 steps, seed 0.
+# **What you'll need.** [Notebooks 6](06_residual_thresholding.ipynb) and [7](07_threshold_and_latent_size.ipynb), PRO from
+# [8](08_results_table.ipynb), the paired intervals from [9](09_comparison_systems.ipynb), the run of [5](05_training.ipynb) (else
+# trained here, six minutes). Two minutes on two cores; two hours for you, with exercises, without detours. *The article* is here
+# its network trained by `quick`: 800 steps, seed 0.
 #
 # The code of this lesson: `hazelnut_ae/patchcore.py`, `hazelnut_ae/neighbours.py`, `hazelnut_ae/backbones.py`,
 # `hazelnut_ae/transformer.py`, `hazelnut_ae/baselines.py` and `hazelnut_ae/synthetic_anomalies.py`.
@@ -91,17 +91,16 @@ for detector in (baselines.MeanImageDetector(), baselines.PCADetector(latent_dim
     detector.fit(learn)
     add(detector.name, detector.predict(test.images), detector.predict(good))
 first = rungs("mean image", "PCA", "the article")
+leads, _, network = first["pixel AUROC"]
 first.round(3)
 
 # %% [markdown]
-# By pixel AUROC the mean image leads: {{ first["pixel AUROC"]["mean image"]:.2f }}, the network has
-# {{ first["pixel AUROC"]["the article"]:.2f }}. By every other column the network does.
+# By pixel AUROC the mean image leads: {{ leads:.2f }}, the network has {{ network:.2f }}. By every other column the network does.
 
 # %% tags=["claim"]
-# claim: the mean image is ahead of the network by pixel AUROC, behind it by every other measure
-ahead = first.loc["mean image"] > first.loc["the article"]
-assert ahead["pixel AUROC"]
-assert ahead.sum() == 1
+# claim: the mean image leads by pixel AUROC, the network by every other measure
+assert first["pixel AUROC"].idxmax() == "mean image"
+assert (first.drop(columns="pixel AUROC").idxmax() == "the article").all()
 
 # %%
 shown = [test.defects.index(name) for name in test.defect_names[:4]] + [test.defects.index("good")]
@@ -134,20 +133,20 @@ figures.panels(
 softer = [
     ("one pixel aside", lambda *pair: baselines.shift_tolerant(*pair, reach=1)),
     ("blurred", lambda *pair: baselines.gaussian_smooth(residual(*pair), sigma=1)),
-    ("aside and blurred", lambda *pair: baselines.gaussian_smooth(baselines.shift_tolerant(*pair), sigma=1)),
+    ("its map, softened", lambda *pair: baselines.gaussian_smooth(baselines.shift_tolerant(*pair), sigma=1)),
 ]
 for name, read in softer:
     add(name, *(prediction_from_maps(read(*pair)) for pair in pairs))
 soft = rungs("the article", *(name for name, _ in softer))
+plain, softened = soft["mean F1-max"].iloc[[0, -1]]
 soft.round(3)
 
 # %% [markdown]
-# Together they raise every column; mean F1-max goes from {{ soft["mean F1-max"]["the article"]:.2f }} to
-# {{ soft["mean F1-max"]["aside and blurred"]:.2f }}. One network, one set.
+# Together (*its map, softened*) they raise every column; mean F1-max goes from {{ plain:.2f }} to {{ softened:.2f }}. One network, one set.
 
 # %% tags=["claim"]
-# claim: both together are ahead of the plain residual in every column
-assert (soft.loc["aside and blurred"] > soft.loc["the article"]).all()
+# claim: the softened map is ahead of the plain residual in every column
+assert (soft.loc["its map, softened"] > soft.loc["the article"]).all()
 
 # %% [markdown]
 # ## Rungs 3 to 5: fresh copies, structure, and being told
@@ -155,29 +154,40 @@ assert (soft.loc["aside and blurred"] > soft.loc["the article"]).all()
 # *Ten minutes.* Measured beforehand, one seed each:
 #
 # * (3) Images augmented **afresh**, as on this page, or five **fixed** copies of each, as in the article.
-# * (4) A loss that sees **structure**: AE(SSIM) of notebook 9, after as many images.
+# * (4) AE(SSIM) of notebook 9, after as many images: another network, and a loss that sees **structure**.
 # * (5) A network that is **told**: a small U-Net, an encoder and a decoder with shortcuts between layers of equal size, learns from
 #   painted nuts and masks how probably each pixel is defective.
 
 # %%
 sets = ("synthetic_hazelnuts", "mvtec_hazelnut_128", "hazelnut_toy", "transistor", "bottle")
 measured = {name: {one["system"]: one for one in shipped.measured(f"ladder_{name}")} for name in sets}
+bank_now = {name: shipped.measured(f"features_{name}") for name in sets}  # the ladder has an earlier version
 auroc = {name: {rung: one["pixels"]["auroc"] for rung, one in rows.items()} for name, rows in measured.items()}
-kinds = {rung: one["defects"].values() for rung, one in measured["transistor"].items()}
-f1 = {rung: np.mean([kind["f1_label_free"] for kind in of_rung]) for rung, of_rung in kinds.items()}  # transistors
-upright = {
-    name: shipped.measured(name)["pixels"]["auroc"] for name in ("transistor", "bottle")
-}  # not turned in training
-charts.ladder(
+for name, result in bank_now.items():
+    auroc[name]["memory bank"] = result["pixels"]["auroc"]
+painted, turned = auroc["synthetic_hazelnuts"], {name: auroc[name]["the article"] for name in ("transistor", "bottle")}
+bank_auroc = {name: auroc[name]["memory bank"] for name in turned}
+upright = {name: shipped.measured(name)["pixels"]["auroc"] for name in turned}  # a network that learnt no turned images
+
+
+def label_free(result):
+    """F1 at the label-free τ, the mean over the kinds of defects."""
+    return np.mean([kind["f1_label_free"] for kind in result["defects"].values()])
+
+
+figure = charts.ladder(
     {name: list(rows.values()) for name, rows in measured.items()},
-    "Measured beforehand (python -m benchmarks ladder). MVTec AD (hazelnut, transistor, bottle): Bergmann et "
-    "al., CVPR 2019, CC BY-NC-SA 4.0; hazelnut toy: anomalib project (Intel), CC BY 4.0; both sets of hazelnuts not "
-    "the official split. Lines: 95 % bootstrap intervals over the images.",
+    "Measured beforehand (python -m benchmarks ladder). The memory bank, also in 'both together' (bank and residual): "
+    "an earlier version, whose map had halos. MVTec AD (hazelnut, transistor, bottle): Bergmann et al., CVPR 2019, "
+    "CC BY-NC-SA 4.0; hazelnut toy: anomalib project (Intel), CC BY 4.0; both sets of hazelnuts not the official "
+    "split. Lines: 95 % bootstrap intervals over the images.",
 )
+figure.axes[0].legend(loc="upper center", bbox_to_anchor=(1.0, -0.06), ncols=5, fontsize=8, frameon=False)
+figure
 
 # %%
 # NBVAL_CHECK_OUTPUT
-fresh = {name: measured[name]["the article"]["against_the_rung_before"] for name in sets}  # less fixed copies
+fresh = {name: measured[name]["the article"]["against_the_rung_before"] for name in sets}  # minus fixed copies
 unseen = {name: pd.DataFrame(shipped.measured(f"left_out_{name}")) for name in sets[:2]}
 left_out = pd.concat(unseen, names=["data"]).pivot_table(index=["data", "defect"], columns="seen")
 crack = left_out.xs("crack", level="defect").xs(False, axis=1, level="seen")
@@ -185,28 +195,41 @@ print(pd.DataFrame(fresh).T[["pixel AUROC", "pixel AUROC low", "pixel AUROC high
 left_out.round(2)
 
 # %% [markdown]
-# * (3) First table, fresh less fixed: surely better on MVTec's hazelnuts, surely **worse** on transistors and bottles. But here
-#   the networks for transistors and bottles learnt turned images, PCA and the bank did not, which flatters these two. Not turned, the
-#   network has {{ upright["transistor"]:.2f }} and {{ upright["bottle"]:.2f }}.
-# * (4) AE(SSIM) ranks pixels of MVTec's hazelnuts better than rungs 0 to 3, of painted ones worse than the mean image.
-# * (5) On its painter's nuts the U-Net ranks pixels best of all, on bottles worse than chance. Second table: one kind left out of its
-#   training (`False`). Cracks fall to {{ crack["pixel_auroc"]["synthetic_hazelnuts"]:.2f }} and
-#   {{ crack["pixel_auroc"]["mvtec_hazelnut_128"]:.2f }}; painted holes it finds all the same. One number contradicts: on photographs,
-#   F1-max of cracks *rises*.
+# * (3) First table, fresh minus fixed: *surely* (the 95 % interval, over images, not trainings, excludes 0) better on MVTec's hazelnuts,
+#   surely **worse** on transistors and bottles. But the networks of these two learnt turned images. Not turned, one run each, pixel AUROC
+#   is {{ upright["transistor"]:.2f }} in place of {{ turned["transistor"]:.2f }} on transistors, {{ upright["bottle"]:.2f }} in place of
+#   {{ turned["bottle"]:.2f }} on bottles.
+# * (4) AE(SSIM) has a higher pixel AUROC than rungs 0 to 3 on MVTec's hazelnuts. On painted ones not:
+#   {{ painted["AE(SSIM)"]:.2f }}, the mean image {{ painted["mean image"]:.2f }} (intervals overlap).
+# * (5) The U-Net has the highest on its painter's nuts, on bottles less than chance. Second table: one kind left out of its training
+#   (`False`). Cracks fall to {{ crack["pixel_auroc"]["synthetic_hazelnuts"]:.2f }} and
+#   {{ crack["pixel_auroc"]["mvtec_hazelnut_128"]:.2f }}; painted holes it finds all the same. Not every number falls: on photographs,
+#   F1-max of cracks and pixel AUROC of prints *rise*.
 
 # %% tags=["claim"]
-# claim: fresh copies, surely better or worse, and the U-Net that was not told
+# claim: fresh copies, surely better or worse; turned or not; AE(SSIM) beside rungs 0 to 3
 low, high = (pd.Series({name: one[f"pixel AUROC {end}"] for name, one in fresh.items()}) for end in ("low", "high"))
 assert list(low[low > 0].index) == ["mvtec_hazelnut_128"]
 assert set(high[high < 0].index) == {"transistor", "bottle"}
-assert auroc["synthetic_hazelnuts"]["U-Net on painted defects"] == max(auroc["synthetic_hazelnuts"].values())
-assert auroc["bottle"]["U-Net on painted defects"] < 0.5
-before = ("mean image", "PCA", "the article, fixed copies", "the article")
+assert upright["transistor"] > turned["transistor"] + 0.1
+assert turned["bottle"] - 0.01 < upright["bottle"] < turned["bottle"]
+before = ("mean image", "PCA", "the article, fixed copies", "the article", "its map, softened")
 assert auroc["mvtec_hazelnut_128"]["AE(SSIM)"] > max(auroc["mvtec_hazelnut_128"][rung] for rung in before)
-assert auroc["synthetic_hazelnuts"]["AE(SSIM)"] < auroc["synthetic_hazelnuts"]["mean image"]
-seen = unseen["mvtec_hazelnut_128"].set_index(["defect", "seen"])
-assert seen["f1_max"]["crack", False] > seen["f1_max"]["crack", True]
-assert seen["pixel_auroc"]["crack", False] < seen["pixel_auroc"]["crack", True]
+assert painted["AE(SSIM)"] < painted["mean image"] == max(painted[rung] for rung in before)
+of_two = [measured["synthetic_hazelnuts"][rung]["pixels"]["intervals"]["auroc"] for rung in ("AE(SSIM)", "mean image")]
+assert max(low for low, _ in of_two) < min(high for _, high in of_two)
+
+# %% tags=["claim"]
+# claim: the U-Net that was told, and the U-Net that was not
+assert max(painted, key=painted.get) == "U-Net on painted defects"
+assert auroc["bottle"]["U-Net on painted defects"] < 0.5
+rise = left_out.xs(False, axis=1, level="seen") - left_out.xs(True, axis=1, level="seen")
+photographs = rise.loc["mvtec_hazelnut_128"]
+assert photographs["f1_max"]["crack"] > 0
+assert photographs["pixel_auroc"]["print"] > 0
+assert rise["pixel_auroc"].xs("crack", level="defect").max() < -0.2
+assert rise["pixel_auroc"]["synthetic_hazelnuts", "hole"] > -0.01
+assert rise["f1_max"]["synthetic_hazelnuts", "hole"] > -0.01
 
 # %% [markdown]
 # ## Rung 6: has anything like this been seen before?
@@ -215,7 +238,7 @@ assert seen["pixel_auroc"]["crack", False] < seen["pixel_auroc"]["crack", True]
 # like it. The description comes from a network that learnt to tell dogs from teapots, on ImageNet. Nothing is trained: a sample of the
 # good images' descriptions is kept in a **memory bank**; the anomaly of a place is its distance to the nearest one in the bank.
 #
-# What the network sees of one nut: each stage but the last halves the image once more.
+# What the network sees of one nut, by stage (a group of layers):
 
 # %%
 with torch.inference_mode():
@@ -227,26 +250,28 @@ figures.panels(
     [[stage[0].std(dim=0).numpy() for stage in seen]],
     titles=[f"{stage.shape[1]} channels" for stage in seen],
     caption=f"{lesson.data_words}. How much the channels of a stage differ, place by place. "
-    "The bright rim: zeros that convolutions add around the image.",
+    "The bright rim lies where convolutions see added zeros.",
     panel=150,
 )
 
 # %% [markdown]
-# The stages are brought to one grid, and each place is averaged with its neighbours. Of these patches a **coreset** is kept: always
-# the one that is farthest from those chosen so far. So what is rare among the good, tip and scar, is kept.
+# In each stage, each place is averaged with its neighbours; then all are brought to one grid of *patches*. Of about
+# {{ bank.candidates:,}} random ones a **coreset** is kept: always the patch farthest from those chosen so far, so that rare ones count
+# like frequent ones.
 #
-# The **fine** bank knows grain and edges (the image at {{ bank.side }} pixels), the **coarse** one what lies where
-# ({{ bank.coarse_side }} pixels). Coarse distances are shifted and stretched, until on good images they have the fine ones' mean and
-# 0.6 of their spread; the map is the larger of both. An image's score is the mean of its ten largest coarse distances, divided by that of
-# good images: about 1 is ordinary.
+# The **fine** bank sees the image at {{ bank.side }} pixels (80×80 patches), the **coarse** one at {{ bank.coarse_side }} and through later
+# stages: it is meant for parts that are missing or misplaced. Both distances are brought to one scale; the map is the larger one. An
+# image's score is the mean of its ten largest coarse distances, divided by that of good images: about 1 is ordinary.
 #
 # <details><summary>Is this PatchCore? What is the paper's, and what is ours</summary>
 #
 # From the paper: features of intermediate stages averaged over their neighbourhood, the greedy coreset, the nearest distance, the
 # enlarged and smoothed map. Ours: the smaller network (EfficientNet-Lite0), the choice of stages, each scaled to variance 1, two banks
-# in place of one, this image score (without the paper's re-weighting), this τ (the median of three rules: second detour), and no *halos*:
-# a patch beside a defect sees part of it, so within two pixels of 256 a larger value lowers its neighbours. So the paper's numbers promise nothing about this
-# detector, nor this one's about the paper's.
+# in place of one, their common scale (coarse distances are shifted and stretched, until on good images they have the fine ones' mean and
+# 0.6 of their spread), this image score (without the paper's re-weighting), this τ (the median of three rules: second detour), and no
+# *halos*: a patch beside a defect sees part of it, so within two pixels of 256 a larger value lowers its neighbours. So the paper's numbers
+# promise nothing about this detector, nor this one's about the paper's. (`hazelnut_ae/transformer.py` has a second network for the
+# bank, DINOv2 small. It is not run here.)
 #
 # </details>
 
@@ -256,27 +281,28 @@ add("memory bank", on_test, on_good, tau=bank.label_free_tau(good, on_good.anoma
 fine, coarse = bank.banks.fine.coreset, bank.banks.coarse.coreset
 print(f"{len(learn)} images; {len(fine):,} patches of {fine.shape[1]} numbers in the fine bank,")
 print(f"{len(coarse):,} of {coarse.shape[1]} in the coarse one")
-sixth = rungs("the article", "aside and blurred", "memory bank")
+sixth = rungs("the article", "its map, softened", "memory bank")
+best_f1, f1_at_tau = sixth.loc["memory bank"].iloc[[2, 3]]
 sixth.round(3)
 
 # %%
-two = {name: predicted[name].anomaly_maps for name in ("aside and blurred", "memory bank")}
-paired = paired_differences(test, two, "aside and blurred", scores={"memory bank": on_test.image_scores}).iloc[0]
-paired_differences(test, two, "aside and blurred", scores={"memory bank": on_test.image_scores}).round(3)
+two = {name: predicted[name].anomaly_maps for name in ("its map, softened", "memory bank")}
+paired = paired_differences(test, two, "its map, softened", scores={"memory bank": on_test.image_scores})
+paired.round(3)
 
 # %% [markdown]
-# The second table pairs the images (notebook 9): pixel AUROC is surely higher, on images like these and for this one fit. Its F1-max
-# is of all pixels at one τ; *mean F1-max* has a τ for each kind, and rises by more. Both are ceilings: at the label-free τ the bank has
-# {{ sixth["mean F1, label-free τ"]["memory bank"]:.2f }}, not {{ sixth["mean F1-max"]["memory bank"]:.2f }}.
+# The second table pairs the images (notebook 9): pixel AUROC is surely higher, for this one fit, on images that parts of the bank were
+# chosen on. The table's F1-max is of all pixels at one τ; *mean F1-max* has a τ for each kind, and rises by more. Both are ceilings: at
+# the label-free τ the bank has {{ f1_at_tau:.2f }}, not {{ best_f1:.2f }}.
 
 # %% tags=["claim"]
 # claim: pixel AUROC is surely higher than the softened map's, F1-max rises by more as a mean over the kinds
-assert paired["pixel AUROC low"] > 0
-assert sixth["mean F1-max"]["memory bank"] - sixth["mean F1-max"]["aside and blurred"] > paired["F1-max"]
+assert paired["pixel AUROC low"].item() > 0
+assert sixth["mean F1-max"]["memory bank"] - sixth["mean F1-max"]["its map, softened"] > paired["F1-max"].item()
 assert sixth["mean F1, label-free τ"]["memory bank"] < sixth["mean F1-max"]["memory bank"]
 
 # %% [markdown]
-# A line counts refused good parts and passed bad ones:
+# A factory counts refused good parts and passed bad ones:
 
 # %%
 
@@ -292,48 +318,56 @@ def counted(images):
 
 
 decisions = {f"here: {name}": counted(evaluated[name]["images"]) for name in ("the article", "memory bank")}
-decisions |= {f"{name}: memory bank": counted(measured[name]["memory bank"]["images"]) for name in sets[1:]}
+decisions |= {f"{name}: memory bank": counted(bank_now[name]["images"]) for name in sets[1:]}
+bank_refused = decisions["here: memory bank"]["good, refused"]
 pd.DataFrame(decisions).T
 
 # %% [markdown]
 # With five or six good images, read the intervals, not the zeros. The threshold asks for one false alarm
-# in ten; {{ counted(evaluated["memory bank"]["images"])["good, refused"] }} may be that, or much worse.
+# in ten; {{ bank_refused }} may be that, or much worse.
 
 # %% tags=["claim"]
-# claim: the bank passes fewer defective nuts than the article; its false alarms are compatible with one in ten
-of_bank, of_article = (evaluated[name]["images"] for name in ("memory bank", "the article"))
-assert of_bank["tpr"] > of_article["tpr"]
-assert metrics.rate_interval(round((1 - of_bank["tnr"]) * of_bank["good"]), of_bank["good"])[0] < 0.1
+# claim: one false alarm in ten is inside the bank's interval, three in ten, too
+of_bank = evaluated["memory bank"]["images"]
+low, high = metrics.rate_interval(round((1 - of_bank["tnr"]) * of_bank["good"]), of_bank["good"])
+assert low < 0.1
+assert high > 0.3
 
 # %% [markdown]
 # ## Chosen on what is reported
 #
 # *Five minutes.* A detector chosen on a test set looks better there than it is (notebook 7). So sets have roles
-# (`benchmarks/PROTOCOL.md`): stages, sizes, blur and halos were chosen on **development** sets; the coarse bank, the image score and the
-# rule for τ come from sets **seen** meanwhile; the last two were measured **once**, when everything was frozen.
+# (`benchmarks/PROTOCOL.md`): stages, sizes, blur and halos (folded text above) were chosen on **development** sets, the halos after a
+# look at a seen one; the coarse bank, the image score and the rule for τ come from sets **seen** meanwhile; the last two were measured
+# **once**, when everything was frozen.
 
 # %%
 roles = {"synthetic_hazelnuts": "development", "hazelnut_toy": "development"}
 roles |= dict.fromkeys(("mvtec_hazelnut_128", "transistor", "bottle"), "seen")
 roles |= dict.fromkeys(("mpdd_plate", "kolektor_sdd"), "once")
-rows = {}
+rows, image_auroc = {}, {}
 for name, role in roles.items():
     result = shipped.measured(f"features_{name}")
+    low, high = result["images"]["intervals"]["auroc"]
+    image_auroc[name] = f"{result['images']['auroc']:.2f} [{low:.2f}, {high:.2f}]"
     row = {"pixel AUROC": result["pixels"]["auroc"], "PRO": result["pixels"]["pro"]}
     for title, key in (("mean F1-max", "f1_max"), ("mean F1, label-free τ", "f1_label_free")):
         row[title] = np.mean([kind[key] for kind in result["defects"].values()])
     rows[role, name] = row | {"image AUROC": result["images"]["auroc"]}
 by_role = pd.DataFrame(rows).T
 plates, strips = by_role.loc["once", "mpdd_plate"], by_role.loc["once", "kolektor_sdd"]
+print("mpdd_plate: S. Jezek et al., ICUMT 2021; kolektor_sdd: D. Tabernik et al., J. Intell. Manuf. 2020;")
+print("both CC BY-NC-SA 4.0, not the official splits; one fit each.")
 by_role.round(3)
 
 # %% [markdown]
-# On metal plates no number is the lowest: image AUROC {{ plates["image AUROC"]:.2f}}, label-free F1 {{ plates.iloc[3]:.2f}}. On the strips of
-# KolektorSDD every one is: {{ strips["image AUROC"]:.2f}}, {{ strips.iloc[3]:.2f}}. Their cracks are thin, and our copies were squeezed to 256×256
-# pixels. Choose on A, freeze, report once on B; then B is spent.
+# On the plates every number is above the lowest of the first five sets: image AUROC {{ image_auroc["mpdd_plate"] }}, label-free F1
+# {{ plates.iloc[3]:.2f}}. On the strips of KolektorSDD every one is below it: {{ image_auroc["kolektor_sdd"] }},
+# {{ strips.iloc[3]:.2f}}. Thin cracks, squeezed copies? That was not measured. Choose on A, freeze, report once
+# on B; then B is used up.
 
 # %% tags=["claim"]
-# claim: on the plates no number is below that of every other set; on the strips every number is
+# claim: on the plates every number is above the lowest of the first five sets, on the strips below it
 others = by_role.drop(index="once", level=0)
 assert (plates > others.min()).all()
 assert (strips < others.min()).all()
@@ -347,30 +381,36 @@ assert (strips < others.min()).all()
 # chosen: take it as chosen here.
 
 # %%
-both = ("memory bank", "the article")
-good_maps = [kept_aside[name].anomaly_maps for name in both]
+pair = ("memory bank", "the article")
+good_maps = [kept_aside[name].anomaly_maps for name in pair]
 joined = [
-    baselines.combine_maps(*(one[name].anomaly_maps for name in both), *good_maps) for one in (predicted, kept_aside)
+    baselines.combine_maps(*(one[name].anomaly_maps for name in pair), *good_maps) for one in (predicted, kept_aside)
 ]
-add("together", *(prediction_from_maps(maps) for maps in joined))
-seventh = rungs("the article", "memory bank", "together")
+add("both together", *(prediction_from_maps(maps) for maps in joined))
+add("memory bank, exponential τ", predicted["memory bank"], kept_aside["memory bank"])
+seventh = rungs("the article", "memory bank", "memory bank, exponential τ", "both together")
+falls = [name for name, rows in measured.items() if label_free(rows["both together"]) < label_free(rows["memory bank"])]
 seventh.round(3)
 
 # %% [markdown]
-# Label-free F1 goes up, to {{ seventh["mean F1, label-free τ"]["together"]:.2f }}, pixel AUROC a little down: the residual is blind to
-# some pixels that the features see. No map is best by every measure.
+# *Both together* has notebook 7's exponential τ, the bank a τ of its own (next detour); so the table has the bank with either. Label-free F1
+# is higher here, {{ seventh["mean F1, label-free τ"]["both together"]:.2f }}; by the same rule the bank has
+# {{ seventh["mean F1, label-free τ"]["memory bank, exponential τ"]:.2f }}. Pixel AUROC is lower. One fit, one set: in the ladder (an
+# earlier bank) label-free F1 falls on three of five ({{ ", ".join(falls) }}).
 
 # %% tags=["claim"]
-# claim: together, label-free F1 is higher and pixel AUROC lower than the bank's
-assert seventh["mean F1, label-free τ"]["together"] > seventh["mean F1, label-free τ"]["memory bank"]
-assert seventh["pixel AUROC"]["together"] < seventh["pixel AUROC"]["memory bank"]
+# claim: here label-free F1 is higher, by either rule, and pixel AUROC lower; in the ladder F1 falls on three
+f1_here = seventh["mean F1, label-free τ"]
+assert f1_here["both together"] > max(f1_here["memory bank"], f1_here["memory bank, exponential τ"])
+assert seventh["pixel AUROC"]["both together"] < seventh["pixel AUROC"]["memory bank"]
+assert len(falls) == 3
 
 # %%
 lesson.show(
     figures.panels(
-        [[test.images[i] for i in shown], *(row_of(name) for name in (*reversed(both), "together"))],
+        [[test.images[i] for i in shown], *(row_of(name) for name in (*reversed(pair), "both together"))],
         titles=[test.defects[i] for i in shown],
-        labels=["image", "the article", "memory bank", "together"],
+        labels=["image", "the article", "memory bank", "both together"],
         caption=f"{caption} And: {lesson.bank.caption}.",
         values=1,
         panel=150,
@@ -385,9 +425,9 @@ lesson.show(
 # aside. Their masks are known, so each image has a best τ.
 
 # %%
-kept = (
-    pd.read_csv(shipped.MEASURED / "label_free.csv").set_index(["system", "data"]).loc["memory bank"]
-)  # of the best F1
+kept = pd.read_csv(shipped.MEASURED / "label_free.csv").set_index(["system", "data"]).loc["memory bank"]
+rules = ["99 % quantile", "exponential", "pasted defects", "median of three"]
+at_worst = kept[rules].min()  # share of the best F1 on the worst of five sets
 pasted, masks = synthetic_anomalies.paste_defects(good)
 figures.panels(
     [list(pasted[:5]), list(bank.anomaly_maps(pasted[:5]))],
@@ -400,23 +440,29 @@ figures.panels(
 # %% [markdown]
 # Of the bank's best F1 on transistors the exponential rule keeps {{ kept["exponential"]["transistor"]:.0% }}, the pasted images' median τ
 # {{ kept["pasted defects"]["transistor"]:.0% }}; on painted nuts {{ kept["exponential"]["synthetic_hazelnuts"]:.0% }} and
-# {{ kept["pasted defects"]["synthetic_hazelnuts"]:.0% }}. No single rule serves all parts, so the bank takes the middle one of three: what
-# 1 % of good pixels exceed, the exponential rule's, and the pasted images'. This choice was made after all five sets had been seen.
+# {{ kept["pasted defects"]["synthetic_hazelnuts"]:.0% }}. So the bank takes the middle one of three: what 1 % of good pixels exceed, the
+# exponential rule's, and the pasted images'. On the worst of five sets these three keep about {{ at_worst["99 % quantile"]:.0% }},
+# {{ at_worst["exponential"]:.0% }} and {{ at_worst["pasted defects"]:.0% }} of the best F1, their median
+# {{ at_worst["median of three"]:.0% }}; one fit each. This choice was made after all five sets had been seen.
 
 # %% tags=["claim"]
-# claim: each single rule keeps less than 80 % of the best F1 on some set
-assert (kept[["99 % quantile", "exponential", "pasted defects"]].min() < 0.8).all()
+# claim: at worst the median keeps more than each single rule
+assert len(kept) == 5
+assert at_worst["median of three"] > at_worst[rules[:3]].max()
 
 # %% [markdown] tags=["detour"]
 # ## A detour: what the memory bank is made of
 #
 # *Skip it at first reading; ten minutes.* Which bank, how many patches, and of how many places is a patch the mean? Each choice changes
-# alone, three fits each, on painted nuts and hazelnut toy (`python -m benchmarks bank-parts`). The default was chosen on these two sets: so
+# alone, three fits each, on painted nuts and hazelnut toy (F1-max over all pixels at one τ; `python -m benchmarks bank-parts`). The default was chosen on these two sets: so
 # read what a choice does, not how good the detector is. All maps are drawn as the detector draws its own.
 
 # %%
-made = pd.read_csv(shipped.MEASURED / "bank_parts.csv")
+made = pd.read_csv(shipped.MEASURED / "bank_parts.csv").replace({"part": {"both": "both banks"}})
 whole = made.dropna(subset="f1_max")  # of the others, small banks, only decisions were measured
+sizes = ["500 patches", "5,000 patches", "20,000 patches"]
+order = [*sizes, "5,000 patches, fine 3×3", "5,000 patches, fine 1×1"]
+whole = whole.sort_values("variant", key=lambda variants: variants.map(order.index), kind="stable")
 figure, axes = plt.subplots(1, 2, sharex=True, sharey=True, figsize=(9.6, 4.6), layout="constrained")
 for ax, (name, rows) in zip(axes, whole[whole["part"] != "shipped"].groupby("data", sort=False), strict=True):
     labels = rows["variant"] + ": " + rows["part"]
@@ -425,7 +471,7 @@ for ax, (name, rows) in zip(axes, whole[whole["part"] != "shipped"].groupby("dat
     ax.set(title=name)
     ax.grid(axis="y", color="0.9")
 axes[0].invert_yaxis()
-axes[0].legend(fontsize=8)
+axes[0].legend(loc="center", fontsize=8)
 figure.supxlabel(
     "A point is a fit. 5,000 patches are the default; the fine bank averages 7×7 places unless stated otherwise. "
     "Hazelnut toy: anomalib project (Intel), CC BY 4.0.",
@@ -435,90 +481,99 @@ plt.show()
 
 # %%
 of_parts, nuts = whole.groupby(["data", "variant", "part"], sort=False), "synthetic_hazelnuts"
-f1_max = of_parts["f1_max"].agg(["min", "mean", "max"])
+f1_max = of_parts["f1_max"].agg(["min", "max"])
+f1_max = {key: f"{low:.3f} to {high:.3f}" for key, low, high in f1_max.itertuples()}
 low, high = (of_parts[[f"f1_max_less_both_{end}", f"pro_less_both_{end}"]] for end in ("low", "high"))
-less_both = low.min().join(high.max()).dropna()  # a part less both: the widest of the fits' paired 95 % intervals
-less_both.round(3)
+minus_both = low.min().join(high.max()).dropna()  # minus both banks: the widest of the fits' paired 95 % intervals
+minus_both.columns = ["F1-max low", "PRO low", "F1-max high", "PRO high"]
+minus_both.round(3)
 
 # %%
 decided = of_parts[["alarms", "good", "missed", "defective"]].sum()
 decided["image AUROC, least"] = of_parts["image_auroc"].min()
-decided.loc[:, ["20,000 patches", "5,000 patches", "500 patches"], :]
+decided.loc[:, sizes, :]
 
 # %% [markdown]
-# * **Which bank?** First table: a part's number less that of both together, from the lowest to the highest end of the 95 % intervals of
-#   three fits. With the default's 5,000 patches and 7×7 places, the F1-max of the fine bank alone is within 0.01 of that of both, interval and
-#   all. The coarse map alone has less on hazelnut toy; on painted nuts 0 is inside. The coarse bank is there for parts that are missing, and
-#   neither set has one. Where no places are averaged (1×1), it adds F1-max on painted nuts.
-# * **How many patches?** On painted nuts 500 have an F1-max of at most {{ f1_max["max"][nuts, "500 patches", "both"]:.2f }}, 5,000 of at
-#   least {{ f1_max["min"][nuts, "5,000 patches", "both"]:.2f }}. On hazelnut toy the two ranges overlap. With 20,000
-#   no fit on painted nuts has more than {{ f1_max["max"][nuts, "20,000 patches", "both"]:.2f }}: more is not better there.
-# * **How many places?** The sets contradict each other. In place of 7×7, 3×3 takes F1-max on painted nuts from
-#   {{ f1_max["mean"][nuts, "5,000 patches", "both"]:.2f }} down to {{ f1_max["mean"][nuts, "5,000 patches, fine 3×3", "both"]:.2f }}, and on
-#   hazelnut toy from {{ f1_max["mean"]["hazelnut_toy", "5,000 patches", "both"]:.3f }} up to
-#   {{ f1_max["mean"]["hazelnut_toy", "5,000 patches, fine 3×3", "both"]:.3f }} (means of three fits).
-# * **Decisions.** Here the scores of `fine`, `coarse` and `both` are the means of the 100 largest values of their maps; `shipped` is the detector's own, of the
-#   coarse distances. Second table, sums over the fits: with 5,000 patches every one has an image AUROC of at least
-#   {{ decided["image AUROC, least"].xs("5,000 patches", level="variant").min():.3f }}, so what differs is the threshold, from a few held-out nuts:
-#   `both` passes {{ decided["missed"][nuts, "5,000 patches", "both"] }} defective nuts and refuses
-#   {{ decided["alarms"][nuts, "5,000 patches", "both"] }} good ones, `shipped` passes
-#   {{ decided["missed"][nuts, "5,000 patches", "shipped"] }} and refuses {{ decided["alarms"][nuts, "5,000 patches", "shipped"] }}. With six good
-#   images hazelnut toy decides nothing.
+# * **Which bank?** First table: a part's number minus that of both banks, from the lowest to the highest end of the 95 % intervals of
+#   three fits. With the default's 5,000 patches and 7×7 places, the F1-max of the fine bank alone is, with its interval, within 0.01 of
+#   that of both. The coarse map alone has less on hazelnut toy; on painted nuts 0 is inside. The coarse bank is there for parts that are
+#   missing, and neither set has one. Where no places are averaged (1×1), it adds F1-max on painted nuts.
+# * **How many patches?** On painted nuts 500 have an F1-max of {{ f1_max[nuts, "500 patches", "both banks"] }}, 5,000 of
+#   {{ f1_max[nuts, "5,000 patches", "both banks"] }}, 20,000 of {{ f1_max[nuts, "20,000 patches", "both banks"] }}: more is not better
+#   there. On hazelnut toy the three ranges overlap.
+# * **How many places?** The sets contradict each other. On painted nuts 7×7 has an F1-max of
+#   {{ f1_max[nuts, "5,000 patches", "both banks"] }}, 3×3 of {{ f1_max[nuts, "5,000 patches, fine 3×3", "both banks"] }}; on hazelnut toy
+#   7×7 of {{ f1_max["hazelnut_toy", "5,000 patches", "both banks"] }}, 3×3 of
+#   {{ f1_max["hazelnut_toy", "5,000 patches, fine 3×3", "both banks"] }} (ranges of three fits, no interval over images).
+# * **Decisions.** Here the scores of `fine`, `coarse` and `both banks` are the means of the 100 largest values of their maps; `shipped` is
+#   the detector's own, of the coarse distances. Second table, sums over the fits: with 5,000 patches every one has an image AUROC of at
+#   least {{ decided["image AUROC, least"].xs("5,000 patches", level="variant").min():.3f }}. The thresholds come from a few held-out nuts:
+#   `both banks` passes {{ decided["missed"][nuts, "5,000 patches", "both banks"] }} defective nuts, all in one fit, and refuses
+#   {{ decided["alarms"][nuts, "5,000 patches", "both banks"] }} good ones; `shipped` passes
+#   {{ decided["missed"][nuts, "5,000 patches", "shipped"] }} and refuses {{ decided["alarms"][nuts, "5,000 patches", "shipped"] }}. With
+#   six good images hazelnut toy decides nothing.
 
 # %% tags=["claim"]
-# claim: by F1-max fine alone is near both, coarse alone is less on toy; places count, in opposite directions
-usual = less_both.xs("5,000 patches", level="variant").filter(like="f1_max")
+# claim: by F1-max fine alone is near both banks, coarse alone is less on toy; places count, in opposite directions
+usual = minus_both.xs("5,000 patches", level="variant").filter(like="F1-max")
 assert usual.xs("fine", level="part").abs().max(axis=None) < 0.01
-assert usual["f1_max_less_both_high"]["hazelnut_toy", "coarse"] < 0
-assert usual["f1_max_less_both_low"][nuts, "coarse"] < 0 < usual["f1_max_less_both_high"][nuts, "coarse"]
-assert less_both["f1_max_less_both_high"][nuts, "5,000 patches, fine 1×1", "fine"] < 0
+assert usual["F1-max high"]["hazelnut_toy", "coarse"] < 0
+coarse_fits = whole[(whole["data"] == nuts) & (whole["variant"] == "5,000 patches") & (whole["part"] == "coarse")]
+assert ((coarse_fits["f1_max_less_both_low"] < 0) & (coarse_fits["f1_max_less_both_high"] > 0)).all()  # in each fit
+assert minus_both["F1-max high"][nuts, "5,000 patches, fine 1×1", "fine"] < 0
+fits = of_parts["f1_max"].apply(list).xs("both banks", level="part")
 for name, sign in ((nuts, 1), ("hazelnut_toy", -1)):  # the ranges of the fits do not overlap
-    seven, three = (of_parts["f1_max"].apply(list)[name, f"5,000 patches{end}", "both"] for end in ("", ", fine 3×3"))
+    seven, three = (fits[name, f"5,000 patches{end}"] for end in ("", ", fine 3×3"))
     assert min(sign * one for one in seven) > max(sign * one for one in three)
 
 # %% tags=["claim"]
-# claim: 500 and 20,000 patches have less F1-max on painted nuts, 500 not surely on toy; every score orders images well
-assert f1_max["min"][nuts, "5,000 patches", "both"] > f1_max["max"][nuts, "20,000 patches", "both"]
-assert f1_max["min"][nuts, "5,000 patches", "both"] > f1_max["max"][nuts, "500 patches", "both"]
-assert f1_max["min"]["hazelnut_toy", "5,000 patches", "both"] < f1_max["max"]["hazelnut_toy", "500 patches", "both"]
+# claim: 5,000 patches have the most F1-max on painted nuts, no size on toy; every score orders images well
+assert min(fits[nuts, "5,000 patches"]) > max(fits[nuts, "20,000 patches"] + fits[nuts, "500 patches"])
+on_toy = [fits["hazelnut_toy", size] for size in sizes]
+assert max(map(min, on_toy)) < min(map(max, on_toy))
 assert decided["image AUROC, least"].xs("5,000 patches", level="variant").min() > 0.99
-assert decided["missed"][nuts, "5,000 patches", "both"] > decided["missed"][nuts, "5,000 patches", "shipped"]
-assert decided["alarms"][nuts, "5,000 patches", "both"] < decided["alarms"][nuts, "5,000 patches", "shipped"]
+both_banks = whole[(whole["data"] == nuts) & (whole["variant"] == "5,000 patches") & (whole["part"] == "both banks")]
+assert (both_banks["missed"] > 0).sum() == 1
 
 # %% [markdown]
 # Two more questions, of small banks of 1,000 or 100 patches and of decisions alone: is a greedy coreset better than a random one,
 # and is ImageNet needed?
 
 # %%
-pieces = made[made["f1_max"].isna()].groupby("variant", sort=False)  # the coarse bank alone, painted nuts
+small = made[made["f1_max"].isna()]  # the coarse bank alone, painted nuts
+pieces = small.groupby("variant", sort=False)
 made_of = pieces["image_auroc"].agg(seeds="size", least="min", most="max")
 made_of["lowest end of 95 %"] = pieces["low"].min()  # of the bootstrap intervals of the seeds
 made_of["good, refused"] = pieces["alarms"].sum() / pieces["good"].sum()
 made_of["defective, passed"] = pieces["missed"].sum() / pieces["defective"].sum()
+spans = {name: f"{low:.3f} to {high:.3f}" for name, low, high in made_of[["least", "most"]].itertuples()}
+passes = {name: "{}, {} and {}".format(*counts) for name, counts in pieces["missed"]}  # in each fit
 made_of.round(3)
 
 # %% [markdown]
-# Random weights lose most: their image AUROC is at most {{ made_of["most"]["1,000 greedy, random weights"]:.2f }}, with ImageNet's at
-# least {{ made_of["least"]["1,000 greedy"]:.2f }}. With a hundred patches the choice counts: greedy ones have at least
-# {{ made_of["least"]["100 greedy"]:.2f }}, random ones at most {{ made_of["most"]["100 at random"]:.2f }}. A hundred greedy patches lose
-# little AUROC to a thousand; but at their thresholds they pass {{ made_of["defective, passed"]["100 greedy"]:.2f }} of the defective nuts in
-# place of {{ made_of["defective, passed"]["1,000 greedy"]:.2f }}.
+# Random weights: image AUROC {{ spans["1,000 greedy, random weights"] }}; ImageNet's: {{ spans["1,000 greedy"] }}. Greedy patches beat
+# random ones in every fit, of a hundred by {{ spans["100 greedy"] }} against {{ spans["100 at random"] }}. A hundred greedy patches lose less
+# than 0.04 to a thousand; at their thresholds they pass {{ passes["100 greedy"] }} of {{ small["defective"].max() }} defective nuts, a
+# thousand {{ passes["1,000 greedy"] }}.
 
 # %% tags=["claim"]
-# claim: ImageNet's weights count; so does how a hundred patches are chosen; a hundred cost decisions before AUROC
-assert made_of["least"]["1,000 greedy"] > made_of["most"]["1,000 greedy, random weights"]
-assert made_of["least"]["100 greedy"] > made_of["most"]["100 at random"]
-assert made_of["least"]["1,000 greedy"] - made_of["least"]["100 greedy"] < 0.05
-assert made_of["defective, passed"]["100 greedy"] - made_of["defective, passed"]["1,000 greedy"] > 0.1
+# claim: ImageNet's weights count, and how patches are chosen; a hundred lose little AUROC, and pass more
+of_fit = small.pivot(index="seed", columns="variant", values=["image_auroc", "missed"])
+order_of = of_fit["image_auroc"]
+assert order_of["1,000 greedy"].min() > order_of["1,000 greedy, random weights"].max()
+for size in ("100", "1,000"):
+    assert order_of[f"{size} greedy"].min() > order_of[f"{size} at random"].max()
+assert (order_of["1,000 greedy"] - order_of["100 greedy"]).max() < 0.04
+assert (of_fit["missed"]["100 greedy"] > of_fit["missed"]["1,000 greedy"]).all()
 
 # %% [markdown]
 # ## When the lamp changes
 #
-# *Fifteen minutes.* A threshold is chosen in one light. Here painted nuts get another lamp, focus, camera or pose, and are judged by
-# the **fixed** image threshold (`python -m benchmarks drift`).
+# *Fifteen minutes.* A threshold is chosen in one light. Painted nuts get another lamp, focus, camera or pose, and are judged by
+# the **fixed** image threshold; one fit each, a bank of 1,000 patches.
 
 # %%
-drift = pd.read_csv(shipped.MEASURED / "drift.csv")
+drift = pd.read_csv(shipped.MEASURED / "drift.csv")  # python -m benchmarks drift
 summed = drift.groupby(["remedy", "system", "drift", "strength"], sort=False)[
     ["alarms", "good", "missed", "defective"]
 ].sum()
@@ -535,78 +590,91 @@ for ax, system in zip(axes, ("PCA", "article", "memory bank"), strict=True):
 axes[0].invert_yaxis()
 axes[0].legend(fontsize=8)
 count, fits = drift.iloc[0], drift.groupby("system")["seed"].nunique()  # the bank: of 1,000 patches
-words = ", ".join(f"{system} {number}" for system, number in fits.items())
-nuts = f"{count['good']} good and {count['defective']} defective painted nuts a row"
+words = ", ".join(f"{system} {number}" for system, number in fits.items()) + " (1,000 patches)"
+a_row = f"{count['good']} good and {count['defective']} defective painted nuts a row"
 units = "Brightness, colour: gain; defocus, shift: pixels; noise: grey levels of 255; turn: degrees."
 caption_of_drift = (
-    f"{nuts}: a share is uncertain by about 0.15. Fits: {words}. Read each row against the first. {units}"
+    f"{a_row}: a share is uncertain by up to 0.2. Fits: {words}.\nRead each row against the first. {units}"
 )
 figure.supxlabel(caption_of_drift, fontsize=7)
 plt.show()
+dark, light = passed["none", "article", "brightness", -0.2], passed["none", "article", "none", 0]
+bank_refuses = refused.xs(("none", "memory bank"), level=("remedy", "system"))
+sharp, defocus, jpeg = (bank_refuses[key] for key in (("none", 0), ("defocus", 1), ("JPEG quality", 20)))
 
 # %% [markdown]
-# In a lamp 20 % darker the article's network passes
-# {{ passed["none", "article", "brightness", -0.2]:.2f }} of the defective nuts, before {{ passed["none", "article", "none", 0]:.2f }}: no
-# alarm tells you. The bank's false alarms stay within 0.1 in all six lamps, but rise from {{ refused["none", "memory bank", "none", 0]:.2f }}
-# to {{ refused["none", "memory bank", "defocus", 1]:.2f }} with a blur of one pixel, and to
-# {{ refused["none", "memory bank", "JPEG quality", 20]:.2f }} with JPEG of quality 20.
+# In a lamp 20 % darker the article's network passes {{ dark:.2f }} of the defective nuts, before {{ light:.2f }}: no alarm tells
+# you. The bank's false alarms move by less than 0.04 in all eight lamps, but rise from {{ sharp:.2f }} to {{ defocus:.2f }} with a blur of
+# one pixel, and to {{ jpeg:.2f }} with JPEG of quality 20.
 
 # %% tags=["claim"]
 # claim: a darker lamp harms the article's network, a blur and JPEG the bank, and a lamp does not
-assert passed["none", "article", "brightness", -0.2] > passed["none", "article", "none", 0] + 0.2
-lamps = refused.xs(("none", "memory bank", "brightness"), level=("remedy", "system", "drift"))
-lamps -= refused["none", "memory bank", "none", 0]
-assert lamps.abs().max() < 0.1
-assert min(refused["none", "memory bank", "defocus", 1], refused["none", "memory bank", "JPEG quality", 20]) > 0.5
+assert dark > light + 0.2
+lamps = bank_refuses.loc[["brightness", "colour temperature"]]
+assert len(lamps) == 8
+assert (lamps - sharp).abs().max() < 0.04
+assert min(defocus, jpeg) > 0.5
+assert fits.max() == 1
 
 # %% [markdown]
-# Three remedies: choose τ anew from drifted good nuts (`threshold`), undo the lamp by one gain for all images (`normalised`), fit again
-# and choose τ anew.
+# Three remedies: choose τ anew from drifted good nuts (`threshold`), undo the lamp by one gain and shift for each colour (`normalised`),
+# fit again and choose τ anew.
 #
 # <details><summary>And a brighter lamp?</summary>
 #
 # Read the rows *brightness 0.05* to *0.2* of the figure. Here the article's network errs the other way: at the fixed threshold it refuses
-# more good nuts the brighter the lamp is. So does PCA, though at 0.1 within the uncertainty of a share; the bank's rate hardly moves.
-# For the network and PCA, a new τ or one gain brought the rate back to about what it was. (One gain for *all* images, and the known
-# parts must be the same before and after: a gain for each image would make a burnt part look good.)
+# more good nuts the brighter the lamp is. So does PCA at 0.2 ({{ refused["none", "PCA", "brightness", 0.2]:.2f }}, before
+# {{ refused["none", "PCA", "none", 0]:.2f }}); the bank refuses one nut of 30 more. For the network and PCA, a new τ or the gain and shift
+# brought the rate back to about what it was. (They are the same for *all* images, and the known parts must be the same before and after:
+# a gain for each image would make a burnt part look good.)
 #
 # </details>
 
 # %%
-both = pd.DataFrame({"good, refused": refused, "defective, passed": passed}).reset_index()
-remedies = both.pivot(index=["system", "drift", "strength"], columns="remedy")
+shares = pd.DataFrame({"good, refused": refused, "defective, passed": passed}).reset_index()
+remedies = shares.pivot(index=["system", "drift", "strength"], columns="remedy")
 cases = [
     ("PCA", "brightness", 0.2),
     ("article", "brightness", -0.2),
     ("article", "defocus", 2),
     ("memory bank", "JPEG quality", 20),
 ]
+by_tau, by_fit = (passed[remedy, "memory bank", "JPEG quality", 20] for remedy in ("threshold", "fitted again"))
 remedies.loc[cases].round(2)
 
 # %% [markdown]
-# One gain, measured on good parts that are known, gives the network its old rates back. A new τ brings the false alarms down; but with
-# JPEG the bank then passes {{ passed["threshold", "memory bank", "JPEG quality", 20]:.2f }} of the defects. Fitted again to such
-# pictures, it passes {{ passed["fitted again", "memory bank", "JPEG quality", 20]:.2f }}. *A new threshold is no cure for a camera.*
+# Gain and shift, measured on known good parts, give the network its old rates back. Here a new τ brings PCA's and the bank's
+# false alarms down; but with JPEG the bank then passes {{ by_tau:.2f }} of the defects; fitted again to such pictures,
+# {{ by_fit:.2f }}. *After JPEG, a new threshold is no cure.*
 
 # %% tags=["claim"]
-# claim: a gain undoes the lamp; after JPEG a new threshold passes defective nuts, a new fit does not
-dark = "article", "brightness", -0.2
-assert abs(passed[("normalised", *dark)] - passed["none", "article", "none", 0]) < 0.05
-compressed = "memory bank", "JPEG quality", 20
-assert refused[("threshold", *compressed)] < refused[("none", *compressed)] - 0.5
-assert passed[("threshold", *compressed)] > passed["none", "memory bank", "none", 0] + 0.3
-assert passed[("fitted again", *compressed)] < passed["none", "memory bank", "none", 0] + 0.15
-assert refused[("fitted again", *compressed)] < 0.3
+# claim: gain and shift undo the lamp; after JPEG a new threshold passes defective nuts, a new fit does not
+for rate in (refused, passed):
+    assert abs(rate["normalised", "article", "brightness", -0.2] - rate["none", "article", "none", 0]) < 0.01
+assert refused["threshold", "PCA", "brightness", 0.2] < refused["none", "PCA", "brightness", 0.2] - 0.2
+assert refused["threshold", "memory bank", "JPEG quality", 20] < jpeg - 0.5
+assert min(by_tau, passed["threshold", "memory bank", "JPEG quality", 50]) > 0.5
+assert by_fit < passed["none", "memory bank", "none", 0] + 0.15
+assert refused["fitted again", "memory bank", "JPEG quality", 20] < 0.3
+
+# %% tags=["claim"]
+# claim: with a brighter lamp the bank refuses one nut more, PCA at 0.2 many, the network ever more
+alarms = summed["alarms"].xs("none", level="remedy")
+brighter = {system: [alarms[system, "brightness", gain] for gain in (0.05, 0.1, 0.2)] for system in fits.index}
+assert set(brighter["memory bank"]) == {alarms["memory bank", "none", 0] + 1}
+assert brighter["PCA"][-1] > alarms["PCA", "none", 0] + 5
+assert alarms["article", "none", 0] < brighter["article"][0] < brighter["article"][1] < brighter["article"][2]
 
 # %% [markdown]
 # ## How many good images, and how clean?
 #
-# *Five minutes.* The same painted nuts, fewer of them, or some defective ones hidden among them (`python -m benchmarks training-set`).
+# *Five minutes.* Fewer of the same painted nuts, or some defective ones hidden among them.
 
 # %%
-fewer = pd.read_csv(shipped.MEASURED / "training_set.csv")
+fewer = pd.read_csv(shipped.MEASURED / "training_set.csv")  # python -m benchmarks training-set
 of_learnt = fewer.groupby(["question", "system", "value"])
-auroc_of = of_learnt["image_auroc"].mean()
+auroc_of, ends = of_learnt["image_auroc"].mean(), of_learnt["image_auroc"].agg(["min", "max"])
+span_of = {key: f"{low:.2f} to {high:.2f}" for key, low, high in ends.itertuples()}  # of three fits
 summed = of_learnt[["missed", "defective"]].sum()
 missed = summed["missed"] / summed["defective"]
 figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(9, 3), layout="constrained")
@@ -620,53 +688,64 @@ for ax, question, label in (
     ax.set(xlabel=label)
 left.set_ylabel("image AUROC (dots: single draws)")
 left.legend(fontsize=8)
+figure.supxlabel("Memory bank: of 1,000 patches. Lines: means of three fits.", fontsize=7)
 plt.show()
+of_20, of_all = (auroc_of["count", "memory bank", size] for size in (20, 120))
+clean, dirty = (missed[question, :, 10] for question in ("dirty", "dirty, held out too"))  # thresholds without, with
 
 # %% [markdown]
-# From twenty nuts the bank has an image AUROC of {{ auroc_of["count", "memory bank", 20]:.2f }}, from all
-# {{ auroc_of["count", "memory bank", 120]:.2f }}; PCA gains to the end. Up to a tenth of defective nuts among those learnt from moves
-# AUROC by less than 0.02. Hidden among the **held-out** ones they do harm: they raise the threshold, and PCA passes
-# {{ missed["dirty, held out too", "PCA", 10]:.2f }} of the defective nuts in place of {{ missed["dirty", "PCA", 10]:.2f }}.
+# From twenty nuts the bank has a mean image AUROC of {{ of_20:.2f }}, from all {{ of_all:.2f }}; PCA gains to the end. Up
+# to a tenth of defective nuts among those learnt from moves the mean AUROC by less than 0.02. Hidden among the **held-out** ones, too, they do harm: they raise the threshold, and PCA passes
+# {{ dirty["PCA"]:.2f }} of the defective nuts in place of {{ clean["PCA"]:.2f }}, the bank {{ dirty["memory bank"]:.2f }} in place of
+# {{ clean["memory bank"]:.2f }}.
 #
 # <details><summary>And the article's network?</summary>
 #
-# It is trained by `quick`, 800 steps each time, three times from ten nuts and three times from all: an image AUROC of
-# {{ auroc_of["count", "article", 10]:.2f }} and of {{ auroc_of["count", "article", 120]:.2f }} on average, and no training from ten nuts
-# reaches one from all. With a tenth of defective nuts among those learnt from it has {{ auroc_of["dirty", "article", 10]:.2f }}, between the
-# lowest and the highest of the three trainings without them.
+# It is trained by `quick`, 800 steps each time, three times for each point. From ten nuts it has an image AUROC of
+# {{ span_of["count", "article", 10] }}, from all {{ span_of["count", "article", 120] }}. With 1 % of defective nuts among those learnt from
+# it has {{ span_of["dirty", "article", 1] }}, with 5 % {{ span_of["dirty", "article", 5] }}, with 10 %
+# {{ span_of["dirty", "article", 10] }}: each of these ranges overlaps that without them, so three trainings show no harm to the order.
+# With defective nuts among the held-out ones, too, it passes {{ missed["dirty, held out too", "article", 5]:.2f }} of the defective nuts
+# in place of {{ missed["dirty", "article", 5]:.2f }} (5 %), and {{ dirty["article"]:.2f }} in place of {{ clean["article"]:.2f }}
+# (10 %). Of thirty held-out nuts 1 % is none.
 #
 # </details>
 
 # %% tags=["claim"]
 # claim: twenty nuts are nearly enough for the bank, not for PCA; hidden defects harm the threshold, not the order
-assert auroc_of["count", "memory bank", 120] - auroc_of["count", "memory bank", 20] < 0.03
+assert of_all - of_20 < 0.03
 assert (np.diff(auroc_of["count", "PCA"]) > 0).all()
-ends = of_learnt["image_auroc"].agg(["min", "max"])
 assert ends["max"]["count", "article", 10] < ends["min"]["count", "article", 120]
-assert ends["min"]["dirty", "article", 0] < auroc_of["dirty", "article", 10] < ends["max"]["dirty", "article", 0]
+without = ends.loc["dirty", "article", 0]
+for percent in (1, 5, 10):
+    assert ends["min"]["dirty", "article", percent] < without["max"]
+    assert ends["max"]["dirty", "article", percent] > without["min"]
+mean_tau = of_learnt["image_tau"].mean()
 for system in ("PCA", "memory bank", "article"):
     assert abs(auroc_of["dirty", system] - auroc_of["dirty", system, 0]).max() < 0.02
-assert missed["dirty, held out too", "PCA", 10] > missed["dirty", "PCA", 10]
+    for percent in (5, 10):
+        assert mean_tau["dirty, held out too", system, percent] > mean_tau["dirty", system, percent]
+        assert missed["dirty, held out too", system, percent] > missed["dirty", system, percent]
 
 # %% [markdown]
 # ## Which rung for which part?
 #
 # | your part | begin with | because |
 # |---|---|---|
-# | always in the same place, evenly lit | PCA | pixel AUROC on bottles {{ auroc["bottle"]["PCA"]:.2f }}, the article's network (not turned) {{ upright["bottle"]:.2f }}, the bank {{ auroc["bottle"]["memory bank"]:.2f }} |
-# | textured, or in any pose | the memory bank | of all that learnt from good images alone the highest pixel AUROC on all five sets |
-# | defects finer than a few pixels | bank and residual (`baselines.combine_maps`) | the residual is finer; but on transistors label-free F1 is {{ f1["both together"]:.2f }} |
+# | always in the same place | PCA | it costs nothing: pixel AUROC on bottles {{ auroc["bottle"]["PCA"]:.2f }}, the article's network (not turned) {{ upright["bottle"]:.2f }}; the bank {{ bank_auroc["bottle"]:.2f }} |
+# | textured, or in any pose | the memory bank | alone or with the residual, the highest pixel AUROC on five sets of all that learnt from no defects; one fit each |
+# | defects finer than a few pixels | bank and residual (`baselines.combine_maps`) | the residual is finer (not measured by size); label-free F1 falls on three of five sets |
 # | unlike anything in photographs (X-ray, depth, spectra) | the article's network | it learns from your own images; not measured here |
-# | pieces may be missing or misplaced | the memory bank, and doubt | on transistors {{ auroc["transistor"]["memory bank"]:.2f }}, the article's network (not turned) {{ upright["transistor"]:.2f }}; but F1 at its τ is {{ f1["memory bank"]:.2f }} |
+# | pieces may be missing or misplaced | the memory bank, and doubt | on transistors, of all defects, {{ bank_auroc["transistor"]:.2f }}, the article's network (not turned) {{ upright["transistor"]:.2f }}; but F1 at its τ is {{ label_free(bank_now["transistor"]):.2f }} |
 # | known defects, many, with masks | a supervised network | it finds what it was shown |
 
 # %% tags=["claim"]
-# claim: of all that learnt from good images alone, the bank alone or with the residual has the highest pixel AUROC
-for name in sets:
-    alone = {
-        rung: value for rung, value in auroc[name].items() if rung not in ("U-Net on painted defects", "both together")
-    }
-    assert max(alone, key=alone.get) == "memory bank"
+# claim: of all that learnt from no defects, the bank alone or with the residual has the highest pixel AUROC
+for rungs_of in auroc.values():
+    no_defects = {rung: value for rung, value in rungs_of.items() if rung != "U-Net on painted defects"}
+    assert max(no_defects, key=no_defects.get) in ("memory bank", "both together")
+both_f1, bank_f1 = ([label_free(rows[rung]) for rows in measured.values()] for rung in ("both together", "memory bank"))
+assert (np.less(both_f1, bank_f1)).sum() == 3
 
 # %% [markdown]
 # ## A plan for thirty photographs of your own
@@ -675,13 +754,13 @@ for name in sets:
 #
 # | step | do | because |
 # |---|---|---|
-# | photograph | 30 good parts, in turn with every bad one you can get; one lamp | else the detector learns the time of day |
-# | keep | ten of the good parts, in a drawer | they show a drift before the product does |
+# | photograph | 30 good parts, in turn with every bad one you can get; one lamp | else light and hour may tell them apart |
+# | keep | ten of the good parts | they show a drift |
 # | begin with | PCA; then the memory bank (`--detector features`) | what costs nothing must be beaten |
 # | held out | nine, or none with ten folds; not three | see below |
 # | bad ones | only for the test | a defect that helped to choose is no test |
 # | threshold | from the prices (notebook 7); then frozen | chosen after the test, it flatters |
-# | report | counts with intervals, once | six good parts that pass prove nothing |
+# | report | counts with intervals, once | six good parts that pass prove little |
 #
 # <details><summary>From the prices to a threshold, an acceptance test and a watch</summary>
 #
@@ -691,7 +770,7 @@ for name in sets:
 # * **Acceptance test**, once, on parts that nothing was learnt from or chosen by. Write down first how many may be refused and how
 #   many may pass. To say with 95 % confidence that at least nine in ten good parts are accepted, 29 of 29 are enough (notebook 8,
 #   exercise 4); if one may be refused, it takes more parts. The same counts hold for finding defective ones.
-# * **Watch.** Photograph the parts from the drawer every day. If their scores move, look at lamp and camera first; then repeat the
+# * **Watch.** Photograph the parts that you kept every day. If their scores move, look at lamp and camera first; then repeat the
 #   acceptance test. Never choose τ anew from whatever has passed: it would learn from the detector's own mistakes.
 #
 # </details>
@@ -703,6 +782,8 @@ plans["rate"] = plans["alarms"] / plans["good"]
 by_plan = plans.groupby(["system", "plan"], sort=False)
 spread = by_plan["rate"].agg(draws="size", least="min", mean="mean", most="max")  # of good nuts that are refused
 spread["defective, passed"] = by_plan["missed"].sum() / by_plan["defective"].sum()
+three, nine, folds = (f"{low:.2f} to {high:.2f}" for low, high in spread.loc["PCA", ["least", "most"]].to_numpy())
+of_bank = spread["most"]["memory bank", "10 folds"]
 spread.reset_index().round(2)
 
 # %% [markdown]
@@ -711,22 +792,22 @@ spread.reset_index().round(2)
 # `hazelnut-ae train` holds out three of thirty. That promises one false alarm in four *on average*; for one draw the rate follows
 # Beta(1, 3): in nine draws of ten between {{ beta[0]:.2f }} and {{ beta[1]:.2f }}. **Cross-conformal** (CV+) lets all thirty choose: ten
 # detectors, each fitted without three photographs. A part is refused if it scores higher than 28 of the 30, each compared by the
-# detector that did not see it (`thresholds.refused_cross`, exercise 5). With thirty folds, one photograph each, it guarantees *twice* the
-# rate asked for; it usually keeps about the rate.
+# detector that did not see it (`thresholds.refused_cross`, exercise 5). With thirty folds, one photograph each, it guarantees at most
+# *twice* the rate asked for; it usually keeps about the rate.
 #
 # </details>
 #
-# Thirty painted nuts, drawn again for each draw. With three held out, PCA refuses {{ spread["least"]["PCA", "hold out 3"]:.2f }} to
-# {{ spread["most"]["PCA", "hold out 3"]:.2f }} of the good ones; with nine at most {{ spread["most"]["PCA", "hold out 9"]:.2f }}, with ten
-# folds {{ spread["most"]["PCA", "10 folds"]:.2f }}. The price: it then passes more bad ones.
+# Six draws of thirty painted nuts. With three held out, PCA refuses {{ three }} of the good ones, with nine {{ nine }}, with ten folds
+# {{ folds }}. The price: it passes more bad ones. The bank (1,000 patches) has two draws, with ten folds one, which refuses
+# {{ of_bank:.2f }}: the advice rests on PCA.
 
 # %% tags=["claim"]
 # claim: three held-out nuts leave the rate of false alarms to luck, nine or ten folds much less
-pca = spread.loc["PCA"]
+pca, draws = spread.loc["PCA"], spread["draws"]
 assert pca["most"]["hold out 3"] > 0.25 > max(pca["most"]["hold out 9"], pca["most"]["10 folds"])
-assert pca["defective, passed"]["hold out 3"] < min(
-    pca["defective, passed"]["hold out 9"], pca["defective, passed"]["10 folds"]
-)
+assert pca["defective, passed"]["hold out 3"] < pca["defective, passed"][["hold out 9", "10 folds"]].min()
+assert (draws["PCA"] == 6).all()
+assert list(draws["memory bank"]) == [2, 2, 1]
 
 # %% [markdown] tags=["detour"]
 # ## A detour: from photographs to a list of suspects
@@ -785,9 +866,9 @@ suspects
 # {{ often:.0% }} of such draws. Where does it look? Worst first; all heat is on one scale whose middle is the threshold of pixels τ.
 
 # %% tags=["claim"]
-# claim: the four defects have the four highest scores, and good nuts are refused
+# claim: the four defects have the four highest scores, and three good nuts are refused
 assert not suspects["photograph"].iloc[:4].str.startswith("good").any()
-assert good_refused.sum() >= 1
+assert good_refused.sum() == 3
 
 # %%
 worst = np.argsort(-found.scores)[:5]
@@ -814,11 +895,12 @@ figures.panels(
 # *Forty minutes.* Each has a cell that says whether your answer holds.
 
 # %% [markdown] tags=["exercise"]
-# **1 (easy).** How large would the fine bank be in megabytes if it kept *every* patch of the images that it learnt from, in float32?
+# **1 (easy).** How large would the fine bank be if it kept *every* patch of all images in `learn`, in float32, in megabytes (10⁶ bytes)?
 # Put it into `megabytes`.
 
 # %% tags=["try"]
-megabytes = 0.0  # images × patches an image × numbers a patch × 4 bytes
+# images × patches an image × numbers a patch × 4 bytes; the patches: `bank.banks.fine.patches`, see exercise 2
+megabytes = 0.0
 
 # %% tags=["solution"]
 patches = bank.banks.fine.patches(bank.network, torch.from_numpy(test.images[:1]) / 255)[0]  # [P, D]
@@ -833,11 +915,11 @@ with check(1):
     assert abs(megabytes - expected) < 0.01 * expected, "images × places × numbers × 4 bytes, over 10⁶"
 
 # %% [markdown] tags=["solution"]
-# The coreset is why the bank of a line with thousands of good images is no larger and no slower than that of thirty.
+# The coreset is why a bank of thousands of good images is no larger and no slower than one of thirty.
 
 # %% [markdown] tags=["exercise"]
 # **2 (medium).** Compute the distance of each patch of one test image to its nearest in the bank with scikit-learn's
-# `NearestNeighbors`, as `distances` [P]. Scale `patches` as the bank's were: less `one.mean`, times `one.scale`.
+# `NearestNeighbors`, as `distances` [P]. Scale `patches` as the bank's were: minus `one.mean`, times `one.scale`.
 
 # %% tags=["try"]
 one = bank.banks.fine
@@ -862,7 +944,7 @@ with check(2):
     assert np.allclose(distances, expected, rtol=1e-2, atol=1e-2), "are the patches scaled as the bank is?"
 
 # %% [markdown] tags=["solution"]
-# A library finds the same numbers. The whole detector is a table of examples and the oldest classifier there is.
+# A library finds the same numbers. Behind the network, the detector is a table of examples and a nearest neighbour.
 
 # %% [markdown] tags=["exercise"]
 # **3 (medium).** Choose the σ of a Gaussian for the article's map, of 0, 1, 2, 4 and 8 pixels, by F1-max over the pixels of test images
@@ -905,7 +987,7 @@ with check(3):
 # %% [markdown] tags=["exercise"]
 # **4 (hard).** The lamp has become a quarter darker and a little yellow: `dark`. Write `undo(images, now, before)`: it gives `images`
 # the light back in which the good parts `before` were photographed; `now` are the same parts in the new light. All uint8 [N, 3, H, W].
-# Beware: a part that is darker than the others must stay darker.
+# Beware: a part that is darker than the others must stay darker, and the check has another lamp.
 
 # %% tags=["try"]
 
@@ -932,7 +1014,7 @@ def undo(images, now, before):
 
 # %% tags=["check"]
 with check(4):
-    lamp = np.array([0.75, 0.72, 0.6])[:, None, None]
+    lamp = np.array([0.7, 0.75, 0.66])[:, None, None]
     now = (good * lamp).round().astype(np.uint8)
     back = undo((test.images * lamp).round().astype(np.uint8), now, good)
     assert (back.shape, back.dtype) == (test.images.shape, np.uint8), "the same shape and type as before"
@@ -943,7 +1025,7 @@ with check(4):
 
 # %% [markdown] tags=["solution"]
 # The gain comes from parts that are known, never from the image that is judged: else a burnt nut is given the brightness of a good one,
-# and passes. What the camera has clipped to 255 no gain brings back.
+# and may pass. What the camera has clipped to 255 no gain brings back.
 
 # %% [markdown] tags=["exercise"]
 # **5 (hard).** At most twenty photographs, `mine`, and none held out: fit a `baselines.PCADetector()` without each of them in turn,
@@ -978,22 +1060,23 @@ with check(5):
     assert (np.asarray(refused) == expected).all(), "compare each photograph by the detector that did not see it"
 
 # %% [markdown] tags=["solution"]
-# This is *jackknife+*. It promises twice the rate, whatever the detector, and keeps about the rate, as a rule; the price is one
-# detector for each photograph. Fit one detector to all twenty and score the same twenty, and they look better than any new nut: nearly
-# everything is refused.
+# This is *jackknife+*. It promises at most twice the rate, whatever the detector, and keeps about the rate, as a rule; the price is one
+# detector for each photograph. Fit one detector to all twenty and score the same twenty: their scores are 0 up to rounding (19
+# components hold all twenty), and every test nut is refused.
 
 # %% [markdown]
 # ## In short
 #
 # * PCA and the mean image cost nothing and must be beaten, in every column.
-# * The memory bank has the highest pixel AUROC on all five sets of all that learnt from good images alone; parts of it were chosen on them.
-# * A network that is told finds what it was told.
-# * A threshold belongs to one lamp, one focus, one camera.
+# * The memory bank, alone or with the residual, has the highest pixel AUROC on five sets of all that learnt from no defects; parts were
+#   chosen on them.
+# * On its painter's nuts, a network that is told finds what it was told.
+# * A threshold may not survive another lamp, focus or camera.
 #
 # ## In practice
 #
 # * Put the mean image and PCA beside every network you train.
-# * Try pretrained features first on a new part, not last. Choose on data that you do not report on.
+# * Try pretrained features early on a new part. Choose on data that you do not report on.
 # * Photograph known good parts every day, and watch their scores: [in production](../book/production.md).
 #
 # ## Further reading
@@ -1002,8 +1085,6 @@ with check(5):
 # * T. Defard et al., [*PaDiM*](https://arxiv.org/abs/2011.08785), 2020: a Gaussian per place instead of a bank.
 # * R. F. Barber, E. J. Candès, A. Ramdas, R. J. Tibshirani, [*Predictive inference with the jackknife+*](https://doi.org/10.1214/20-AOS1965),
 #   Annals of Statistics 49, 2021: thresholds without holding out.
-# * S. Jezek et al., ICUMT 2021 (MPDD, the plates); D. Tabernik et al., J. Intell. Manuf. 2020 (KolektorSDD, the strips): both CC BY-NC-SA
-#   4.0; ours are not the official splits.
 # * P. Baldi, K. Hornik, [*Neural networks and principal component analysis*](https://doi.org/10.1016/0893-6080(89)90014-2), Neural
 #   Networks 2, 1989: why PCA is rung 0.
 # * O. Ronneberger et al., [*U-Net*](https://arxiv.org/abs/1505.04597), MICCAI 2015: the supervised way, `baselines.UNetSegmenter`.

@@ -132,6 +132,7 @@ WRONG = [  # (notebook, exercise, what of the solution, becomes what)
     (TEN, 3, "f1_max(best_sigma, to_report)", "f1_max(best_sigma, to_choose)"),
     (TEN, 4, "now.mean((0, 2, 3))", "images.mean((0, 2, 3))"),
     (TEN, 4, "gain[:, None, None]", "gain.mean()"),
+    (TEN, 4, "before.mean((0, 2, 3)) / now.mean((0, 2, 3))", "1 / np.array([0.75, 0.72, 0.6])"),
     (TEN, 5, "np.delete(mine, i, axis=0)", "mine"),
     (TEN, 5, "image_scores > detector", "image_scores < detector"),
 ]
