@@ -570,13 +570,12 @@ assert (of_fit["missed"]["100 greedy"] > of_fit["missed"]["1,000 greedy"]).all()
 # ## When the lamp changes
 #
 # *Fifteen minutes.* A threshold is chosen in one light. Painted nuts get another lamp, focus, camera or pose, and are judged by
-# the **fixed** image threshold; one fit each, a bank of 1,000 patches.
+# the **fixed** image threshold; three fits each, a bank of 1,000 patches.
 
 # %%
 drift = pd.read_csv(shipped.MEASURED / "drift.csv")  # python -m benchmarks drift
-summed = drift.groupby(["remedy", "system", "drift", "strength"], sort=False)[
-    ["alarms", "good", "missed", "defective"]
-].sum()
+row = ["remedy", "system", "drift", "strength"]
+summed = drift.groupby(row, sort=False)[["alarms", "good", "missed", "defective"]].sum()  # over the fits
 refused, passed = summed["alarms"] / summed["good"], summed["missed"] / summed["defective"]  # shares
 figure, axes = plt.subplots(1, 3, sharey=True, figsize=(9.6, 5), layout="constrained")
 for ax, system in zip(axes, ("PCA", "article", "memory bank"), strict=True):
@@ -590,31 +589,31 @@ for ax, system in zip(axes, ("PCA", "article", "memory bank"), strict=True):
 axes[0].invert_yaxis()
 axes[0].legend(fontsize=8)
 count, fits = drift.iloc[0], drift.groupby("system")["seed"].nunique()  # the bank: of 1,000 patches
-words = ", ".join(f"{system} {number}" for system, number in fits.items()) + " (1,000 patches)"
 a_row = f"{count['good']} good and {count['defective']} defective painted nuts a row"
 units = "Brightness, colour: gain; defocus, shift: pixels; noise: grey levels of 255; turn: degrees."
-caption_of_drift = (
-    f"{a_row}: a share is uncertain by up to 0.2. Fits: {words}.\nRead each row against the first. {units}"
-)
+a_row += f", the same for {fits.min()} fits: a share is uncertain by up to 0.2"
+caption_of_drift = f"{a_row}.\nRead each row against the first. {units}"
 figure.supxlabel(caption_of_drift, fontsize=7)
 plt.show()
-dark, light = passed["none", "article", "brightness", -0.2], passed["none", "article", "none", 0]
+in_dark, in_light = passed["none", "article", "brightness", -0.2], passed["none", "article", "none", 0]
 bank_refuses = refused.xs(("none", "memory bank"), level=("remedy", "system"))
 sharp, defocus, jpeg = (bank_refuses[key] for key in (("none", 0), ("defocus", 1), ("JPEG quality", 20)))
+each = drift.assign(refused=drift["alarms"] / drift["good"], passed=drift["missed"] / drift["defective"])
+each = each.set_index([*row, "seed"])[["refused", "passed"]].unstack("seed")  # a column per fit
 
 # %% [markdown]
-# In a lamp 20 % darker the article's network passes {{ dark:.2f }} of the defective nuts, before {{ light:.2f }}: no alarm tells
-# you. The bank's false alarms move by less than 0.04 in all eight lamps, but rise from {{ sharp:.2f }} to {{ defocus:.2f }} with a blur of
+# In a lamp 20 % darker the article's network passes {{ in_dark:.2f }} of the defective nuts, before {{ in_light:.2f }}: no alarm tells
+# you. The bank's false alarms move by at most 0.1 in all eight lamps, but rise from {{ sharp:.2f }} to {{ defocus:.2f }} with a blur of
 # one pixel, and to {{ jpeg:.2f }} with JPEG of quality 20.
 
 # %% tags=["claim"]
 # claim: a darker lamp harms the article's network, a blur and JPEG the bank, and a lamp does not
-assert dark > light + 0.2
-lamps = bank_refuses.loc[["brightness", "colour temperature"]]
-assert len(lamps) == 8
-assert (lamps - sharp).abs().max() < 0.04
-assert min(defocus, jpeg) > 0.5
-assert fits.max() == 1
+the_article, the_bank = (each.loc["none", system] for system in ("article", "memory bank"))  # in each fit
+assert (the_article["passed"].loc[("brightness", -0.2)] - the_article["passed"].loc[("none", 0)] > 0.2).all()
+lamps = the_bank["refused"].loc[["brightness", "colour temperature"]]
+assert lamps.shape == (8, 3)
+assert (lamps - the_bank["refused"].loc[("none", 0)]).abs().max(axis=None) < 0.101
+assert the_bank["refused"].loc[[("defocus", 1), ("JPEG quality", 20)]].min(axis=None) > 0.5
 
 # %% [markdown]
 # Three remedies: choose τ anew from drifted good nuts (`threshold`), undo the lamp by one gain and shift for each colour (`normalised`),
@@ -624,7 +623,8 @@ assert fits.max() == 1
 #
 # Read the rows *brightness 0.05* to *0.2* of the figure. Here the article's network errs the other way: at the fixed threshold it refuses
 # more good nuts the brighter the lamp is. So does PCA at 0.2 ({{ refused["none", "PCA", "brightness", 0.2]:.2f }}, before
-# {{ refused["none", "PCA", "none", 0]:.2f }}); the bank refuses one nut of 30 more. For the network and PCA, a new τ or the gain and shift
+# {{ refused["none", "PCA", "none", 0]:.2f }}); in no fit does the bank refuse more than three more nuts of 30. For the network and PCA,
+# a new τ or the gain and shift
 # brought the rate back to about what it was. (They are the same for *all* images, and the known parts must be the same before and after:
 # a gain for each image would make a burnt part look good.)
 #
@@ -658,11 +658,12 @@ assert by_fit < passed["none", "memory bank", "none", 0] + 0.15
 assert refused["fitted again", "memory bank", "JPEG quality", 20] < 0.3
 
 # %% tags=["claim"]
-# claim: with a brighter lamp the bank refuses one nut more, PCA at 0.2 many, the network ever more
+# claim: with a brighter lamp the bank refuses at most three nuts more, PCA at 0.2 many, the network ever more
 alarms = summed["alarms"].xs("none", level="remedy")
 brighter = {system: [alarms[system, "brightness", gain] for gain in (0.05, 0.1, 0.2)] for system in fits.index}
-assert set(brighter["memory bank"]) == {alarms["memory bank", "none", 0] + 1}
-assert brighter["PCA"][-1] > alarms["PCA", "none", 0] + 5
+more = lamps.loc["brightness"].loc[[0.05, 0.1, 0.2]] - the_bank["refused"].loc[("none", 0)]
+assert round(30 * more.max(axis=None)) == 3
+assert brighter["PCA"][-1] > alarms["PCA", "none", 0] + 15
 assert alarms["article", "none", 0] < brighter["article"][0] < brighter["article"][1] < brighter["article"][2]
 
 # %% [markdown]
