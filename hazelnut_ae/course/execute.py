@@ -16,6 +16,8 @@ from hazelnut_ae.io.files import atomic_path
 
 AT_ONCE = min(4, os.cpu_count() or 1)  # kernels; each may fill a gigabyte of memory
 LONGEST = ("09", "10", "05", "03")  # they begin first, so that none of them is left for the end
+# glibc gives the memory of large tensors back and asks for it again in each step, a fifth of the time of some fits
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "1000000000"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -58,7 +60,7 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
         raise DataError(f"There is no notebook {', '.join(sorted(unknown))}; name them by number, such as 01,06.")
     paths = [path for path in paths if only is None or path.name[:2] in only]
     paths.sort(key=lambda path: (path.parent != source, [path.name[:2] != number for number in LONGEST]))
-    environment = {**os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(figures)}
+    environment = {**KEEP_MEMORY, **os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(figures)}
     for variable, folder in (("HAZELNUT_DATA", data), ("HAZELNUT_RUN", run_folder)):  # not those of the caller
         environment.pop(variable, None)
         environment |= {variable: str(Path(folder).resolve())} if folder is not None else {}
