@@ -60,7 +60,6 @@ def execute(preset="quick", data=None, out="tutorial", run_folder=None, solution
         raise DataError(f"There is no notebook {', '.join(sorted(unknown))}; name them by number, such as 01,06.")
     paths = [path for path in paths if only is None or path.name[:2] in only]
     paths.sort(key=lambda path: (path.parent != source, [path.name[:2] != number for number in LONGEST]))
-    paths.sort(key=lambda path: path.parent != source and path.name[:2] == LONGEST[0])  # it waits for the lesson's fits
     environment = {**KEEP_MEMORY, **os.environ, "HAZELNUT_PRESET": preset, "HAZELNUT_FIGURES": str(figures)}
     for variable, folder in (("HAZELNUT_DATA", data), ("HAZELNUT_RUN", run_folder)):  # not those of the caller
         environment.pop(variable, None)

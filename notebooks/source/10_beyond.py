@@ -425,9 +425,11 @@ lesson.show(
 # aside. Their masks are known, so each image has a best τ.
 
 # %%
-kept = pd.read_csv(shipped.MEASURED / "label_free.csv").set_index(["system", "data"]).loc["memory bank"]
+of_all = pd.read_csv(shipped.MEASURED / "label_free.csv").set_index(["system", "data"])
+kept = of_all.loc["memory bank"]
 rules = ["99 % quantile", "exponential", "pasted defects", "median of three"]
 at_worst = kept[rules].min()  # share of the best F1 on the worst of five sets
+enough, least = (of_all[rules] >= 0.9).sum(), of_all[rules].min()  # of five detectors on five sets
 pasted, masks = synthetic_anomalies.paste_defects(good)
 figures.panels(
     [list(pasted[:5]), list(bank.anomaly_maps(pasted[:5]))],
@@ -444,10 +446,19 @@ figures.panels(
 # exponential rule's, and the pasted images'. On the worst of five sets these three keep about {{ at_worst["99 % quantile"]:.0% }},
 # {{ at_worst["exponential"]:.0% }} and {{ at_worst["pasted defects"]:.0% }} of the best F1, their median
 # {{ at_worst["median of three"]:.0% }}; one fit each. This choice was made after all five sets had been seen.
+#
+# And one rule for all detectors? We have none. Of {{ len(of_all) }} pairs of detector and set, the best of these rules keeps 90 % of the best
+# F1 in {{ enough.max() }}, and each keeps less than half somewhere. The best τ also depends on how large and how visible the defects are, and
+# good images do not tell that: on bottles the defects are larger than pasted ones, and the pasted ones' τ is too high for all five detectors.
 
 # %% tags=["claim"]
-# claim: at worst the median keeps more than each single rule
+# claim: at worst the median keeps more than each single rule; no rule serves all detectors
 assert len(kept) == 5
+assert enough.max() < 20
+assert least.max() < 0.5
+on_bottles = of_all.xs("bottle", level="data")
+assert (on_bottles["area"] > on_bottles["pasted_area"]).all()
+assert (on_bottles["tau_pasted"] > on_bottles["tau_best"]).all()
 assert at_worst["median of three"] > at_worst[rules[:3]].max()
 
 # %% [markdown] tags=["detour"]
