@@ -41,7 +41,7 @@ def session(content: bytes):
 class Tiled(nn.Module):
     """Applies a module to one tile of images after the other, and joins its outputs [N, P, …] to [N, T·P, …].
 
-    In a graph this is a loop, so that the size of the graph and its memory are those of one tile.
+    In a graph this is a loop: the graph is no larger than that of one tile, and only one tile at a time has features.
     """
 
     def __init__(self, one, rows, columns):
@@ -50,7 +50,7 @@ class Tiled(nn.Module):
 
     def forward(self, x):  # [N, 3, H, W]
         tiles = [tile for row in x.chunk(self.rows, dim=2) for tile in row.chunk(self.columns, dim=3)]
-        if self.shapes and len(tiles) > 1:
+        if len(tiles) > 1 and torch.onnx.is_in_onnx_export():
             found = Loop.apply(torch.stack(tiles), self.shapes)  # [T, N, P, …] each
             return tuple(output.transpose(0, 1).flatten(1, 2) for output in found)
         return tuple(torch.cat(outputs, dim=1) for outputs in zip(*map(self.one, tiles), strict=True))
@@ -97,5 +97,4 @@ def with_loop(content, tiled, tile):
     loop.domain, values = "", {"body": onnx.compose.add_prefix(body, "tile ").graph, "num_scan_inputs": 1}
     loop.attribute.extend(onnx.helper.make_attribute(name, value) for name, value in values.items())
     del model.opset_import[1:]  # "tiles"
-    tiled.shapes = ()
     return model.SerializeToString()
